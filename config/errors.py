@@ -1,0 +1,32 @@
+"""The root of the one error hierarchy. Each floor adds its own families; `proxy.errors` maps them to the wire."""
+
+from dataclasses import dataclass
+
+
+class ImagegateError(Exception):
+    """Every error the gate raises on purpose.
+
+    `str(error)` is one self-contained sentence for a person: what, where, why, and how to fix it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a document the operator wrote. `line` and `column` count from 1; 0 means unknown."""
+
+    source: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+        return f"{place}: {self.message}"
+
+
+class ConfigurationError(ImagegateError):
+    """A settings or policy document is refused. `problems` holds every mistake found, not only the first."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems

@@ -1,0 +1,219 @@
+"""The policy document: what may be pushed to and pulled from which repositories, and who must have signed it.
+
+A repository is judged by the one rule whose pattern is the most specific; a repository that no rule covers is
+refused. A check that a rule does not name is not made; that a layer or manifest cannot be read is always a refusal.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, Self
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from config.patterns import PurlPattern, RepositoryPattern, ambiguous_pairs, most_specific
+from config.vocabulary import Effect, Mode, Severity, ToolKind
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _public_key(pem: str) -> str:
+    key = load_pem_public_key(pem.encode())
+    if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
+        raise ValueError("the key must be an ECDSA, Ed25519 or RSA public key")
+    return pem
+
+
+PublicKeyPem = Annotated[str, AfterValidator(_public_key)]
+
+
+class Signer(_Document):
+    """Somebody whose signatures count, by a public key in PEM form (`cosign.pub`)."""
+
+    key: PublicKeyPem = Field(
+        description="The public key, PEM (SubjectPublicKeyInfo): the content of cosign.pub."
+    )
+    not_after: AwareDatetime | None = Field(
+        None, description="From this time on the key is no longer trusted."
+    )
+
+
+class DenyTools(_Document):
+    """Refuse tools, recognised by path, by package and by content."""
+
+    kinds: frozenset[ToolKind] = Field(
+        description="The families of tools that must not be in an image.", min_length=1
+    )
+    effect: Effect = Field(Effect.REJECT, description="What finding one does.")
+
+
+class DenyPackages(_Document):
+    """Refuse packages by purl pattern."""
+
+    purls: tuple[PurlPattern, ...] = Field(
+        description="purl patterns, such as pkg:npm/left-pad@*.", min_length=1
+    )
+    effect: Effect = Field(Effect.REJECT, description="What finding one does.")
+
+
+class DenyFindings(_Document):
+    """Refuse packages that an advisory says are vulnerable."""
+
+    severity: Severity = Field(Severity.HIGH, description="The lowest severity that counts.")
+    fixable: bool = Field(True, description="Count only findings for which a fixed version exists.")
+    unrated: Severity = Field(
+        Severity.HIGH,
+        description="The severity an advisory counts as when it carries none (most of Debian's).",
+    )
+    effect: Effect = Field(Effect.REJECT, description="What one finding does.")
+
+
+class DenySecrets(_Document):
+    """Refuse private keys and credentials, in any layer even if deleted later, in environment, labels and history."""
+
+    effect: Effect = Field(Effect.REJECT, description="What finding one does.")
+
+
+class DenyRootUser(_Document):
+    """Refuse images whose process starts as root."""
+
+    effect: Effect = Field(Effect.WARN, description="What starting as root does.")
+
+
+class Deny(_Document):
+    """What must not be in an image."""
+
+    tools: DenyTools | None = None
+    packages: DenyPackages | None = None
+    findings: DenyFindings | None = None
+    secrets: DenySecrets | None = None
+    root_user: DenyRootUser | None = None
+
+
+class RequireSignatures(_Document):
+    """Ask for signatures by named signers, counted by distinct key."""
+
+    of: tuple[str, ...] = Field(
+        (), description="Names of signers, from `signers`. Empty: nobody can satisfy it."
+    )
+    threshold: int = Field(1, ge=1, description="How many different signers are needed.")
+    children: Literal["inherit", "each"] = Field(
+        "inherit", description="Whether a signature on an index covers the images it lists."
+    )
+    effect: Effect = Field(Effect.QUARANTINE, description="What missing signatures do.")
+
+
+class RequireVetted(_Document):
+    """Ask that every package is vetted, by purl pattern."""
+
+    purls: tuple[PurlPattern, ...] = Field(description="The vetted packages, such as pkg:deb/debian/*.")
+    effect: Effect = Field(Effect.REJECT, description="What an unvetted package does.")
+
+
+class RequireAdvisories(_Document):
+    """Ask for advisory data that is there and fresh."""
+
+    max_age: timedelta = Field(
+        timedelta(hours=72), description="The oldest acceptable data, ISO 8601 or seconds."
+    )
+    effect: Effect = Field(Effect.QUARANTINE, description="What missing or older data does.")
+
+
+class Require(_Document):
+    """What must be true of an image."""
+
+    signatures: RequireSignatures | None = None
+    vetted_packages: RequireVetted | None = None
+    advisories: RequireAdvisories | None = None
+
+
+class RepositoryRule(_Document):
+    """What holds for the repositories that match one of the patterns."""
+
+    repositories: tuple[RepositoryPattern, ...] = Field(
+        description="Anchored patterns: * is any run of characters in one part, ** any number of parts.",
+        min_length=1,
+    )
+    mode: Mode = Field(Mode.ENFORCE, description="enforce, or audit: record what would have been refused.")
+    artifacts: bool = Field(
+        True, description="Whether artifacts that are not images (charts, SBOMs) are allowed."
+    )
+    foreign_layers: bool = Field(
+        False, description="Whether layers that live at other addresses are allowed."
+    )
+    deny: Deny = Field(default_factory=Deny)
+    require: Require = Field(default_factory=Require)
+
+
+class Waiver(_Document):
+    """An exception: findings or packages that are accepted for a while. It never covers what cannot be inspected."""
+
+    repositories: tuple[RepositoryPattern, ...] = Field(description="Where it holds.", min_length=1)
+    findings: tuple[str, ...] = Field((), description="Advisory or CVE ids that are accepted.")
+    packages: tuple[PurlPattern, ...] = Field(
+        (), description="Packages that are accepted, denied or unvetted."
+    )
+    tools: tuple[ToolKind, ...] = Field((), description="Tools that are accepted.")
+    digest: str = Field("", description="Only for this manifest, sha256:….")
+    reason: str = Field(description="Why, for the audit.", min_length=1)
+    author: str = Field(description="Who decided, for the audit.", min_length=1)
+    expires: AwareDatetime = Field(description="When it ends. Every waiver ends.")
+
+    @model_validator(mode="after")
+    def _covers_something(self) -> Self:
+        if not (self.findings or self.packages or self.tools):
+            raise ValueError("a waiver names what it covers: findings, packages or tools")
+        return self
+
+
+class Policy(_Document):
+    """The whole document."""
+
+    version: Literal[1] = Field(description="The version of this format.")
+    name: str = Field("custom", description="Shown in verdicts.", min_length=1)
+    signers: Mapping[str, Signer] = Field(default_factory=dict, description="Who can sign, by name.")
+    rules: tuple[RepositoryRule, ...] = Field(description="One rule per set of repositories.", min_length=1)
+    waivers: tuple[Waiver, ...] = Field((), description="Exceptions, each with author, reason and end.")
+
+    @model_validator(mode="after")
+    def _refers_to_known_signers(self) -> Self:
+        for number, rule in enumerate(self.rules):
+            wanted = rule.require.signatures
+            if wanted is None:
+                continue
+            unknown = sorted(set(wanted.of) - set(self.signers))
+            if unknown:
+                raise ValueError(
+                    f"rules.{number}.require.signatures.of names unknown signers: {', '.join(unknown)}"
+                )
+            if wanted.of and wanted.threshold > len(set(wanted.of)):
+                raise ValueError(
+                    f"rules.{number}.require.signatures wants {wanted.threshold} of {len(set(wanted.of))}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _has_no_ties(self) -> Self:
+        patterns = [pattern for rule in self.rules for pattern in rule.repositories]
+        for one, other in ambiguous_pairs(patterns):
+            raise ValueError(f"the repository patterns {one} and {other} are equally specific and overlap")
+        return self
+
+    def rule_for(self, repository: str) -> RepositoryRule | None:
+        """The rule with the most specific pattern for `repository`; None if none covers it."""
+        owners = {pattern: rule for rule in self.rules for pattern in rule.repositories}
+        best = most_specific(owners, repository)
+        return owners[best] if best else None
+
+    def waivers_for(self, repository: str, digest: str, now: datetime) -> tuple[Waiver, ...]:
+        """The waivers in force for one manifest at `now`."""
+        return tuple(
+            waiver
+            for waiver in self.waivers
+            if waiver.expires > now
+            and waiver.digest in ("", digest)
+            and any(pattern.matches(repository) for pattern in waiver.repositories)
+        )

@@ -1,0 +1,47 @@
+"""Words that the policy and the facts share."""
+
+from enum import StrEnum
+
+
+class ToolKind(StrEnum):
+    """The families of tools a policy can name."""
+
+    SSH_CLIENT = "ssh-client"
+    SSH_SERVER = "ssh-server"
+    NETCAT = "netcat"
+    TELNET = "telnet"
+    NETWORK_SCANNER = "network-scanner"
+    DEBUGGER = "debugger"
+    PRIVILEGE = "privilege"
+    PACKAGE_MANAGER = "package-manager"
+    COMPILER = "compiler"
+
+
+class Severity(StrEnum):
+    """How bad an advisory says it is. `UNRATED` where it says nothing: policy decides what that counts as."""
+
+    UNRATED = "unrated"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Higher is worse."""
+        return list(Severity).index(self)
+
+
+class Effect(StrEnum):
+    """What a broken rule does to a push, from mildest to harshest."""
+
+    WARN = "warn"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+
+
+class Mode(StrEnum):
+    """Whether verdicts are enforced or only recorded."""
+
+    ENFORCE = "enforce"
+    AUDIT = "audit"

@@ -1,0 +1,1 @@
+"""Advisories in OSV form, and what they say of the packages in an image."""

@@ -1,0 +1,54 @@
+"""What matching gives: findings, and how good the data behind them was."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from config.vocabulary import Severity
+from scanning.oci.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One advisory that applies to one package of an image.
+
+    `fixed_version` is "" where no fix is known. `uncertain` says why it counts although the versions could not be
+    compared (an unparseable version is a finding, never a skip).
+    """
+
+    advisory: str
+    aliases: tuple[str, ...]
+    purl: str
+    package: str
+    version: str
+    severity: Severity
+    fixed_version: str = ""
+    summary: str = ""
+    uncertain: str = ""
+
+    @property
+    def name(self) -> str:
+        """The id people know: the first CVE, else the advisory's own."""
+        return next((alias for alias in self.aliases if alias.startswith("CVE-")), self.advisory)
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisoryBasis:
+    """The data that findings rest on. `snapshot` is None where there is no data at all.
+
+    `fetched_at` is when the data was fetched or imported; `ecosystems` are those it covers, in OSV's words without
+    the release (`Debian`, `PyPI`).
+    """
+
+    snapshot: Digest | None = None
+    fetched_at: datetime | None = None
+    ecosystems: tuple[str, ...] = ()
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AdvisoryReport:
+    """Everything the advisories say of one image. `unmatched` counts packages that no ecosystem covers."""
+
+    basis: AdvisoryBasis
+    findings: tuple[Finding, ...] = ()
+    unmatched: tuple[str, ...] = ()

@@ -1,0 +1,46 @@
+"""What `scanning` refuses. Each is content from outside that cannot be trusted to mean one thing."""
+
+from config.errors import ImagegateError
+
+
+class InvalidContentError(ImagegateError):
+    """Content from outside that cannot be read unambiguously."""
+
+
+class InvalidDigestError(InvalidContentError):
+    """A digest string outside the grammar of the OCI image specification (descriptor.md, Digests)."""
+
+
+class InvalidNameError(InvalidContentError):
+    """A repository, tag or reference outside the grammar of the OCI distribution specification."""
+
+
+class InvalidManifestError(InvalidContentError):
+    """A manifest, index or image configuration that two readers could understand differently, or not at all."""
+
+
+class UnreadableLayerError(InvalidContentError):
+    """A layer whose content runtimes could unpack differently, or that cannot be read to its end.
+
+    `entry` is the archive member concerned ("" where none is), `offset` the byte in the uncompressed archive.
+    """
+
+    def __init__(self, reason: str, *, entry: str = "", offset: int | None = None) -> None:
+        place = f" (entry {entry!r})" if entry else ""
+        place += f" at byte {offset}" if offset is not None else ""
+        super().__init__(f"{reason}{place}")
+        self.reason = reason
+        self.entry = entry
+        self.offset = offset
+
+
+class LimitExceededError(UnreadableLayerError):
+    """A layer passes one of the configured inspection limits. `limit` names the setting that raises it."""
+
+    def __init__(self, limit: str, allowed: int, *, entry: str = "", offset: int | None = None) -> None:
+        super().__init__(
+            f"the inspection limit {limit} of {allowed} is passed; raise inspection.{limit} if this is expected",
+            entry=entry,
+            offset=offset,
+        )
+        self.limit = limit

@@ -1,0 +1,178 @@
+"""The facts: frozen values that say what lies in a layer and in an image, and nothing about whether that is allowed.
+
+    layer bytes --scanning.layers.inspect--> LayerFacts  (kept by layer digest, paid once)
+    LayerFacts... + ImageConfig --scanning.layers.overlay--> ImageFacts  (what a container would see)
+
+Paths are relative to the root, without a leading slash, `/`-separated. Bytes that are not UTF-8 appear as
+`\\xNN` escapes.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from config.vocabulary import ToolKind
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Platform
+
+FACTS_VERSION = 1
+"""Raised when inspection starts to find more, so that what was inspected before is inspected again."""
+
+
+class EntryKind(StrEnum):
+    """The kinds of archive member a layer may hold."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+    HARDLINK = "hardlink"
+    CHARACTER_DEVICE = "character-device"
+    BLOCK_DEVICE = "block-device"
+    FIFO = "fifo"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One path that a layer creates. `mode` holds permission and set-id bits; `link` the target of a link."""
+
+    path: str
+    kind: EntryKind
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package as its own database or metadata file tells it.
+
+    `type` is a purl type (deb, apk, pypi, npm). `source_name` and `source_version` name the source package
+    advisories speak of, equal to `name` and `version` where a format makes no difference. `path` is the file
+    that told us. `purl` and `layer` are filled when layers become an image, since a distribution's name can lie
+    in another layer than its packages.
+    """
+
+    type: str
+    name: str
+    version: str
+    source_name: str
+    source_version: str
+    path: str
+    architecture: str = ""
+    licences: tuple[str, ...] = ()
+    purl: str = ""
+    layer: Digest | None = None
+
+
+class Evidence(StrEnum):
+    """How something was recognised."""
+
+    PATH = "path"
+    PACKAGE = "package"
+    CONTENT = "content"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool found in a layer or image. `name` is the tool's usual name (`ssh`), whatever the file is called."""
+
+    kind: ToolKind
+    name: str
+    path: str
+    evidence: Evidence
+    package: str = ""
+    """The package it belongs to as `name version`, where that is known."""
+    layer: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret found. `where` is a path, `env NAME`, `label NAME` or `history N`; the secret itself is never kept."""
+
+    kind: str
+    where: str
+    line: int = 0
+    layer: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OsRelease:
+    """What os-release(5) says of the distribution."""
+
+    id: str
+    version_id: str = ""
+    codename: str = ""
+    pretty_name: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A line of passwd(5)."""
+
+    name: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileFinds:
+    """What one file of a layer told its readers. Only files that told something have one."""
+
+    path: str
+    packages: tuple[Package, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    os_release: OsRelease | None = None
+    accounts: tuple[Account, ...] = ()
+    owner: str = ""
+    owned: tuple[str, ...] = ()
+    """The paths that the package `owner` installed, where this file is such a list (dpkg's `info/*.list`)."""
+    problem: str = ""
+    """Why a file that should have been understood (a package database) could not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFacts:
+    """One layer, read to its last byte. Digest, diffID and sizes are computed, never believed.
+
+    `compression` is none, gzip or zstd, as sniffed. `whiteouts` are the paths it hides in the layers below,
+    `opaque` the directories whose earlier content it hides.
+    """
+
+    digest: Digest
+    diff_id: Digest
+    compression: str
+    size: int
+    uncompressed_size: int
+    entries: tuple[FileEntry, ...]
+    whiteouts: tuple[str, ...] = ()
+    opaque: tuple[str, ...] = ()
+    finds: tuple[FileFinds, ...] = ()
+    version: int = FACTS_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """One image as a container would see it, and every secret in any of its layers.
+
+    `runs_as_root` is worked out from the configuration's user and the image's passwd. `problems` says what could
+    not be understood: an image with problems is never admitted.
+    """
+
+    manifest: Digest
+    config: Digest
+    platform: Platform
+    layers: tuple[Digest, ...]
+    diff_ids: tuple[Digest, ...]
+    user: str
+    runs_as_root: bool
+    distribution: OsRelease | None = None
+    packages: tuple[Package, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    files: int = 0
+    executables: int = 0
+    size: int = 0
+    problems: tuple[str, ...] = ()
+    version: int = FACTS_VERSION

@@ -1,0 +1,1 @@
+"""What single files tell: tools and secrets."""

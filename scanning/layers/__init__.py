@@ -1,0 +1,1 @@
+"""The layer reader: compressed bytes in, facts out, every byte accounted for."""

@@ -1,0 +1,1 @@
+"""Package catalogers, one per format."""

@@ -1,0 +1,1 @@
+"""Signatures found beside an image, verified against the keys the policy trusts."""

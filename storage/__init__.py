@@ -1,0 +1,1 @@
+"""Everything that must survive a restart: the database, blobs by digest, and advisory snapshots."""
