@@ -1,0 +1,161 @@
+"""The port of the registry behind the gate. Whatever an upstream says is data: the gate hashes it itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from config.errors import ImagegateError
+from scanning.oci.digest import Digest
+from scanning.oci.names import Reference, Repository, Tag
+
+
+class UpstreamError(ImagegateError):
+    """The upstream did not do what it was asked; the base of this boundary's family."""
+
+
+class UpstreamUnavailableError(UpstreamError):
+    """It does not answer, or answers that it cannot (5xx, refused connection)."""
+
+
+class UpstreamTimeoutError(UpstreamUnavailableError):
+    """It did not answer in time."""
+
+
+class UpstreamRefusedError(UpstreamError):
+    """It refused the gate: credentials, rights, or content it will not take. `code` is its OCI error code, or ""."""
+
+    def __init__(self, message: str, *, code: str = "", status: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class BrokenContentError(UpstreamError):
+    """It sent bytes that are cut short or do not have the digest they were asked by."""
+
+
+class UploadUnknownError(UpstreamError):
+    """The upload is not known (any more)."""
+
+
+class UploadOffsetError(UpstreamError):
+    """A chunk does not start where the upload stands. `offset` is where it stands."""
+
+    def __init__(self, message: str, *, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class DigestMismatchError(UpstreamError):
+    """The uploaded bytes do not have the digest the client said."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest as the upstream gave it; `digest` was computed here from `body`."""
+
+    digest: Digest
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BlobStream:
+    """An open blob. `size` is the whole blob's; `chunks` gives bytes `start` up to, not including, `end`.
+
+    `chunks` raises `BrokenContentError` when it ends early. `file` is set where the blob is a file on this machine.
+    """
+
+    size: int
+    start: int
+    end: int
+    chunks: AsyncIterator[bytes]
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Where an upload stands. `state` is the adapter's own text; it holds all that another replica needs."""
+
+    state: str
+    offset: int
+
+
+class Upstream(Protocol):
+    """What the gate needs of a registry. Every method may raise the `UpstreamError` family (or `StorageError`)."""
+
+    async def get_manifest(self, repository: Repository, reference: Reference) -> StoredManifest | None:
+        """Fetch a manifest once; None if there is none. By digest, the body is verified."""
+        ...
+
+    async def put_manifest(self, repository: Repository, reference: Reference, media_type: str, body: bytes) -> None:
+        """Store a manifest; durable when it returns."""
+        ...
+
+    async def delete_manifest(self, repository: Repository, digest: Digest) -> bool:
+        """Remove a manifest and the tags that point at it; False if there is none."""
+        ...
+
+    async def delete_tag(self, repository: Repository, tag: Tag) -> bool:
+        """Remove a tag only; False if there is none. Raises `UpstreamRefusedError` where it cannot."""
+        ...
+
+    async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
+        """A blob's size in bytes if this repository has it, else None."""
+        ...
+
+    def open_blob(
+        self, repository: Repository, digest: Digest, start: int = 0, end: int | None = None
+    ) -> AbstractAsyncContextManager[BlobStream | None]:
+        """Open a blob, or part of it; None if this repository does not have it. The caller checks the bounds."""
+        ...
+
+    async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Remove a blob from a repository; False if it is not there."""
+        ...
+
+    async def mount_blob(self, repository: Repository, digest: Digest, source: Repository) -> bool:
+        """Make a blob of `source` appear in `repository`; False where that is not possible, and nothing is left."""
+        ...
+
+    async def begin_upload(self, repository: Repository) -> Upload:
+        """Open an upload."""
+        ...
+
+    async def append(self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes]) -> Upload:
+        """Add bytes at `upload.offset`. What arrived before an error stays; ask `upload_status` where it stands."""
+        ...
+
+    async def upload_status(self, repository: Repository, upload: Upload) -> Upload:
+        """Where the upload stands."""
+        ...
+
+    async def finish_upload(self, repository: Repository, upload: Upload, digest: Digest) -> None:
+        """Publish the upload as a blob; durable when it returns. Raises `DigestMismatchError`."""
+        ...
+
+    async def cancel_upload(self, repository: Repository, upload: Upload) -> None:
+        """Forget the upload."""
+        ...
+
+    async def tags(self, repository: Repository) -> tuple[Tag, ...] | None:
+        """All tags in lexical order; None if the repository is unknown."""
+        ...
+
+    async def repositories(self) -> tuple[Repository, ...]:
+        """All repositories in lexical order."""
+        ...
+
+    async def referrers(self, repository: Repository, subject: Digest) -> tuple[StoredManifest, ...]:
+        """The manifests whose subject is `subject`, as far as the upstream itself knows them."""
+        ...
+
+    async def check(self) -> None:
+        """Return if the upstream answers."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

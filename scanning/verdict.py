@@ -1,0 +1,83 @@
+"""The verdict: what the gate decided about one manifest in one repository, why, and from what."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from config.vocabulary import Effect, Mode
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import ManifestKind
+
+
+class Outcome(StrEnum):
+    """What a verdict allows, from best to worst."""
+
+    ADMIT = "admit"
+    QUARANTINE = "quarantine"
+    """Kept for those who may push, invisible to everyone else."""
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One rule that is not kept.
+
+    `rule` is its place in the policy (`deny.tools`, `require.signatures`) or `inspection` for what cannot be read.
+    `subject` names the thing (package and version, tool, finding), `where` the path or layer, `fix` what to do.
+    """
+
+    rule: str
+    effect: Effect
+    subject: str
+    where: str
+    why: str
+    fix: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one line, for a client that shows only one."""
+        place = f" in {self.where}" if self.where else ""
+        return f"{self.subject}{place}: {self.why} [{self.rule}]; {self.fix}"
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictInputs:
+    """Everything a verdict was made of, by digest, so that it can be made again.
+
+    `facts` is None for indexes and artifacts; `children` are the verdict ids of an index's images.
+    """
+
+    manifest: Digest
+    policy: Digest
+    signatures: Digest
+    facts: Digest | None = None
+    snapshot: Digest | None = None
+    children: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision. Append-only: a new one is made, an old one is never changed.
+
+    `valid_until` is when time alone could change the answer (a waiver ends, advisory data grows stale), None if
+    it cannot. `counts` sums up what was seen (packages, findings, tools …).
+    """
+
+    id: str
+    repository: str
+    digest: Digest
+    kind: ManifestKind
+    outcome: Outcome
+    mode: Mode
+    violations: tuple[Violation, ...]
+    warnings: tuple[Violation, ...]
+    waived: tuple[str, ...]
+    counts: tuple[tuple[str, int], ...]
+    inputs: VerdictInputs
+    judged_at: datetime
+    valid_until: datetime | None = None
+
+    @property
+    def enforced(self) -> Outcome:
+        """What the gate does: in audit mode everything passes, and the record says what would have happened."""
+        return Outcome.ADMIT if self.mode is Mode.AUDIT else self.outcome

@@ -1,0 +1,1 @@
+"""Blobs by digest: one port, one adapter per place they can lie."""

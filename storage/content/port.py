@@ -1,0 +1,58 @@
+"""The port every content store implements. `tests/storage/content` runs one contract suite on all of them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+from scanning.oci.digest import Digest
+
+
+class ContentStore(Protocol):
+    """Blobs named by digest. A blob is there whole or not at all, and once acknowledged survives a power cut.
+
+    Every method raises `StorageUnavailableError` when the store does not answer or is full.
+    """
+
+    async def begin(self) -> str:
+        """Open a staging area for an upload; gives its name (letters, digits and `-`)."""
+        ...
+
+    async def append(self, staging: str, chunk: bytes) -> int:
+        """Add bytes; gives the new length. Raises `ContentMissingError` for an unknown staging area."""
+        ...
+
+    async def staged(self, staging: str) -> int:
+        """The length so far. Raises `ContentMissingError` for an unknown staging area."""
+        ...
+
+    async def commit(self, staging: str, digest: Digest) -> int:
+        """Verify and publish a staging area as a blob; gives its size in bytes.
+
+        Raises `ContentMismatchError` (and removes the staging area) if the bytes have another digest, and
+        `ContentMissingError` for an unknown staging area. Durable when it returns.
+        """
+        ...
+
+    async def abandon(self, staging: str) -> None:
+        """Remove a staging area; one that is not there is no error."""
+        ...
+
+    async def size(self, digest: Digest) -> int | None:
+        """A blob's size in bytes, None if it is not there."""
+        ...
+
+    def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to, not including, `end`. Raises `ContentMissingError`."""
+        ...
+
+    def path(self, digest: Digest) -> Path | None:
+        """Where the blob lies as a file, for sendfile; None where it is no file."""
+        ...
+
+    async def delete(self, digest: Digest) -> None:
+        """Remove a blob; one that is not there is no error."""
+        ...
+
+    async def check(self) -> None:
+        """Return if the store can be read and written."""
+        ...

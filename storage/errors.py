@@ -1,0 +1,19 @@
+"""What storage can fail with."""
+
+from config.errors import ImagegateError
+
+
+class StorageError(ImagegateError):
+    """Something that must survive a restart could not be read or written."""
+
+
+class StorageUnavailableError(StorageError):
+    """The database or the content store does not answer, or its disk is full: nothing was recorded."""
+
+
+class ContentMissingError(StorageError):
+    """A blob that was asked for by digest is not in the content store."""
+
+
+class ContentMismatchError(StorageError):
+    """Bytes that were to be stored under a digest do not have it: nothing was stored."""

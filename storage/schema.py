@@ -1,0 +1,208 @@
+"""The tables.
+
+    documents       what verdicts were made of (facts, policies, signature evidence), by digest, never changed
+    layers          what inspecting a layer gave, by layer digest: paid once for every image that has it
+    manifests       every manifest the gate has judged, per repository, with its edges:
+      manifest_blobs      manifest -> the blobs a puller of it may read
+      manifest_children   index -> its manifests
+      held_tags           tags that wait for a quarantined manifest
+    verdicts        append-only
+    audit           append-only
+    grants          access tokens, by the hash of their secret
+    signing_keys    the keys the gate signs its own tokens and upload states with
+    registry_*      the embedded registry's index: which repository holds which blobs, manifests and tags
+
+Times are aware and in UTC. Digests are text. Names in these tables were valid when they were written.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time, kept in UTC on every database (SQLite forgets the zone)."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        """To UTC; a naive time is a mistake in the caller."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone: {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        """SQLite gives a naive value back, which was UTC when it was written."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+_DIGEST = sa.String(135)
+_REPOSITORY = sa.String(255)
+_TAG = sa.String(128)
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("digest", _DIGEST, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="zlib-compressed"),
+)
+
+layers = sa.Table(
+    "layers",
+    metadata,
+    sa.Column("digest", _DIGEST, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, comment="FACTS_VERSION that inspected it"),
+    sa.Column("facts", _DIGEST, sa.ForeignKey("documents.digest")),
+    sa.Column("refusal", sa.Text, comment="why the layer cannot be read, where it cannot"),
+    sa.Column("inspected_at", Instant, nullable=False),
+)
+
+manifests = sa.Table(
+    "manifests",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("digest", _DIGEST, primary_key=True),
+    sa.Column("media_type", sa.String(255), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("held", sa.Boolean, nullable=False, comment="kept by the gate only; the upstream does not have it"),
+    sa.Column("subject", _DIGEST),
+    sa.Column("artifact_type", sa.String(255), nullable=False),
+    sa.Column("facts", _DIGEST, sa.ForeignKey("documents.digest")),
+    sa.Column("first_seen", Instant, nullable=False),
+    sa.Index(None, "repository", "subject"),
+    sa.Index(None, "held"),
+)
+
+_OF_MANIFEST = ("manifests.repository", "manifests.digest")
+
+manifest_blobs = sa.Table(
+    "manifest_blobs",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("manifest", _DIGEST, primary_key=True),
+    sa.Column("blob", _DIGEST, primary_key=True),
+    sa.ForeignKeyConstraint(["repository", "manifest"], _OF_MANIFEST, ondelete="CASCADE", name="fk_blobs_manifest"),
+    sa.Index(None, "repository", "blob"),
+)
+
+manifest_children = sa.Table(
+    "manifest_children",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("parent", _DIGEST, primary_key=True),
+    sa.Column("child", _DIGEST, primary_key=True),
+    sa.ForeignKeyConstraint(["repository", "parent"], _OF_MANIFEST, ondelete="CASCADE", name="fk_children_manifest"),
+    sa.Index(None, "repository", "child"),
+)
+
+held_tags = sa.Table(
+    "held_tags",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("tag", _TAG, primary_key=True),
+    sa.Column("manifest", _DIGEST, nullable=False),
+    sa.Column("held_at", Instant, nullable=False),
+    sa.ForeignKeyConstraint(["repository", "manifest"], _OF_MANIFEST, ondelete="CASCADE", name="fk_tags_manifest"),
+)
+
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(32), nullable=False, unique=True),
+    sa.Column("repository", _REPOSITORY, nullable=False),
+    sa.Column("digest", _DIGEST, nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("judged_at", Instant, nullable=False),
+    sa.Column("body", sa.Text, nullable=False, comment="the whole verdict, JSON"),
+    sa.Index(None, "repository", "digest", "number"),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("event", sa.String(32), nullable=False),
+    sa.Column("actor", sa.String(128), nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("repository", _REPOSITORY, nullable=False),
+    sa.Column("reference", sa.String(135), nullable=False),
+    sa.Column("digest", _DIGEST, nullable=False),
+    sa.Column("outcome", sa.String(32), nullable=False),
+    sa.Column("verdict", sa.String(32), nullable=False),
+    sa.Column("request_id", sa.String(64), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Index(None, "at"),
+)
+
+grants = sa.Table(
+    "grants",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(128), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("repositories", sa.JSON, nullable=False, comment="patterns"),
+    sa.Column("secret_hash", sa.String(64), nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.String(128), nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("revoked_at", Instant),
+)
+
+signing_keys = sa.Table(
+    "signing_keys",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("purpose", sa.String(32), nullable=False),
+    sa.Column("secret", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+registry_blobs = sa.Table(
+    "registry_blobs",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("digest", _DIGEST, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+)
+
+registry_manifests = sa.Table(
+    "registry_manifests",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("digest", _DIGEST, primary_key=True),
+    sa.Column("media_type", sa.String(255), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+registry_tags = sa.Table(
+    "registry_tags",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("tag", _TAG, primary_key=True),
+    sa.Column("digest", _DIGEST, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["repository", "digest"],
+        ("registry_manifests.repository", "registry_manifests.digest"),
+        ondelete="CASCADE",
+        name="fk_registry_tags_manifest",
+    ),
+)
