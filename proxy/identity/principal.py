@@ -1,0 +1,72 @@
+"""A caller that is known, and what it may do: its role on its repositories, narrowed by the scope of its token."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from config.patterns import RepositoryPattern
+from scanning.oci.names import Repository
+
+
+class Role(StrEnum):
+    """What a grant is for."""
+
+    ADMIN = "admin"
+    DEVELOPER = "developer"
+    OPERATOR = "operator"
+
+
+class Action(StrEnum):
+    """What can be done to a repository, in the words of the Docker token protocol."""
+
+    PULL = "pull"
+    PUSH = "push"
+    DELETE = "delete"
+
+
+_ALLOWED = {
+    Role.ADMIN: frozenset(Action),
+    Role.DEVELOPER: frozenset({Action.PULL, Action.PUSH}),
+    Role.OPERATOR: frozenset({Action.PULL}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Actions on one repository that a short-lived token was issued for."""
+
+    repository: str
+    actions: frozenset[Action]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A live grant, as one request uses it.
+
+    `scopes` is None for Basic credentials (everything the grant allows), else what the bearer token was issued for.
+    """
+
+    grant: str
+    name: str
+    role: Role
+    repositories: tuple[RepositoryPattern, ...]
+    scopes: tuple[Scope, ...] | None = None
+
+    def granted(self, action: Action, repository: Repository) -> bool:
+        """Whether the grant itself allows `action`, whatever the token in hand was issued for."""
+        return action in _ALLOWED[self.role] and any(p.matches(repository.name) for p in self.repositories)
+
+    def may(self, action: Action, repository: Repository) -> bool:
+        """Whether this request allows `action` on `repository`."""
+        in_scope = self.scopes is None or any(
+            scope.repository == repository.name and action in scope.actions for scope in self.scopes
+        )
+        return in_scope and self.granted(action, repository)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes one request, for decisions and for the audit."""
+
+    principal: Principal
+    address: str
+    request_id: str
