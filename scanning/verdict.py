@@ -22,8 +22,9 @@ class Outcome(StrEnum):
 class Violation:
     """One rule that is not kept.
 
-    `rule` is its place in the policy (`deny.tools`, `require.signatures`) or `inspection` for what cannot be read.
-    `subject` names the thing (package and version, tool, finding), `where` the path or layer, `fix` what to do.
+    `rule` is its place in the policy (`deny.tools`, `require.signatures`) or `inspection` for what cannot be
+    read. `subject` names the thing (package and version, tool, finding), `where` the path or layer, `fix` what
+    to do.
     """
 
     rule: str
@@ -59,8 +60,8 @@ class VerdictInputs:
 class Verdict:
     """A decision. Append-only: a new one is made, an old one is never changed.
 
-    `valid_until` is when time alone could change the answer (a waiver ends, advisory data grows stale), None if
-    it cannot. `counts` sums up what was seen (packages, findings, tools …).
+    `valid_until` is when time alone could change the answer (a waiver ends, advisory data grows stale), None
+    if it cannot. `counts` sums up what was seen (packages, findings, tools …).
     """
 
     id: str
@@ -79,5 +80,5 @@ class Verdict:
 
     @property
     def enforced(self) -> Outcome:
-        """What the gate does: in audit mode everything passes, and the record says what would have happened."""
+        """What the gate does: in audit mode everything passes, and the record says what would have been."""
         return Outcome.ADMIT if self.mode is Mode.AUDIT else self.outcome

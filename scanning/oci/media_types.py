@@ -34,13 +34,14 @@ LAYER_COMPRESSION = {
 }
 """Every layer media type the gate can read, and the compression its bytes must have."""
 
-FOREIGN_LAYERS = frozenset(
-    {
-        "application/vnd.oci.image.layer.nondistributable.v1.tar",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
-        "application/vnd.docker.image.rootfs.foreign.diff.tar",
-        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-    }
-)
-"""Layers that live elsewhere: never fetched, never admitted unless policy says so (threat 44)."""
+FOREIGN_LAYER_COMPRESSION = {
+    "application/vnd.oci.image.layer.nondistributable.v1.tar": "none",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": "gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": "zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar": "none",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": "gzip",
+}
+"""Layers meant to live elsewhere. The gate never fetches them from there (threat 44): where policy allows them at
+all, the registry must hold their bytes and they are inspected like any other layer."""
+
+FOREIGN_LAYERS = frozenset(FOREIGN_LAYER_COMPRESSION)

@@ -1,0 +1,102 @@
+"""The heart: facts, findings, signatures, policy and a time in; a verdict out. Nothing else is looked at.
+
+1. which rule of the policy covers the repository: none is a refusal
+2. what could not be inspected: always a refusal, whatever the rule says
+3. what the rule denies, then what it requires, less what a waiver accepts
+4. the harshest effect of what is left is the outcome
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+
+from config.policy import Policy, RepositoryRule, Waiver
+from config.vocabulary import Effect, Mode
+from scanning.documents import encode
+from scanning.rules import RULES, Case, Question, Waived
+from scanning.verdict import Outcome, Verdict, Violation
+
+_OUTCOMES = {Effect.WARN: Outcome.ADMIT, Effect.QUARANTINE: Outcome.QUARANTINE, Effect.REJECT: Outcome.REJECT}
+_HARSHEST_FIRST = (Effect.REJECT, Effect.QUARANTINE, Effect.WARN)
+
+
+def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
+    """Decide about `case` under `policy` at `now` (aware). Pure: the same arguments give the same verdict."""
+    rule = policy.rule_for(case.repository)
+    waivers = policy.waivers_for(case.repository, str(case.manifest.digest), now)
+    found: list[Violation] = []
+    waived: list[str] = []
+    if rule is None:
+        found.append(_uncovered(case))
+    else:
+        question = Question(case, rule, waivers, now)
+        for check in RULES:
+            for answer in check(question):
+                if isinstance(answer, Waived):
+                    waived.append(answer.subject)
+                else:
+                    found.append(answer)
+    found.sort(key=lambda violation: _HARSHEST_FIRST.index(violation.effect))
+    violations = tuple(violation for violation in found if violation.effect is not Effect.WARN)
+    return Verdict(
+        id=_identify(case, now),
+        repository=case.repository,
+        digest=case.manifest.digest,
+        kind=case.manifest.kind,
+        outcome=_OUTCOMES[violations[0].effect] if violations else Outcome.ADMIT,
+        mode=rule.mode if rule else Mode.ENFORCE,
+        violations=violations,
+        warnings=tuple(violation for violation in found if violation.effect is Effect.WARN),
+        waived=tuple(dict.fromkeys(waived)),
+        counts=_count(case),
+        inputs=case.inputs,
+        judged_at=now,
+        valid_until=_valid_until(case, policy, rule, waivers, now),
+    )
+
+
+def _identify(case: Case, now: datetime) -> str:
+    """Named by what it was made of: repository, inputs and time."""
+    made_of = encode(case.inputs) + case.repository.encode() + now.isoformat().encode()
+    return base64.b32encode(hashlib.sha256(made_of).digest())[:16].decode().lower()
+
+
+def _uncovered(case: Case) -> Violation:
+    return Violation(
+        "rules",
+        Effect.REJECT,
+        case.repository,
+        "",
+        "no rule of the policy covers this repository",
+        "use a repository that the policy covers, or ask an admin to add a rule for it",
+    )
+
+
+def _count(case: Case) -> tuple[tuple[str, int], ...]:
+    counts = {"signatures": len(case.signatures.verified)}
+    if case.facts:
+        counts |= {
+            "layers": len(case.facts.layers),
+            "files": case.facts.files,
+            "packages": len(case.facts.packages),
+            "tools": len(case.facts.tools),
+            "secrets": len(case.facts.secrets),
+            "findings": len(case.advisories.findings),
+            "unmatched packages": len(case.advisories.unmatched),
+        }
+    if case.children:
+        counts["images"] = len(case.children)
+    return tuple(counts.items())
+
+
+def _valid_until(
+    case: Case, policy: Policy, rule: RepositoryRule | None, waivers: Iterable[Waiver], now: datetime
+) -> datetime | None:
+    """The first moment at which the same inputs could give another answer."""
+    moments = [waiver.expires for waiver in waivers]
+    moments += [signer.not_after for signer in policy.signers.values() if signer.not_after]
+    moments += [child.valid_until for child in case.children if child.valid_until]
+    if rule and rule.require.advisories and case.advisories.basis.fetched_at:
+        moments.append(case.advisories.basis.fetched_at + rule.require.advisories.max_age)
+    return min((moment for moment in moments if moment > now), default=None)
