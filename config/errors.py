@@ -1,4 +1,4 @@
-"""The root of the one error hierarchy. Each floor adds its own families; `proxy.errors` maps them to the wire."""
+"""The root of the one error hierarchy. Each floor adds its families; `proxy.errors` maps them to the wire."""
 
 from dataclasses import dataclass
 
@@ -30,3 +30,7 @@ class ConfigurationError(ImagegateError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+class InvalidPatternError(ImagegateError, ValueError):
+    """A repository or purl pattern outside its grammar. A `ValueError` too, so that pydantic gathers it."""

@@ -1,13 +1,15 @@
 """The policy document: what may be pushed to and pulled from which repositories, and who must have signed it.
 
-A repository is judged by the one rule whose pattern is the most specific; a repository that no rule covers is
-refused. A check that a rule does not name is not made; that a layer or manifest cannot be read is always a refusal.
+A repository is judged by the one rule whose pattern is the most specific; a repository that no rule covers
+is refused. A check that a rule does not name is not made; that a layer or manifest cannot be read is always
+a refusal.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -21,10 +23,17 @@ class _Document(BaseModel):
 
 
 def _public_key(pem: str) -> str:
-    key = load_pem_public_key(pem.encode())
-    if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
-        raise ValueError("the key must be an ECDSA, Ed25519 or RSA public key")
-    return pem
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError(
+            "this is not a public key in PEM form; paste the whole content of cosign.pub"
+        ) from error
+    if isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
+        return pem
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
+        return pem
+    raise ValueError("the key must be an ECDSA or Ed25519 public key, or RSA of at least 2048 bits")
 
 
 PublicKeyPem = Annotated[str, AfterValidator(_public_key)]
@@ -72,7 +81,7 @@ class DenyFindings(_Document):
 
 
 class DenySecrets(_Document):
-    """Refuse private keys and credentials, in any layer even if deleted later, in environment, labels and history."""
+    """Refuse private keys and credentials: in any layer, even if deleted later, environment and history."""
 
     effect: Effect = Field(Effect.REJECT, description="What finding one does.")
 
@@ -149,7 +158,7 @@ class RepositoryRule(_Document):
 
 
 class Waiver(_Document):
-    """An exception: findings or packages that are accepted for a while. It never covers what cannot be inspected."""
+    """An exception: what is accepted for a while. It never covers what cannot be inspected."""
 
     repositories: tuple[RepositoryPattern, ...] = Field(description="Where it holds.", min_length=1)
     findings: tuple[str, ...] = Field((), description="Advisory or CVE ids that are accepted.")
