@@ -176,3 +176,8 @@ class ImageFacts:
     size: int = 0
     problems: tuple[str, ...] = ()
     version: int = FACTS_VERSION
+
+    @property
+    def is_current(self) -> bool:
+        """Whether today's inspection would find nothing more."""
+        return self.version == FACTS_VERSION

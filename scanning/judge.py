@@ -53,6 +53,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
         inputs=case.inputs,
         judged_at=now,
         valid_until=_valid_until(case, policy, rule, waivers, now),
+        runnable=case.runnable,
     )
 
 

@@ -1,4 +1,4 @@
-"""The rules a policy can hold: each takes a question and gives what is not kept, and what a waiver accepts."""
+"""The rules a policy can hold: each takes a question and gives what is not kept, and what is waived."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -332,9 +332,7 @@ def signatures(question: Question) -> Answers:
         f"{case.repository}@{case.manifest.digest}",
         "",
         f"it is signed by {have}, and the policy wants {want}{failed}",
-        "sign it with: cosign sign --key KEY"
-        if required.of
-        else "ask an admin to add a signer to the policy",
+        "sign it with: cosign sign --key KEY" if required.of else "ask an admin to add a signer to the policy",
     )
 
 

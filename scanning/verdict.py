@@ -23,8 +23,8 @@ class Violation:
     """One rule that is not kept.
 
     `rule` is its place in the policy (`deny.tools`, `require.signatures`) or `inspection` for what cannot be
-    read. `subject` names the thing (package and version, tool, finding), `where` the path or layer, `fix` what
-    to do.
+    read. `subject` names the thing (package and version, tool, finding), `where` the path or layer, `fix`
+    what to do.
     """
 
     rule: str
@@ -49,6 +49,7 @@ class VerdictInputs:
     """
 
     manifest: Digest
+    media_type: str
     policy: Digest
     signatures: Digest
     facts: Digest | None = None
@@ -77,6 +78,8 @@ class Verdict:
     inputs: VerdictInputs
     judged_at: datetime
     valid_until: datetime | None = None
+    runnable: bool = False
+    """Whether somebody could run it: an image, or an index that lists images."""
 
     @property
     def enforced(self) -> Outcome:

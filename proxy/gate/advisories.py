@@ -1,0 +1,75 @@
+"""What the advisories in force say of an image. The files are read in threads, never on the event loop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from config.errors import ImagegateError
+from scanning.advisories.matching import keys, match
+from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
+from scanning.facts import ImageFacts
+from scanning.oci.digest import Digest
+from storage.snapshots import Snapshot, Snapshots
+
+_log = structlog.get_logger(__name__)
+
+
+class AdvisoryDesk:
+    """Answers from the snapshot in force, or from the old one that a verdict names."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        """Open the snapshot in force. Raises `SnapshotError` if it is damaged."""
+        self._snapshots = snapshots
+        self._current = snapshots.current()
+
+    @property
+    def in_force(self) -> Digest | None:
+        """The digest of the snapshot in force; None before the first import."""
+        return self._current.digest if self._current else None
+
+    def basis(self) -> AdvisoryBasis:
+        """How good the data in force is."""
+        return self._current.basis() if self._current else AdvisoryBasis()
+
+    async def report(self, facts: ImageFacts) -> AdvisoryReport:
+        """What the snapshot in force says of an image."""
+        return await asyncio.to_thread(_report, self._current, facts)
+
+    async def report_of(self, snapshot: Digest | None, facts: ImageFacts) -> AdvisoryReport:
+        """What an old snapshot (None: no data at all) says of an image. Raises `SnapshotError` if it is gone."""
+        return await asyncio.to_thread(_report, await self._open(snapshot), facts)
+
+    async def basis_of(self, snapshot: Digest | None) -> AdvisoryBasis:
+        """How good the data of an old snapshot is. Raises `SnapshotError` if it is gone."""
+        opened = await self._open(snapshot)
+        return opened.basis() if opened else AdvisoryBasis()
+
+    async def watch(self, changed: Callable[[], Awaitable[None]], seconds: float = 1.0) -> None:
+        """Look for a new snapshot every `seconds` for ever; call `changed` after one came into force."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self.reload_if_changed(changed)
+
+    async def reload_if_changed(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Take the snapshot that another process or task has published, if there is a new one."""
+        try:
+            newest = await asyncio.to_thread(self._snapshots.current)
+            if (newest.digest if newest else None) == self.in_force:
+                return
+            self._current = newest
+            _log.info("advisories in force", snapshot=str(self.in_force))
+            await changed()
+        except ImagegateError as error:
+            _log.error("the advisory snapshot in force stays", problem=str(error))
+
+    async def _open(self, snapshot: Digest | None) -> Snapshot | None:
+        return await asyncio.to_thread(self._snapshots.open, snapshot) if snapshot else None
+
+
+def _report(snapshot: Snapshot | None, facts: ImageFacts) -> AdvisoryReport:
+    if snapshot is None:
+        return AdvisoryReport(AdvisoryBasis(), (), tuple(package.purl for package in facts.packages))
+    wanted = keys(facts.packages, facts.distribution)
+    basis = snapshot.basis({ecosystem for ecosystem, _ in wanted})
+    return match(facts.packages, facts.distribution, snapshot.lookup(wanted), basis)

@@ -1,0 +1,29 @@
+"""Small blobs read whole from the upstream, never more than asked for and never without checking their digest."""
+
+from proxy.upstream.port import BrokenContentError, Upstream
+from scanning.errors import InvalidManifestError
+from scanning.oci.manifest import Descriptor
+from scanning.oci.names import Repository
+
+
+async def read_blob(upstream: Upstream, repository: Repository, blob: Descriptor, limit: int) -> bytes | None:
+    """A blob of at most `limit` bytes, None if the repository does not have it.
+
+    Raises `InvalidManifestError` if it is larger or has another size than its descriptor says (threat 45), and
+    `BrokenContentError` if the upstream sends something else than the digest names.
+    """
+    if blob.size > limit:
+        raise InvalidManifestError(f"blob {blob.digest} says it has {blob.size} bytes; at most {limit} are read here")
+    async with upstream.open_blob(repository, blob.digest) as stream:
+        if stream is None:
+            return None
+        if stream.size != blob.size:
+            raise InvalidManifestError(
+                f"blob {blob.digest} has {stream.size} bytes, its descriptor says {blob.size}; push a manifest with"
+                " the true size"
+            )
+        parts = [part async for part in stream.chunks]
+    content = b"".join(parts)
+    if not blob.digest.matches(content):
+        raise BrokenContentError(f"the upstream sent bytes for {blob.digest} of {repository} that have another digest")
+    return content

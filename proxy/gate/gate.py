@@ -1,0 +1,126 @@
+"""The gate as its faces see it: every use case behind one value, put together once."""
+
+from collections.abc import Iterable
+
+from scanning.oci.read import read_manifest
+from storage.audit import Event
+from storage.database import Database
+
+from proxy.errors import ManifestUnknownError, NameUnknownError
+from proxy.gate.layers import LayerInspector, LayerObserver
+from proxy.gate.promotion import Promotion
+from proxy.gate.pull import Pull
+from proxy.gate.push import Push, PushedManifest
+from proxy.gate.trail import Target, Trail
+from proxy.identity.principal import Action, Caller
+from proxy.upstream.port import StoredManifest, Upstream
+from scanning.errors import InvalidContentError
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Descriptor
+from scanning.oci.names import Reference, Repository, Tag
+from storage import held_tags, manifests
+
+
+class Gate:
+    """What registry handlers call. Every method may raise the `UpstreamError` and `StorageError` families."""
+
+    def __init__(
+        self,
+        database: Database,
+        upstream: Upstream,
+        layers: LayerInspector,
+        push: Push,
+        pull: Pull,
+        promotion: Promotion,
+        trail: Trail,
+    ) -> None:
+        self._database = database
+        self._upstream = upstream
+        self._layers = layers
+        self._push = push
+        self._pull = pull
+        self._trail = trail
+        self.promotion = promotion
+
+    async def push_manifest(
+        self, caller: Caller, repository: Repository, reference: Reference, content_type: str, body: bytes
+    ) -> PushedManifest:
+        """See `Push.push`."""
+        return await self._push.push(caller, repository, reference, content_type, body)
+
+    async def pull_manifest(
+        self, caller: Caller, repository: Repository, reference: Reference, *, head: bool
+    ) -> StoredManifest:
+        """See `Pull.manifest`."""
+        return await self._pull.manifest(caller, repository, reference, head=head)
+
+    async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        """See `Pull.check_blob`."""
+        await self._pull.check_blob(caller, repository, digest)
+
+    def observe_upload(self) -> LayerObserver | None:
+        """See `LayerInspector.observe`."""
+        return self._layers.observe()
+
+    async def referrers(self, caller: Caller, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
+        """What refers to `subject`, by digest: from the gate's own records and from the upstream.
+
+        What is held is listed for those who may push only.
+        """
+        pusher = caller.principal.granted(Action.PUSH, repository)
+        async with self._database.snapshot() as tx:
+            own = await manifests.referrers(tx, repository, subject)
+        found = [
+            StoredManifest(record.digest, record.media_type, record.body) for record in own if pusher or not record.held
+        ]
+        found += await self._upstream.referrers(repository, subject)
+        return tuple(_describe({stored.digest: stored for stored in found}.values()))
+
+    async def tags(self, caller: Caller, repository: Repository) -> tuple[Tag, ...]:
+        """All tags in lexical order, those held as well for those who may push. Raises `NameUnknownError`."""
+        upstream = await self._upstream.tags(repository)
+        held: tuple[Tag, ...] = ()
+        if caller.principal.granted(Action.PUSH, repository):
+            async with self._database.snapshot() as tx:
+                held = await held_tags.of_repository(tx, repository)
+        if upstream is None and not held:
+            raise NameUnknownError(f"there is no repository {repository}")
+        return tuple(sorted({*(upstream or ()), *held}))
+
+    async def repositories(self, caller: Caller) -> tuple[Repository, ...]:
+        """The repositories the caller may pull from, in lexical order (threat 22)."""
+        async with self._database.snapshot() as tx:
+            known = await manifests.repositories(tx)
+        everything = {*known, *await self._upstream.repositories()}
+        return tuple(sorted(name for name in everything if caller.principal.granted(Action.PULL, name)))
+
+    async def delete_manifest(self, caller: Caller, repository: Repository, reference: Reference) -> None:
+        """Delete a manifest with its tags, or one tag. Raises `ManifestUnknownError`."""
+        if isinstance(reference, Tag):
+            gone = await self._upstream.delete_tag(repository, reference)
+            async with self._database.transaction() as tx:
+                held = await held_tags.find(tx, repository, reference)
+                await held_tags.drop(tx, repository, reference)
+                await self._trail.write(tx, Event.DELETE, caller, Target(repository, reference), outcome="deleted")
+        else:
+            gone = await self._upstream.delete_manifest(repository, reference)
+            async with self._database.transaction() as tx:
+                held = reference if await manifests.forget(tx, repository, reference) else None
+                await self._trail.write(tx, Event.DELETE, caller, Target(repository, reference), outcome="deleted")
+        if not gone and held is None:
+            raise ManifestUnknownError(f"{repository} has no manifest {reference}")
+
+
+def _describe(stored: Iterable[StoredManifest]) -> Iterable[Descriptor]:
+    for item in sorted(stored, key=lambda item: item.digest):
+        try:
+            manifest = read_manifest(item.body, item.media_type)
+        except InvalidContentError:
+            continue  # an unreadable referrer is listed for nobody
+        yield Descriptor(
+            media_type=item.media_type,
+            digest=item.digest,
+            size=len(item.body),
+            annotations=manifest.annotations,
+            artifact_type=manifest.artifact_type or (manifest.config.media_type if manifest.config else ""),
+        )

@@ -1,0 +1,85 @@
+"""An image manifest becomes image facts: its configuration and its layers' facts, put together off the event loop."""
+
+import asyncio
+from collections.abc import Mapping
+
+from scanning.layers.overlay import assemble
+from scanning.oci.read import MAX_CONFIG_BYTES, check_descriptor_sizes, read_config
+from storage.layers import LayerRefusal
+
+from proxy.errors import ManifestBlobUnknownError
+from proxy.gate.content import read_blob
+from proxy.gate.layers import LayerInspector
+from proxy.upstream.port import Upstream
+from scanning.errors import InvalidManifestError
+from scanning.facts import ImageFacts, LayerFacts
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import ImageConfig, Manifest, Platform
+from scanning.oci.names import Repository
+
+
+class ImageInspector:
+    """Facts of whole images."""
+
+    def __init__(self, upstream: Upstream, layers: LayerInspector) -> None:
+        self._upstream = upstream
+        self._layers = layers
+
+    async def check_blobs(self, repository: Repository, manifest: Manifest) -> None:
+        """Every blob is in the repository with the size its descriptor says (threat 45).
+
+        Raises `ManifestBlobUnknownError` or `InvalidManifestError`.
+        """
+        blobs = manifest.blobs
+        sizes = await asyncio.gather(*(self._upstream.blob_size(repository, blob.digest) for blob in blobs))
+        known: Mapping[Digest, int] = {
+            blob.digest: size for blob, size in zip(blobs, sizes, strict=True) if size is not None
+        }
+        for blob in blobs:
+            if blob.digest not in known:
+                raise ManifestBlobUnknownError(
+                    f"blob {blob.digest} is not in repository {repository}; push it before the manifest"
+                )
+        check_descriptor_sizes(manifest, known)
+
+    async def inspect(self, repository: Repository, manifest: Manifest) -> ImageFacts:
+        """What a container made from the image would see. What cannot be read becomes `problems`.
+
+        Raises `ManifestBlobUnknownError` for missing content, `BusyError` when inspection itself fails.
+        """
+        try:
+            config = await self._config(repository, manifest)
+        except InvalidManifestError as error:
+            return _unreadable(manifest, (str(error),))
+        outcomes = await self._layers.outcomes(repository, (layer.digest for layer in manifest.layers))
+        found = [outcomes[layer.digest] for layer in manifest.layers]
+        refused = tuple(
+            f"layer {outcome.digest}: {outcome.reason}" for outcome in found if isinstance(outcome, LayerRefusal)
+        )
+        if refused:
+            return _unreadable(manifest, tuple(dict.fromkeys(refused)))
+        facts = [outcome for outcome in found if isinstance(outcome, LayerFacts)]
+        return await asyncio.to_thread(assemble, manifest, config, facts)
+
+    async def _config(self, repository: Repository, manifest: Manifest) -> ImageConfig:
+        if manifest.config is None:
+            raise InvalidManifestError("the image manifest has no configuration, so its layers cannot be verified")
+        content = await read_blob(self._upstream, repository, manifest.config, MAX_CONFIG_BYTES)
+        if content is None:
+            raise ManifestBlobUnknownError(
+                f"configuration {manifest.config.digest} is not in repository {repository}; push it before the manifest"
+            )
+        return await asyncio.to_thread(read_config, content)
+
+
+def _unreadable(manifest: Manifest, problems: tuple[str, ...]) -> ImageFacts:
+    return ImageFacts(
+        manifest=manifest.digest,
+        config=manifest.config.digest if manifest.config else manifest.digest,
+        platform=Platform(),
+        layers=tuple(layer.digest for layer in manifest.layers),
+        diff_ids=(),
+        user="",
+        runs_as_root=True,
+        problems=problems,
+    )

@@ -1,0 +1,201 @@
+"""Brings together what a verdict is made of, judges, and records the verdict with everything it was made of.
+
+    manifest -> children judged first -> facts -> advisories -> signatures -> scanning.judge -> Judgement
+
+Nothing is stored while judging; `record` stores a judgement in the caller's transaction.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from scanning.oci.read import read_manifest
+from scanning.signatures.verify import verify
+from storage.database import Database, Transaction
+
+from proxy.clock import Clock
+from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.images import ImageInspector
+from proxy.gate.policy import PolicyFile, PolicyInForce
+from proxy.gate.signatures import SignatureFinder
+from proxy.upstream.port import StoredManifest, Upstream
+from scanning.advisories.model import AdvisoryReport
+from scanning.documents import decode, encode
+from scanning.errors import InvalidManifestError
+from scanning.facts import ImageFacts
+from scanning.judge import judge
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Manifest, ManifestKind
+from scanning.oci.names import Repository
+from scanning.rules import Case
+from scanning.signatures.model import SignatureEvidence
+from scanning.verdict import Verdict, VerdictInputs
+from storage import documents, manifests, verdicts
+
+_DEEPEST_INDEX = 4
+_MOST_CHILDREN = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with what it was made of, not recorded yet.
+
+    `held` says whether the gate alone kept the manifest when it was judged. `children` are the judgements of what
+    an index lists.
+    """
+
+    manifest: Manifest
+    body: bytes
+    verdict: Verdict
+    policy: PolicyInForce
+    signatures: bytes
+    facts: bytes | None = None
+    held: bool = False
+    children: tuple["Judgement", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a manifest stands while it is judged: the indexes being judged that list it, and how deep."""
+
+    parents: tuple[Digest, ...] = ()
+    held: bool = False
+    depth: int = 0
+
+
+_TOP = Place()
+
+
+class Judge:
+    """Judges manifests of one upstream under the policy in force."""
+
+    def __init__(
+        self,
+        database: Database,
+        upstream: Upstream,
+        images: ImageInspector,
+        signatures: SignatureFinder,
+        advisories: AdvisoryDesk,
+        policy: PolicyFile,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._upstream = upstream
+        self._images = images
+        self._signatures = signatures
+        self._advisories = advisories
+        self._policy = policy
+        self._clock = clock
+
+    async def judge(self, repository: Repository, manifest: Manifest, body: bytes, place: Place = _TOP) -> Judgement:
+        """Judge a manifest under today's policy, advisories and signatures.
+
+        Raises the `UpstreamError` and `StorageError` families,
+        `ManifestBlobUnknownError` for missing content, `BusyError` when inspection itself fails, and
+        `InvalidManifestError` for an index that is nested too deeply or lists too much.
+        """
+        policy = self._policy.current
+        children = await self._judge_children(repository, manifest, place.depth)
+        facts_document: bytes | None = None
+        facts: ImageFacts | None = None
+        advisories = AdvisoryReport(self._advisories.basis())
+        if manifest.kind is ManifestKind.IMAGE:
+            facts_document, facts = await self._facts(repository, manifest)
+            advisories = await self._advisories.report(facts)
+        evidence = await self._evidence(repository, manifest, place.parents)
+        evidence_document = encode(evidence)
+        now = self._clock()
+        inputs = VerdictInputs(
+            manifest=manifest.digest,
+            media_type=manifest.media_type,
+            policy=policy.digest,
+            signatures=Digest.of(evidence_document),
+            facts=Digest.of(facts_document) if facts_document is not None else None,
+            snapshot=advisories.basis.snapshot,
+            children=tuple(child.verdict.id for child in children),
+        )
+        case = Case(
+            repository=repository.name,
+            manifest=manifest,
+            signatures=verify(evidence, policy.policy.signers, now),
+            inputs=inputs,
+            facts=facts,
+            advisories=advisories,
+            children=tuple(child.verdict for child in children if child.verdict.runnable),
+        )
+        verdict = await asyncio.to_thread(judge, case, policy.policy, now)
+        return Judgement(manifest, body, verdict, policy, evidence_document, facts_document, place.held, children)
+
+    async def _fetch(self, repository: Repository, digest: Digest) -> tuple[StoredManifest | None, bool]:
+        """A manifest by digest, from the gate's own records or from the upstream, and whether it is held."""
+        async with self._database.snapshot() as tx:
+            record = await manifests.find(tx, repository, digest)
+        if record is not None:
+            return StoredManifest(record.digest, record.media_type, record.body), record.held
+        return await self._upstream.get_manifest(repository, digest), False
+
+    async def _judge_children(self, repository: Repository, manifest: Manifest, depth: int) -> tuple[Judgement, ...]:
+        if not manifest.children:
+            return ()
+        if depth >= _DEEPEST_INDEX:
+            raise InvalidManifestError(f"index {manifest.digest} is nested more than {_DEEPEST_INDEX} deep")
+        if len(manifest.children) > _MOST_CHILDREN:
+            raise InvalidManifestError(f"index {manifest.digest} lists more than {_MOST_CHILDREN} manifests")
+        judged: list[Judgement] = []
+        for child in {child.digest: child for child in manifest.children}.values():
+            stored, held = await self._fetch(repository, child.digest)
+            if stored is None:
+                continue  # a sparse index: what is not there cannot be pulled either
+            parsed = read_manifest(stored.body, stored.media_type)
+            place = Place((manifest.digest,), held, depth + 1)
+            judged.append(await self.judge(repository, parsed, stored.body, place))
+        return tuple(judged)
+
+    async def _facts(self, repository: Repository, manifest: Manifest) -> tuple[bytes, ImageFacts]:
+        """The image's facts: those on record if they are of this version and without problems, else anew."""
+        async with self._database.snapshot() as tx:
+            record = await manifests.find(tx, repository, manifest.digest)
+            document = await documents.get(tx, record.facts) if record and record.facts else None
+        if document is not None:
+            facts = await asyncio.to_thread(decode, ImageFacts, document)
+            if facts.is_current and not facts.problems:
+                return document, facts
+        facts = await self._images.inspect(repository, manifest)
+        return encode(facts), facts
+
+    async def _evidence(
+        self, repository: Repository, manifest: Manifest, parents: tuple[Digest, ...]
+    ) -> SignatureEvidence:
+        if manifest.kind not in (ManifestKind.IMAGE, ManifestKind.INDEX):
+            return SignatureEvidence()
+        async with self._database.snapshot() as tx:
+            known = await manifests.parents(tx, repository, manifest.digest)
+        subjects = dict.fromkeys((manifest.digest, *parents, *sorted(known)))
+        return await self._signatures.collect(repository, subjects)
+
+
+async def record(tx: Transaction, repository: Repository, judgement: Judgement) -> None:
+    """Store a verdict, those of the index's images, and everything they were made of."""
+    for child in judgement.children:
+        await record(tx, repository, child)
+    for document in (judgement.body, judgement.policy.text, judgement.signatures, judgement.facts):
+        if document is not None:
+            await documents.put(tx, document)
+    await verdicts.append(tx, judgement.verdict)
+
+
+async def record_manifest(tx: Transaction, repository: Repository, judgement: Judgement, *, held: bool) -> None:
+    """Remember a manifest, and what an index lists, with the edges that pulling needs.
+
+    `held` says whether the gate alone keeps it; when it does not, neither does it keep what the index lists.
+    """
+    for child in judgement.children:
+        await record_manifest(tx, repository, child, held=held and child.held)
+    await manifests.record(
+        tx,
+        repository,
+        judgement.manifest,
+        judgement.body,
+        held=held,
+        facts=judgement.verdict.inputs.facts,
+        now=judgement.verdict.judged_at,
+    )

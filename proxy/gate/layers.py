@@ -1,0 +1,137 @@
+"""Layers become facts: while they are uploaded, or read back when nobody looked at them then.
+
+Each layer is inspected once, whoever asks and however many ask at the same time; what was found is kept by digest.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from storage.database import Database
+from storage.layers import LayerRefusal
+
+from proxy.clock import Clock
+from proxy.errors import BusyError, ManifestBlobUnknownError
+from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
+from proxy.upstream.port import BrokenContentError, Upstream
+from scanning.errors import LimitExceededError, UnreadableLayerError
+from scanning.facts import LayerFacts
+from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
+from storage import layers
+
+LayerOutcome = LayerFacts | LayerRefusal
+
+
+class LayerObserver:
+    """Inspects one blob while it is uploaded. It never fails an upload: what it misses is read back later."""
+
+    def __init__(self, inspector: "LayerInspector", running: RunningInspection) -> None:
+        self._inspector = inspector
+        self._running: RunningInspection | None = running
+
+    async def feed(self, chunk: bytes) -> None:
+        """Hand over the next bytes; waits while the inspection is behind."""
+        if self._running is None:
+            return
+        try:
+            await self._running.feed(chunk)
+        except (UnreadableLayerError, InspectionFailedError):
+            await self.abandon()
+
+    async def finish(self, digest: Digest) -> None:
+        """The upload is a blob named `digest` now: keep its facts.
+
+        Refusals are not kept: what was observed is only proven to be the blob once its digest was computed.
+        """
+        running, self._running = self._running, None
+        if running is None:
+            return
+        try:
+            facts = await running.finish()
+        except (UnreadableLayerError, InspectionFailedError):
+            return
+        if facts.digest == digest:
+            await self._inspector.keep(facts)
+
+    async def abandon(self) -> None:
+        """Stop looking."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.abandon()
+
+
+class LayerInspector:
+    """The facts of layers, by digest."""
+
+    def __init__(self, database: Database, upstream: Upstream, pool: InspectionPool, clock: Clock) -> None:
+        self._database = database
+        self._upstream = upstream
+        self._pool = pool
+        self._clock = clock
+        self._running: dict[Digest, asyncio.Task[LayerOutcome]] = {}
+
+    def observe(self) -> LayerObserver | None:
+        """Look at an upload from its first byte; None while every worker is busy."""
+        running = self._pool.try_begin()
+        return LayerObserver(self, running) if running is not None else None
+
+    async def keep(self, facts: LayerFacts) -> None:
+        """Record what an inspection found."""
+        async with self._database.transaction() as tx:
+            await layers.record_facts(tx, facts, self._clock())
+
+    async def outcomes(self, repository: Repository, digests: Iterable[Digest]) -> Mapping[Digest, LayerOutcome]:
+        """The facts of each layer, or why it cannot be read; layers not known yet are read from `repository`.
+
+        Raises `ManifestBlobUnknownError` for a layer that is not there, `BusyError` when inspection itself fails.
+        """
+        wanted = tuple(dict.fromkeys(digests))
+        async with self._database.snapshot() as tx:
+            known: dict[Digest, LayerOutcome] = dict(await layers.find(tx, wanted))
+        for digest in wanted:
+            if digest not in known:
+                known[digest] = await self._inspect_once(repository, digest)
+        return known
+
+    async def _inspect_once(self, repository: Repository, digest: Digest) -> LayerOutcome:
+        task = self._running.get(digest)
+        if task is None:
+            task = asyncio.create_task(self._inspect(repository, digest))
+            self._running[digest] = task
+            task.add_done_callback(lambda _: self._running.pop(digest, None))
+        return await asyncio.shield(task)
+
+    async def _inspect(self, repository: Repository, digest: Digest) -> LayerOutcome:
+        try:
+            outcome = await self._read_back(repository, digest)
+        except LimitExceededError as error:
+            return LayerRefusal(digest, str(error))  # not kept: the limit may be raised
+        except UnreadableLayerError as error:
+            outcome = LayerRefusal(digest, str(error))
+        except InspectionFailedError as error:
+            raise BusyError(f"layer {digest} could not be inspected: {error}; try again") from error
+        async with self._database.transaction() as tx:
+            if isinstance(outcome, LayerRefusal):
+                await layers.record_refusal(tx, digest, outcome.reason, self._clock())
+            else:
+                await layers.record_facts(tx, outcome, self._clock())
+        return outcome
+
+    async def _read_back(self, repository: Repository, digest: Digest) -> LayerOutcome:
+        if digest.algorithm != "sha256":
+            raise UnreadableLayerError(f"layers are read by their sha256 digest, and this one is named {digest}")
+        async with self._upstream.open_blob(repository, digest) as stream:
+            if stream is None:
+                raise ManifestBlobUnknownError(
+                    f"layer {digest} is not in repository {repository}; push it before the manifest"
+                )
+            running = await self._pool.begin()
+            try:
+                async for chunk in stream.chunks:
+                    await running.feed(chunk)
+                facts = await running.finish()
+            finally:
+                await running.abandon()
+        if facts.digest != digest:
+            raise BrokenContentError(f"the upstream sent bytes for {digest} of {repository} that have another digest")
+        return facts

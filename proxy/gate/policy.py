@@ -1,0 +1,85 @@
+"""The policy in force, read again when its file changes; a broken new policy is refused and the old one stays."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from config.errors import ConfigurationError, ImagegateError, Problem
+from config.policy import Policy
+from config.policy_file import load_policy
+from scanning.oci.digest import Digest
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyInForce:
+    """A policy, its canonical text and the digest of that text."""
+
+    policy: Policy
+    text: bytes
+    digest: Digest
+
+
+def in_force(policy: Policy) -> PolicyInForce:
+    """Name a policy by the digest of its canonical form: comments and layout of the file do not matter."""
+    text = policy.model_dump_json().encode()
+    return PolicyInForce(policy, text, Digest.of(text))
+
+
+def read_policy(path: Path) -> PolicyInForce:
+    """Read a policy file. Raises `ConfigurationError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError((Problem(str(path), 0, 0, f"cannot be read: {error}"),)) from error
+    return in_force(load_policy(text, str(path)))
+
+
+class PolicyFile:
+    """Keeps the policy of one file in force. `problem` says why the newest text is not, "" if it is."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file. Raises `ConfigurationError`: there is no gate without a policy."""
+        self._path = path
+        self._seen = self._stamp()
+        self.current = read_policy(path)
+        self.problem = ""
+
+    async def watch(self, changed: Callable[[PolicyInForce], Awaitable[None]], seconds: float = 1.0) -> None:
+        """Look at the file every `seconds` for ever; call `changed` after a new policy came into force."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self.reload_if_changed(changed)
+
+    async def reload_if_changed(self, changed: Callable[[PolicyInForce], Awaitable[None]]) -> None:
+        """Read the file if it differs from what was last seen."""
+        stamp = await asyncio.to_thread(self._stamp)
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            new = await asyncio.to_thread(read_policy, self._path)
+        except ConfigurationError as error:
+            self.problem = str(error)
+            _log.error("policy refused, the old one stays in force", problem=self.problem)
+            return
+        self.problem = ""
+        if new.digest == self.current.digest:
+            return
+        self.current = new
+        _log.info("policy in force", policy=str(new.digest))
+        try:
+            await changed(new)
+        except ImagegateError as error:
+            _log.error("after the policy changed", problem=str(error))
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,183 @@
+"""Somebody pulls: a tag is resolved once, its bytes are judged under today's policy, and exactly these are served.
+
+    manifest by tag or digest -> who holds it (upstream, or the gate in quarantine) -> verdict -> bytes or 403
+    blob -> only through an admitted manifest of the same repository (threat 35)
+
+Whoever may push to a repository may read what is held there, to sign it, and learns the truth from HEAD. Everyone
+gets only what a verdict admits: what nobody judged yet is judged first, once, and all who ask wait for it (threat 47).
+"""
+
+import asyncio
+from datetime import timedelta
+
+from scanning.oci.read import read_manifest
+from storage.audit import Event
+from storage.database import Database, Transaction
+
+from proxy.clock import Clock
+from proxy.errors import (
+    BlobUnknownError,
+    DeniedError,
+    ManifestBlobUnknownError,
+    ManifestUnknownError,
+)
+from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.judgement import Judge, record, record_manifest
+from proxy.gate.policy import PolicyFile
+from proxy.gate.refusal import refuse
+from proxy.gate.trail import Target, Trail
+from proxy.identity.principal import Action, Caller
+from proxy.upstream.port import StoredManifest, Upstream
+from scanning.errors import InvalidContentError
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Manifest
+from scanning.oci.names import Reference, Repository, Tag
+from scanning.verdict import Outcome, Verdict
+from storage import held_tags, manifests, verdicts
+
+_LOOK_AGAIN = timedelta(seconds=60)
+"""How long a verdict that does not admit stands before signatures that bypassed the gate are looked for."""
+
+
+class Pull:
+    """The use case."""
+
+    def __init__(
+        self,
+        database: Database,
+        upstream: Upstream,
+        judge: Judge,
+        policy: PolicyFile,
+        advisories: AdvisoryDesk,
+        trail: Trail,
+        clock: Clock,
+        public_url: str,
+    ) -> None:
+        self._database = database
+        self._upstream = upstream
+        self._judge = judge
+        self._policy = policy
+        self._advisories = advisories
+        self._trail = trail
+        self._clock = clock
+        self._public_url = public_url
+        self._judging: dict[tuple[Repository, Digest], asyncio.Task[Verdict]] = {}
+
+    async def manifest(
+        self, caller: Caller, repository: Repository, reference: Reference, *, head: bool
+    ) -> StoredManifest:
+        """The manifest `reference` means, if `caller` may have it.
+
+        Raises `ManifestUnknownError`, or `DeniedError` with the verdict's reasons.
+        """
+        pusher = caller.principal.granted(Action.PUSH, repository)
+        held = await self._held(repository, reference)
+        stored = held if held and pusher else await self._upstream.get_manifest(repository, reference)
+        if stored is None and held is None:
+            raise ManifestUnknownError(f"{repository} has no manifest {reference}")
+        stored = stored or held
+        assert stored is not None  # noqa: S101 (one of the two is, or the line above has raised)
+        if pusher and head:
+            return stored
+        verdict = await self._verdict_on(caller, repository, reference, stored)
+        admitted = verdict.enforced is Outcome.ADMIT or (pusher and verdict.enforced is Outcome.QUARANTINE)
+        if not admitted or not head:
+            async with self._database.transaction() as tx:
+                target = Target(repository, reference, stored.digest)
+                outcome = "served" if admitted else "denied"
+                await self._trail.write(tx, Event.PULL, caller, target, verdict=verdict, outcome=outcome)
+        if not admitted:
+            raise refuse(verdict, repository, reference, self._public_url)
+        return stored
+
+    async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        """Return if `caller` may read the blob. Raises `DeniedError` or `BlobUnknownError`."""
+        if caller.principal.granted(Action.PUSH, repository):
+            return
+        async with self._database.snapshot() as tx:
+            holders = await manifests.holders(tx, repository, digest)
+            known = [await manifests.find(tx, repository, each) for each in holders]
+        for holder in known:
+            if holder is None or holder.held:
+                continue
+            stored = StoredManifest(holder.digest, holder.media_type, holder.body)
+            verdict = await self._verdict_on(caller, repository, holder.digest, stored)
+            if verdict.enforced is Outcome.ADMIT:
+                return
+        if not holders:
+            raise BlobUnknownError(
+                f"no manifest that the gate has admitted in {repository} refers to blob {digest}; pull one that does first"
+            )
+        async with self._database.transaction() as tx:
+            target = Target(repository, digest, digest)
+            await self._trail.write(tx, Event.PULL, caller, target, outcome="denied", detail="blob")
+        raise DeniedError(f"blob {digest} of {repository} belongs to no admitted image; it is served with one only")
+
+    async def _held(self, repository: Repository, reference: Reference) -> StoredManifest | None:
+        async with self._database.snapshot() as tx:
+            digest = await held_tags.find(tx, repository, reference) if isinstance(reference, Tag) else reference
+            known = await manifests.find(tx, repository, digest) if digest else None
+        if known is None or (isinstance(reference, Digest) and not known.held):
+            return None
+        return StoredManifest(known.digest, known.media_type, known.body)
+
+    async def _verdict_on(
+        self, caller: Caller, repository: Repository, reference: Reference, stored: StoredManifest
+    ) -> Verdict:
+        standing = await self._standing(repository, stored.digest)
+        if standing is not None:
+            return standing
+        try:
+            manifest = read_manifest(stored.body, stored.media_type)
+        except InvalidContentError as error:
+            async with self._database.transaction() as tx:
+                target = Target(repository, reference, stored.digest)
+                await self._trail.write(tx, Event.PULL, caller, target, outcome="denied", detail=str(error))
+            raise DeniedError(
+                f"{repository} {reference} is refused: its manifest cannot be read in one way only: {error}"
+            ) from error
+        return await self._judge_once(repository, manifest, stored)
+
+    async def _standing(self, repository: Repository, digest: Digest) -> Verdict | None:
+        """The last verdict, if judging again could not give another one."""
+        async with self._database.snapshot() as tx:
+            last = await verdicts.latest(tx, repository, digest)
+        if last is None:
+            return None
+        now = self._clock()
+        unchanged = (
+            last.inputs.policy == self._policy.current.digest
+            and last.inputs.snapshot == self._advisories.in_force
+            and (last.valid_until is None or now < last.valid_until)
+        )
+        if not unchanged:
+            return None
+        if last.enforced is not Outcome.ADMIT and now - last.judged_at > _LOOK_AGAIN:
+            return None
+        return last
+
+    async def _judge_once(self, repository: Repository, manifest: Manifest, stored: StoredManifest) -> Verdict:
+        key = repository, stored.digest
+        task = self._judging.get(key)
+        if task is None:
+            task = asyncio.create_task(self._judge_and_record(repository, manifest, stored))
+            self._judging[key] = task
+            task.add_done_callback(lambda _: self._judging.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _judge_and_record(self, repository: Repository, manifest: Manifest, stored: StoredManifest) -> Verdict:
+        try:
+            judgement = await self._judge.judge(repository, manifest, stored.body)
+        except ManifestBlobUnknownError as error:
+            raise DeniedError(f"{repository}@{stored.digest} cannot be inspected: {error}") from error
+        except InvalidContentError as error:
+            raise DeniedError(f"{repository}@{stored.digest} is refused: {error}") from error
+        async with self._database.transaction() as tx:
+            await record(tx, repository, judgement)
+            await record_manifest(tx, repository, judgement, held=await self._is_held(tx, repository, stored.digest))
+        return judgement.verdict
+
+    @staticmethod
+    async def _is_held(tx: Transaction, repository: Repository, digest: Digest) -> bool:
+        known = await manifests.find(tx, repository, digest)
+        return known is not None and known.held

@@ -1,0 +1,135 @@
+"""A manifest is pushed: read strictly, inspected, judged; then admitted, held in quarantine, or refused.
+
+The order on admission is upstream first, then one transaction, then the answer. A crash in between leaves a manifest
+that the gate does not know: nobody can pull it until it was judged anew (threat 65). A crash before leaves nothing.
+"""
+
+from dataclasses import dataclass
+
+from scanning.oci.read import read_manifest
+from scanning.signatures.discover import signed_digest
+from storage.audit import Event
+from storage.database import Database, Transaction
+
+from proxy.errors import ManifestBlobUnknownError
+from proxy.gate.images import ImageInspector
+from proxy.gate.judgement import Judge, Judgement, record, record_manifest
+from proxy.gate.promotion import Promotion
+from proxy.gate.refusal import refuse, warnings
+from proxy.gate.trail import Target, Trail
+from proxy.identity.principal import Caller
+from proxy.upstream.port import UpstreamRefusedError
+from scanning.errors import InvalidDigestError
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Manifest, ManifestKind
+from scanning.oci.names import Reference, Repository, Tag
+from scanning.verdict import Outcome
+from storage import held_tags
+
+
+@dataclass(frozen=True, slots=True)
+class PushedManifest:
+    """What the pusher is told. `subject` is set when the manifest refers to one and the gate took note of it."""
+
+    digest: Digest
+    subject: Digest | None
+    warnings: tuple[str, ...]
+
+
+class Push:
+    """The use case."""
+
+    def __init__(
+        self,
+        database: Database,
+        images: ImageInspector,
+        judge: Judge,
+        promotion: Promotion,
+        trail: Trail,
+        public_url: str,
+    ) -> None:
+        self._database = database
+        self._images = images
+        self._judge = judge
+        self._promotion = promotion
+        self._trail = trail
+        self._public_url = public_url
+
+    async def push(
+        self, caller: Caller, repository: Repository, reference: Reference, content_type: str, body: bytes
+    ) -> PushedManifest:
+        """Take a manifest. Raises `DeniedError` when the policy rejects it, `InvalidManifestError` when it cannot be
+        read in one way only, `ManifestBlobUnknownError` when content it needs is missing.
+        """
+        manifest = read_manifest(body, content_type)
+        if isinstance(reference, Digest) and reference != manifest.digest:
+            raise InvalidDigestError(f"the manifest has the digest {manifest.digest}, not {reference}")
+        await self._images.check_blobs(repository, manifest)
+        judgement = await self._judge.judge(repository, manifest, body)
+        self._check_children(manifest, judgement)
+        match judgement.verdict.enforced:
+            case Outcome.REJECT:
+                await self._reject(caller, repository, reference, judgement)
+            case Outcome.QUARANTINE:
+                await self._hold(caller, repository, reference, judgement)
+            case Outcome.ADMIT:
+                await self._admit(caller, repository, reference, judgement)
+        await self._tell_subject(repository, manifest, reference)
+        told = warnings(judgement.verdict, repository, reference, self._public_url)
+        return PushedManifest(manifest.digest, manifest.subject.digest if manifest.subject else None, told)
+
+    def _check_children(self, manifest: Manifest, judgement: Judgement) -> None:
+        there = {child.manifest.digest for child in judgement.children}
+        for child in manifest.children:
+            if child.digest not in there:
+                raise ManifestBlobUnknownError(
+                    f"manifest {child.digest}, which the index lists, is not in this repository; it was refused or"
+                    " never pushed: push it first and read why it is refused"
+                )
+
+    async def _reject(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
+        async with self._database.transaction() as tx:
+            await record(tx, repository, judgement)
+            await self._audit(tx, caller, repository, reference, judgement)
+        raise refuse(judgement.verdict, repository, reference, self._public_url)
+
+    async def _hold(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
+        async with self._database.transaction() as tx:
+            await record(tx, repository, judgement)
+            await record_manifest(tx, repository, judgement, held=True)
+            if isinstance(reference, Tag):
+                await held_tags.hold(tx, repository, reference, judgement.manifest.digest, judgement.verdict.judged_at)
+            await self._audit(tx, caller, repository, reference, judgement)
+
+    async def _admit(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
+        try:
+            await self._promotion.publish(repository, judgement, (reference,))
+        except UpstreamRefusedError as error:
+            if error.code == "MANIFEST_BLOB_UNKNOWN":
+                raise ManifestBlobUnknownError(str(error)) from error
+            raise
+        async with self._database.transaction() as tx:
+            await record(tx, repository, judgement)
+            await record_manifest(tx, repository, judgement, held=False)
+            if isinstance(reference, Tag):
+                await held_tags.drop(tx, repository, reference)
+            await self._audit(tx, caller, repository, reference, judgement)
+
+    async def _audit(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        repository: Repository,
+        reference: Reference,
+        judgement: Judgement,
+    ) -> None:
+        target = Target(repository, reference, judgement.manifest.digest)
+        await self._trail.write(tx, Event.PUSH, caller, target, verdict=judgement.verdict)
+
+    async def _tell_subject(self, repository: Repository, manifest: Manifest, reference: Reference) -> None:
+        """A signature may be what its subject was waiting for."""
+        if manifest.kind is not ManifestKind.SIGNATURE:
+            return
+        subject = manifest.subject.digest if manifest.subject else signed_digest(reference)
+        if subject is not None:
+            await self._promotion.reconsider(repository, subject)

@@ -1,0 +1,77 @@
+"""Makes a verdict again from what it names, so that anyone can check later why something was admitted or refused."""
+
+import asyncio
+
+from scanning.oci.read import read_manifest
+from scanning.signatures.verify import verify
+from storage.database import Database, Transaction
+
+from config.policy import Policy
+from proxy.errors import NotFoundError
+from proxy.gate.advisories import AdvisoryDesk
+from scanning.advisories.model import AdvisoryReport
+from scanning.documents import decode
+from scanning.facts import ImageFacts
+from scanning.judge import judge
+from scanning.oci.digest import Digest
+from scanning.rules import Case
+from scanning.signatures.model import SignatureEvidence
+from scanning.verdict import Verdict
+from storage import documents, verdicts
+
+
+class Replay:
+    """Judges again with the manifest, facts, policy, advisories, signatures and time of an old verdict."""
+
+    def __init__(self, database: Database, advisories: AdvisoryDesk) -> None:
+        self._database = database
+        self._advisories = advisories
+
+    async def get(self, verdict_id: str) -> Verdict:
+        """A verdict by its id. Raises `NotFoundError`."""
+        async with self._database.snapshot() as tx:
+            return await _get(tx, verdict_id)
+
+    async def case(self, verdict: Verdict) -> tuple[Case, Policy]:
+        """What `verdict` was made of. Raises `NotFoundError` if something of it is gone."""
+        inputs = verdict.inputs
+        async with self._database.snapshot() as tx:
+            body = await _document(tx, inputs.manifest)
+            policy = Policy.model_validate_json(await _document(tx, inputs.policy))
+            evidence = decode(SignatureEvidence, await _document(tx, inputs.signatures))
+            facts_document = await _document(tx, inputs.facts) if inputs.facts else None
+            children = [await _get(tx, child) for child in inputs.children]
+        facts = await asyncio.to_thread(decode, ImageFacts, facts_document) if facts_document else None
+        if facts is not None:
+            advisories = await self._advisories.report_of(inputs.snapshot, facts)
+        else:
+            advisories = AdvisoryReport(await self._advisories.basis_of(inputs.snapshot))
+        case = Case(
+            repository=verdict.repository,
+            manifest=read_manifest(body, inputs.media_type),
+            signatures=verify(evidence, policy.signers, verdict.judged_at),
+            inputs=inputs,
+            facts=facts,
+            advisories=advisories,
+            children=tuple(child for child in children if child.runnable),
+        )
+        return case, policy
+
+    async def again(self, verdict: Verdict) -> Verdict:
+        """The verdict that today's code gives for the old case at the old time."""
+        case, policy = await self.case(verdict)
+        return await asyncio.to_thread(judge, case, policy, verdict.judged_at)
+
+
+async def _get(tx: Transaction, verdict_id: str) -> Verdict:
+    verdict = await verdicts.get(tx, verdict_id)
+    if verdict is None:
+        raise NotFoundError(f"there is no verdict {verdict_id}; imagegate verdict list shows the newest")
+    return verdict
+
+
+async def _document(tx: Transaction, digest: Digest) -> bytes:
+    document = await documents.get(tx, digest)
+    if document is None:
+        raise NotFoundError(f"document {digest}, which the verdict was made of, is not there any more")
+    return document

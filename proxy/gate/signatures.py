@@ -1,0 +1,77 @@
+"""Finds the signatures beside an image: referrers the gate or the upstream knows, then the tag `sha256-<hex>.sig`.
+
+An error while looking is an error, never "unsigned".
+"""
+
+from collections.abc import Iterable
+
+import structlog
+from scanning.oci.read import read_manifest
+from scanning.signatures.discover import MAX_SIGNATURE_BLOB, documents, signature_tag, wanted_blobs
+from storage.database import Database
+
+from proxy.gate.content import read_blob
+from proxy.upstream.port import StoredManifest, Upstream
+from scanning.errors import InvalidContentError
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Manifest, ManifestKind
+from scanning.oci.names import Repository
+from scanning.signatures.model import SignatureDocument, SignatureEvidence
+from storage import manifests
+
+_MOST_CANDIDATES = 64
+"""An image with more signature manifests than this is looked at no further (threat 58)."""
+
+_log = structlog.get_logger(__name__)
+
+
+class SignatureFinder:
+    """Collects unverified signatures; verifying them is `scanning.signatures.verify`."""
+
+    def __init__(self, database: Database, upstream: Upstream) -> None:
+        self._database = database
+        self._upstream = upstream
+
+    async def collect(self, repository: Repository, subjects: Iterable[Digest]) -> SignatureEvidence:
+        """The signatures beside `subjects` (an image, and the indexes that list it), in a fixed order.
+
+        Raises the `UpstreamError` and `StorageError` families.
+        """
+        found: list[SignatureDocument] = []
+        for subject in subjects:
+            candidates = await self._candidates(repository, subject)
+            for digest in sorted(candidates)[:_MOST_CANDIDATES]:
+                found += await self._read(repository, subject, candidates[digest])
+        return SignatureEvidence(tuple(found))
+
+    async def _candidates(self, repository: Repository, subject: Digest) -> dict[Digest, StoredManifest]:
+        async with self._database.snapshot() as tx:
+            own = await manifests.referrers(tx, repository, subject)
+        found = [StoredManifest(record.digest, record.media_type, record.body) for record in own]
+        found += await self._upstream.referrers(repository, subject)
+        tagged = await self._upstream.get_manifest(repository, signature_tag(subject))
+        if tagged is not None:
+            found.append(tagged)
+        return {stored.digest: stored for stored in found}
+
+    async def _read(
+        self, repository: Repository, subject: Digest, stored: StoredManifest
+    ) -> tuple[SignatureDocument, ...]:
+        try:
+            manifest = read_manifest(stored.body, stored.media_type)
+            if manifest.kind is not ManifestKind.SIGNATURE:
+                return ()
+            blobs = await self._fetch(repository, manifest)
+            return documents(manifest, subject, blobs)
+        except InvalidContentError as error:
+            # Something unreadable beside an image cannot count for it, and must not keep the rest from counting.
+            _log.warning("not a signature", manifest=str(stored.digest), problem=str(error))
+            return ()
+
+    async def _fetch(self, repository: Repository, manifest: Manifest) -> dict[Digest, bytes]:
+        fetched: dict[Digest, bytes] = {}
+        for blob in wanted_blobs(manifest):
+            content = await read_blob(self._upstream, repository, blob, MAX_SIGNATURE_BLOB)
+            if content is not None:
+                fetched[blob.digest] = content
+        return fetched

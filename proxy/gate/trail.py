@@ -1,0 +1,58 @@
+"""What the gate writes into the audit about a caller's request."""
+
+from dataclasses import dataclass
+
+from storage.audit import AuditRecord, Event
+from storage.database import Transaction
+
+from proxy.clock import Clock
+from proxy.identity.principal import Caller
+from scanning.oci.digest import Digest
+from scanning.oci.names import Reference, Repository
+from scanning.verdict import Verdict
+from storage import audit
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request was about. `digest` is what the reference meant, where that is known."""
+
+    repository: Repository
+    reference: Reference
+    digest: Digest | None = None
+
+
+class Trail:
+    """Writes one record per decision, in the transaction of the decision."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def write(
+        self,
+        tx: Transaction,
+        event: Event,
+        caller: Caller | None,
+        target: Target,
+        *,
+        verdict: Verdict | None = None,
+        outcome: str = "",
+        detail: str = "",
+    ) -> None:
+        """Record what `caller` (None: the gate itself) did. `outcome` defaults to what the verdict enforces."""
+        await audit.append(
+            tx,
+            AuditRecord(
+                at=self._clock(),
+                event=event,
+                actor=caller.principal.name if caller else "imagegate",
+                address=caller.address if caller else "",
+                outcome=outcome or (verdict.enforced if verdict else ""),
+                repository=target.repository.name,
+                reference=str(target.reference),
+                digest=str(target.digest or ""),
+                verdict=verdict.id if verdict else "",
+                request_id=caller.request_id if caller else "",
+                detail=detail,
+            ),
+        )
