@@ -1,6 +1,10 @@
 """The root of the one error hierarchy. Each floor adds its families; `proxy.errors` maps them to the wire."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+Location = tuple[str | int, ...]
+"""Where in a document something is: keys and indexes, from the outside in."""
 
 
 class ImagegateError(Exception):
@@ -34,3 +38,14 @@ class ConfigurationError(ImagegateError):
 
 class InvalidPatternError(ImagegateError, ValueError):
     """A repository or purl pattern outside its grammar. A `ValueError` too, so that pydantic gathers it."""
+
+
+class MisplacedValueError(ImagegateError, ValueError):
+    """Values that are right alone and wrong together; raised in validators, so that pydantic gathers it.
+
+    `mistakes` holds every one with its location below the model that is validated.
+    """
+
+    def __init__(self, mistakes: Sequence[tuple[Location, str]]) -> None:
+        super().__init__("; ".join(message for _, message in mistakes))
+        self.mistakes = tuple(mistakes)

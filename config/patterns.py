@@ -137,9 +137,7 @@ class PurlPattern(_Pattern):
     def __post_init__(self) -> None:
         _check_length(self.text, "purl pattern")
         if "%2a" in self.text.lower():
-            raise InvalidPatternError(
-                f"the purl pattern {self.text!r} holds %2A: write *, it covers the character too"
-            )
+            raise InvalidPatternError(f"the purl pattern {self.text!r} holds %2A: write *, it covers the character too")
         purl = _Purl.split(self.text)
         if purl is None or _PURL_TYPE.fullmatch(purl.type) is None or "#" in self.text:
             raise InvalidPatternError(
@@ -148,15 +146,9 @@ class PurlPattern(_Pattern):
             )
         _check_any_parts(self.text, purl.path)
         if _ANY_PARTS in purl.version or any(_ANY_PARTS in value for value in purl.qualifiers.values()):
-            raise InvalidPatternError(
-                f"the purl pattern {self.text!r} has ** outside its namespace and name: write *"
-            )
-        *namespace, name = (
-            _normalised(part, purl.type, position) for position, part in _positions(purl.path)
-        )
-        values = {
-            key: re.compile(_expression(value, "."), re.DOTALL) for key, value in purl.qualifiers.items()
-        }
+            raise InvalidPatternError(f"the purl pattern {self.text!r} has ** outside its namespace and name: write *")
+        *namespace, name = (_normalised(part, purl.type, position) for position, part in _positions(purl.path))
+        values = {key: re.compile(_expression(value, "."), re.DOTALL) for key, value in purl.qualifiers.items()}
         version = re.compile(_expression(purl.version, "."), re.DOTALL) if purl.version else None
         object.__setattr__(self, "_type", purl.type)
         object.__setattr__(self, "_path", re.compile(_path_expression((*namespace, name))))
@@ -173,8 +165,7 @@ class PurlPattern(_Pattern):
             and self._path.fullmatch("/".join(package.path) + "/") is not None
             and (self._version is None or self._version.fullmatch(package.version) is not None)
             and all(
-                value.fullmatch(package.qualifiers.get(key, "")) is not None
-                for key, value in self._qualifiers.items()
+                value.fullmatch(package.qualifiers.get(key, "")) is not None for key, value in self._qualifiers.items()
             )
         )
 
@@ -205,9 +196,7 @@ class _Purl:
 
 
 def _positions(path: Sequence[str]) -> Iterable[tuple[str, str]]:
-    return (
-        (("name" if index == len(path) else "namespace"), part) for index, part in enumerate(path, start=1)
-    )
+    return ((("name" if index == len(path) else "namespace"), part) for index, part in enumerate(path, start=1))
 
 
 def _normalised(part: str, type_: str, position: str) -> str:
@@ -225,9 +214,7 @@ def _check_length(text: str, what: str) -> None:
 
 def _check_any_parts(text: str, parts: Sequence[str]) -> None:
     if any(_ANY_PARTS in part and part != _ANY_PARTS for part in parts):
-        raise InvalidPatternError(
-            f"in the pattern {text!r} ** stands beside other characters: between slashes alone"
-        )
+        raise InvalidPatternError(f"in the pattern {text!r} ** stands beside other characters: between slashes alone")
     if any(one == other == _ANY_PARTS for one, other in pairwise(parts)):
         raise InvalidPatternError(f"in the pattern {text!r} ** follows **: one is enough")
 

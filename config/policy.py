@@ -5,15 +5,17 @@ is refused. A check that a rule does not name is not made; that a layer or manif
 a refusal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_serializer, model_validator
 
+from config.durations import Duration
+from config.errors import Location, MisplacedValueError
 from config.patterns import PurlPattern, RepositoryPattern, ambiguous_pairs, most_specific
 from config.vocabulary import Effect, Mode, Severity, ToolKind
 
@@ -26,9 +28,7 @@ def _public_key(pem: str) -> str:
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError(
-            "this is not a public key in PEM form; paste the whole content of cosign.pub"
-        ) from error
+        raise ValueError("this is not a public key in PEM form; paste the whole content of cosign.pub") from error
     if isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
         return pem
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
@@ -42,29 +42,26 @@ PublicKeyPem = Annotated[str, AfterValidator(_public_key)]
 class Signer(_Document):
     """Somebody whose signatures count, by a public key in PEM form (`cosign.pub`)."""
 
-    key: PublicKeyPem = Field(
-        description="The public key, PEM (SubjectPublicKeyInfo): the content of cosign.pub."
-    )
-    not_after: AwareDatetime | None = Field(
-        None, description="From this time on the key is no longer trusted."
-    )
+    key: PublicKeyPem = Field(description="The public key, PEM (SubjectPublicKeyInfo): the content of cosign.pub.")
+    not_after: AwareDatetime | None = Field(None, description="From this time on the key is no longer trusted.")
 
 
 class DenyTools(_Document):
     """Refuse tools, recognised by path, by package and by content."""
 
-    kinds: frozenset[ToolKind] = Field(
-        description="The families of tools that must not be in an image.", min_length=1
-    )
+    kinds: frozenset[ToolKind] = Field(description="The families of tools that must not be in an image.", min_length=1)
     effect: Effect = Field(Effect.REJECT, description="What finding one does.")
+
+    @field_serializer("kinds")
+    def _in_order(self, kinds: frozenset[ToolKind]) -> list[ToolKind]:
+        # The policy's digest is made of the dump, which must not depend on how a set happens to be ordered.
+        return sorted(kinds)
 
 
 class DenyPackages(_Document):
     """Refuse packages by purl pattern."""
 
-    purls: tuple[PurlPattern, ...] = Field(
-        description="purl patterns, such as pkg:npm/left-pad@*.", min_length=1
-    )
+    purls: tuple[PurlPattern, ...] = Field(description="purl patterns, such as pkg:npm/left-pad@*.", min_length=1)
     effect: Effect = Field(Effect.REJECT, description="What finding one does.")
 
 
@@ -105,9 +102,7 @@ class Deny(_Document):
 class RequireSignatures(_Document):
     """Ask for signatures by named signers, counted by distinct key."""
 
-    of: tuple[str, ...] = Field(
-        (), description="Names of signers, from `signers`. Empty: nobody can satisfy it."
-    )
+    of: tuple[str, ...] = Field((), description="Names of signers, from `signers`. Empty: nobody can satisfy it.")
     threshold: int = Field(1, ge=1, description="How many different signers are needed.")
     children: Literal["inherit", "each"] = Field(
         "inherit", description="Whether a signature on an index covers the images it lists."
@@ -125,9 +120,7 @@ class RequireVetted(_Document):
 class RequireAdvisories(_Document):
     """Ask for advisory data that is there and fresh."""
 
-    max_age: timedelta = Field(
-        timedelta(hours=72), description="The oldest acceptable data, ISO 8601 or seconds."
-    )
+    max_age: Duration = Field(timedelta(hours=72), description="The age from which data is too old, such as 72h or 3d.")
     effect: Effect = Field(Effect.QUARANTINE, description="What missing or older data does.")
 
 
@@ -147,12 +140,8 @@ class RepositoryRule(_Document):
         min_length=1,
     )
     mode: Mode = Field(Mode.ENFORCE, description="enforce, or audit: record what would have been refused.")
-    artifacts: bool = Field(
-        True, description="Whether artifacts that are not images (charts, SBOMs) are allowed."
-    )
-    foreign_layers: bool = Field(
-        False, description="Whether layers that live at other addresses are allowed."
-    )
+    artifacts: bool = Field(True, description="Whether artifacts that are not images (charts, SBOMs) are allowed.")
+    foreign_layers: bool = Field(False, description="Whether layers that live at other addresses are allowed.")
     deny: Deny = Field(default_factory=Deny)
     require: Require = Field(default_factory=Require)
 
@@ -162,11 +151,11 @@ class Waiver(_Document):
 
     repositories: tuple[RepositoryPattern, ...] = Field(description="Where it holds.", min_length=1)
     findings: tuple[str, ...] = Field((), description="Advisory or CVE ids that are accepted.")
-    packages: tuple[PurlPattern, ...] = Field(
-        (), description="Packages that are accepted, denied or unvetted."
-    )
+    packages: tuple[PurlPattern, ...] = Field((), description="Packages that are accepted, denied or unvetted.")
     tools: tuple[ToolKind, ...] = Field((), description="Tools that are accepted.")
-    digest: str = Field("", description="Only for this manifest, sha256:….")
+    digest: str = Field(
+        "", description="Only for this manifest, sha256:….", pattern="^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})?$"
+    )
     reason: str = Field(description="Why, for the audit.", min_length=1)
     author: str = Field(description="Who decided, for the audit.", min_length=1)
     expires: AwareDatetime = Field(description="When it ends. Every waiver ends.")
@@ -188,28 +177,38 @@ class Policy(_Document):
     waivers: tuple[Waiver, ...] = Field((), description="Exceptions, each with author, reason and end.")
 
     @model_validator(mode="after")
-    def _refers_to_known_signers(self) -> Self:
+    def _is_consistent(self) -> Self:
+        mistakes = [*self._unknown_signers(), *self._ties()]
+        if mistakes:
+            raise MisplacedValueError(mistakes)
+        return self
+
+    def _unknown_signers(self) -> Iterator[tuple[Location, str]]:
         for number, rule in enumerate(self.rules):
             wanted = rule.require.signatures
             if wanted is None:
                 continue
-            unknown = sorted(set(wanted.of) - set(self.signers))
-            if unknown:
-                raise ValueError(
-                    f"rules.{number}.require.signatures.of names unknown signers: {', '.join(unknown)}"
-                )
+            place: Location = ("rules", number, "require", "signatures")
+            for name in sorted(set(wanted.of) - set(self.signers)):
+                yield (*place, "of"), f"{name!r} is not among signers; add its key there or correct the name"
             if wanted.of and wanted.threshold > len(set(wanted.of)):
-                raise ValueError(
-                    f"rules.{number}.require.signatures wants {wanted.threshold} of {len(set(wanted.of))}"
+                yield (
+                    (*place, "threshold"),
+                    f"{wanted.threshold} signers are needed and {len(set(wanted.of))} named; nobody can satisfy it",
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _has_no_ties(self) -> Self:
+    def _ties(self) -> Iterator[tuple[Location, str]]:
+        places = {
+            id(pattern): ("rules", number, "repositories", index)
+            for number, rule in enumerate(self.rules)
+            for index, pattern in enumerate(rule.repositories)
+        }
         patterns = [pattern for rule in self.rules for pattern in rule.repositories]
         for one, other in ambiguous_pairs(patterns):
-            raise ValueError(f"the repository patterns {one} and {other} are equally specific and overlap")
-        return self
+            yield (
+                places[id(other)],
+                f"{other} ties with {one}: equally specific, and a repository can match both; narrow one of them",
+            )
 
     def rule_for(self, repository: str) -> RepositoryRule | None:
         """The rule with the most specific pattern for `repository`; None if none covers it."""
