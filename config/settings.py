@@ -1,0 +1,259 @@
+"""The settings of one gate: what it listens on, what stands behind it, and its bounds.
+
+Where they come from is `config.settings_file`'s business; here is what they may be. Every key has a default, so
+that an empty file is a complete configuration.
+"""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from platformdirs import user_data_path
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.errors import Location, MisplacedValueError
+
+ENVIRONMENT_PREFIX = "IMAGEGATE_"
+ENVIRONMENT_DELIMITER = "__"
+
+
+def _split_at_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _base_url(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("write an address such as https://registry.example.com")
+    if parts.username is not None:
+        raise ValueError("leave the credentials out of the address; there are keys for them")
+    return value.rstrip("/")
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    return ip_network(str(value))
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    scheme = value.get_secret_value().partition("://")[0]
+    if scheme not in ("", "postgresql+asyncpg", "sqlite+aiosqlite"):
+        raise ValueError("write postgresql+asyncpg://USER:PASSWORD@HOST/NAME or sqlite+aiosqlite:////PATH")
+    return value
+
+
+def _state_folder(value: object) -> object:
+    return _default_state_folder() if value == "" else Path(str(value)).expanduser()
+
+
+def _default_state_folder() -> Path:
+    return user_data_path("imagegate", appauthor=False)
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+StateFolder = Annotated[Path, BeforeValidator(_state_folder)]
+FilePath = Annotated[str, AfterValidator(lambda value: str(Path(value).expanduser()) if value else value)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas)]
+ProxyNetwork = Annotated[
+    IPv4Network | IPv6Network, PlainValidator(_network), WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8"]})
+]
+ProxyNetworks = Annotated[tuple[ProxyNetwork, ...], NoDecode, BeforeValidator(_split_at_commas)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Listen(_Section):
+    """Where clients reach the gate."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.", min_length=1)
+    port: int = Field(5000, ge=0, le=65535, description="TCP port; 0 takes any free one.")
+
+
+class Upstream(_Section):
+    """The registry behind the gate."""
+
+    kind: Literal["embedded", "remote"] = Field(
+        "embedded", description="embedded: kept in state_dir. remote: any OCI registry, at url."
+    )
+    url: BaseUrl = Field("", description="remote: its address, such as https://registry.example.com.")
+    username: str = Field("", description="remote: the account the gate uses; empty for none.")
+    password: SecretStr = Field(SecretStr(""), description="remote: its password; better in password_file.")
+    password_file: FilePath = Field("", description="remote: a file that holds the password.")
+    ca_file: FilePath = Field("", description="remote: PEM certificates to trust; empty for the system's.")
+    unsafe_skip_verify: bool = Field(False, description="remote: accept any certificate. For tests only.")
+    connect_timeout_seconds: float = Field(10.0, gt=0, le=300, description="Time to connect, in seconds.")
+    read_timeout_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Silence after which an answer is given up, in seconds."
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        mistakes: list[tuple[Location, str]] = []
+        if self.kind == "remote" and not self.url:
+            mistakes.append((("url",), "a remote upstream needs its address"))
+        if self.kind == "embedded" and self.url:
+            mistakes.append((("kind",), "is embedded, and url names a registry; write kind: remote or remove url"))
+        if bool(self.username) != bool(self.password.get_secret_value()):
+            mistakes.append((("username",), "username and password go together; one of them is missing"))
+        if mistakes:
+            raise MisplacedValueError(mistakes)
+        return self
+
+
+class Tokens(_Section):
+    """The short-lived tokens clients get from /auth/token."""
+
+    lifetime_seconds: int = Field(300, ge=60, le=3600, description="How long one is valid, in seconds.")
+    issuer: str = Field("imagegate", description="Who issues them (iss).", min_length=1)
+    service: str = Field("imagegate", description="Whom they are for (aud).", min_length=1)
+
+
+class Registry(_Section):
+    """The registry API."""
+
+    delete_enabled: bool = Field(False, description="Whether manifests, tags and blobs can be deleted.")
+    catalog_page: int = Field(1000, ge=1, le=10_000, description="Most names in one page of a list.")
+
+
+class Inspection(_Section):
+    """How layers are inspected. A layer that passes a bound is refused."""
+
+    workers: int = Field(0, ge=0, le=256, description="Processes that inspect; 0: one per processor.")
+    uncompressed_bytes: int = Field(16 << 30, ge=1, description="Bytes of the archive after decompression.")
+    ratio: int = Field(200, ge=1, description="Uncompressed bytes for each compressed byte.")
+    ratio_grace_bytes: int = Field(64 << 20, ge=0, description="Bytes that come out before ratio counts.")
+    window_bytes: int = Field(128 << 20, ge=1 << 20, description="Largest zstd window, kept in memory.")
+    entries: int = Field(500_000, ge=1, description="Archive members.")
+    path_length: int = Field(4096, ge=1, le=65_536, description="Bytes of one path or link target.")
+    path_depth: int = Field(128, ge=1, le=4096, description="Components of one path.")
+    path_bytes: int = Field(128 << 20, ge=1, description="Bytes of all paths and link targets together.")
+    pax_bytes: int = Field(1 << 20, ge=1, description="Bytes of one extended header or long name.")
+    file_bytes: int = Field(64 << 20, ge=1, description="Bytes of one package database or metadata file.")
+    cpu_seconds: int = Field(600, ge=1, description="Processor time for one layer, in seconds.")
+    memory_bytes: int = Field(1 << 30, ge=64 << 20, description="Memory of one worker, in bytes.")
+    idle_seconds: int = Field(60, ge=1, description="Silence of a client after which its worker is freed.")
+
+
+class Feeds(_Section):
+    """Where advisories come from, and how old they may get."""
+
+    url: BaseUrl = Field(
+        "https://osv-vulnerabilities.storage.googleapis.com",
+        description="Base address of OSV archives: the gate fetches URL/ECOSYSTEM/all.zip.",
+    )
+    ecosystems: Names = Field(
+        ("Debian", "Alpine", "PyPI", "npm"), description="The OSV ecosystems to fetch.", min_length=1
+    )
+    refresh_hours: int = Field(0, ge=0, description="Fetch again after so many hours; 0: only by command.")
+    warn_after_hours: int = Field(24, ge=1, description="Older data is a warning in every verdict.")
+    stop_after_hours: int = Field(72, ge=1, description="With older data /readyz reports a failure.")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.warn_after_hours > self.stop_after_hours:
+            raise MisplacedValueError([(("warn_after_hours",), "is more than stop_after_hours; it comes first")])
+        return self
+
+
+class Network(_Section):
+    """How clients are heard."""
+
+    trusted_proxies: ProxyNetworks = Field(
+        (), description="Networks of the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8."
+    )
+    header_timeout_seconds: float = Field(10.0, gt=0, le=300, description="Time to send a request's head.")
+    read_timeout_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Silence in a request's body after which it is given up."
+    )
+
+
+class Logging(_Section):
+    """The log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    format: Literal["text", "json"] = Field("text", description="text for people, json for collectors.")
+
+
+class Throttle(_Section):
+    """What stops the guessing of credentials, counted by account and client address."""
+
+    failures: int = Field(10, ge=1, description="Failed logins after which 429 is the answer.")
+    window_seconds: int = Field(60, ge=1, description="Time over which they are counted, in seconds.")
+
+
+class Settings(BaseSettings):
+    """Everything one gate is told. Built by `config.settings_file.load_settings`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter=ENVIRONMENT_DELIMITER,
+        title="imagegate settings",
+    )
+
+    public_url: BaseUrl = Field(
+        "", description="The address clients use, such as https://gate.example.com; empty: made of listen."
+    )
+    state_dir: StateFolder = Field(
+        default_factory=_default_state_folder,
+        description="The folder for everything that must survive a restart; empty: the user's data folder.",
+    )
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
+        SecretStr(""),
+        description="postgresql+asyncpg://USER:PASSWORD@HOST/NAME; empty: SQLite in state_dir.",
+    )
+    database_url_file: FilePath = Field("", description="A file that holds database_url.")
+    policy_file: FilePath = Field("", description="The policy; empty: policy.yaml in state_dir.")
+    listen: Listen = Field(default_factory=Listen)
+    upstream: Upstream = Field(default_factory=Upstream)
+    tokens: Tokens = Field(default_factory=Tokens)
+    registry: Registry = Field(default_factory=Registry)
+    inspection: Inspection = Field(default_factory=Inspection)
+    feeds: Feeds = Field(default_factory=Feeds)
+    network: Network = Field(default_factory=Network)
+    logging: Logging = Field(default_factory=Logging)
+    throttle: Throttle = Field(default_factory=Throttle)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the arguments alone: the loader merges the sources, and so knows where each value came from."""
+        return (init_settings,)
+
+    @property
+    def public_origin(self) -> str:
+        """The address clients use, without a slash at the end."""
+        host = f"[{self.listen.host}]" if ":" in self.listen.host else self.listen.host
+        return self.public_url or f"http://{host}:{self.listen.port}"
+
+    @property
+    def database(self) -> str:
+        """The database's URL, for SQLAlchemy. It can hold a password."""
+        return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.state_dir / 'imagegate.sqlite3'}"
+
+    @property
+    def policy_path(self) -> Path:
+        """Where the policy is."""
+        return Path(self.policy_file) if self.policy_file else self.state_dir / "policy.yaml"
