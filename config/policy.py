@@ -210,11 +210,14 @@ class Policy(_Document):
                 f"{other} ties with {one}: equally specific, and a repository can match both; narrow one of them",
             )
 
+    def pattern_for(self, repository: str) -> RepositoryPattern | None:
+        """The most specific pattern that covers `repository`; None if none does."""
+        return most_specific((pattern for rule in self.rules for pattern in rule.repositories), repository)
+
     def rule_for(self, repository: str) -> RepositoryRule | None:
         """The rule with the most specific pattern for `repository`; None if none covers it."""
-        owners = {pattern: rule for rule in self.rules for pattern in rule.repositories}
-        best = most_specific(owners, repository)
-        return owners[best] if best else None
+        pattern = self.pattern_for(repository)
+        return next((rule for rule in self.rules if pattern in rule.repositories), None)
 
     def waivers_for(self, repository: str, digest: str, now: datetime) -> tuple[Waiver, ...]:
         """The waivers in force for one manifest at `now`."""

@@ -1,0 +1,97 @@
+"""`imagegate policy init|check|show|schema`."""
+
+import json
+import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Annotated
+
+import typer
+import yaml
+
+from config.defaults import Profile, profile_text
+from config.errors import ConfigurationError, ImagegateError
+from config.policy_file import load_policy_file, policy_schema
+from proxy.cli.output import complain
+from proxy.cli.session import settings_for
+
+
+class PolicyFileError(ImagegateError):
+    """The policy file cannot be written."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    policy = typer.Typer(help="Write, check and explain the policy.", no_args_is_help=True)
+    policy.command("init")(_init)
+    policy.command("check")(_check)
+    policy.command("show")(_show)
+    policy.command("schema")(_schema)
+    app.add_typer(policy, name="policy")
+
+
+def write_profile(profile: Profile, path: Path, *, replace: bool = False) -> None:
+    """Write a shipped policy to `path`, whole or not at all. Raises `PolicyFileError`."""
+    if path.exists() and not replace:
+        raise PolicyFileError(f"{path} is there already; use --force to replace it, or --output for another file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".policy-", delete=False) as file:
+            file.write(profile_text(profile))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise PolicyFileError(f"the policy cannot be written to {path}: {error.strerror or error}") from error
+
+
+def _init(
+    context: typer.Context,
+    profile: Annotated[Profile, typer.Option(help="The shipped policy to start from.")] = Profile.PRODUCTION,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; else the policy file of the settings.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write one of the shipped policies. A running gate takes it up by itself."""
+    path = output or settings_for(context).policy_path
+    write_profile(profile, path, replace=force)
+    typer.echo(f"The {profile} policy is in {path}. Read its comments, change it, then: imagegate policy check {path}")
+
+
+def _check(file: Annotated[Path, typer.Argument(help="The policy to check.")]) -> None:
+    """Check a policy; print every mistake with its line, and exit with 1 if there is one."""
+    try:
+        policy = load_policy_file(file)
+    except ConfigurationError as error:
+        complain(str(error))
+        raise typer.Exit(1) from error
+    typer.echo(f"{file}: valid ({policy.name}, rules: {len(policy.rules)})")
+
+
+def _show(
+    context: typer.Context,
+    repository: Annotated[str, typer.Option(help="Show the rule that holds for this repository alone.")] = "",
+) -> None:
+    """Print the policy in force, or the one rule that holds for a repository, with every default filled in."""
+    path = settings_for(context).policy_path
+    policy = load_policy_file(path)
+    if not repository:
+        typer.echo(_as_yaml(policy.model_dump(mode="json", exclude_none=True)), nl=False)
+        return
+    pattern = policy.pattern_for(repository)
+    rule = policy.rule_for(repository)
+    if pattern is None or rule is None:
+        complain(f"No rule of {path} covers {repository}, so everything in it is refused; add a pattern that does.")
+        raise typer.Exit(1)
+    typer.echo(f"# {repository} is judged by {pattern}, in {path}")
+    typer.echo(_as_yaml(rule.model_dump(mode="json", exclude_none=True)), nl=False)
+
+
+def _schema() -> None:
+    """Print the JSON Schema of the policy, for editors."""
+    typer.echo(json.dumps(policy_schema(), indent=2))
+
+
+def _as_yaml(document: dict[str, object]) -> str:
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)

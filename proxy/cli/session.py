@@ -1,0 +1,33 @@
+"""What the options before the command say, and the settings a command gets from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from config.settings import Settings
+from config.settings_file import load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """`--config` and `--state-dir`; None where not given."""
+
+    config: Path | None = None
+    state_dir: Path | None = None
+
+
+def settings_for(
+    context: typer.Context, overrides: Mapping[str, Any] | None = None, *, config: Path | None = None
+) -> Settings:
+    """The settings for a command; `overrides` are its own flags, nested like the settings file.
+
+    `config` is a settings file the command itself was given. Raises `ConfigurationError`.
+    """
+    options = context.ensure_object(GlobalOptions)
+    flags = dict(overrides or {})
+    if options.state_dir is not None:
+        flags["state_dir"] = str(options.state_dir)
+    return load_settings(config or options.config, flags)
