@@ -19,6 +19,14 @@ class InvalidManifestError(InvalidContentError):
     """A manifest, index or image configuration that two readers could understand differently, or not at all."""
 
 
+class InvalidJsonError(InvalidContentError):
+    """A JSON document that two readers could understand differently, that is not JSON, or not what it should be."""
+
+
+class InvalidSignatureError(InvalidContentError):
+    """A signature document that is not what it claims to be, or a key that cannot verify one."""
+
+
 class UnreadableLayerError(InvalidContentError):
     """A layer whose content runtimes could unpack differently, or that cannot be read to its end.
 
@@ -32,6 +40,13 @@ class UnreadableLayerError(InvalidContentError):
         self.reason = reason
         self.entry = entry
         self.offset = offset
+
+
+class NotALayerError(UnreadableLayerError):
+    """A blob that is no layer at all: its first bytes are neither gzip, nor zstd, nor a tar archive.
+
+    An image configuration, a signature or any other artifact looks like this: nothing more of it is read.
+    """
 
 
 class LimitExceededError(UnreadableLayerError):

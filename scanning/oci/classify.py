@@ -1,0 +1,98 @@
+"""What a manifest is, decided so that nothing a runtime could unpack is called anything but an image (threat 46).
+
+Who would run what, whatever the manifest calls itself:
+
+    docker (classic store)  config and layers of types below application/vnd.oci.image or application/vnd.docker, or
+                            application/octet-stream, application/json, text/html; unpacks every layer
+    podman, CRI-O           the OCI image config type, or any Docker schema 2 manifest; unpacks every layer
+    containerd              the two image config types; unpacks the layers whose type starts with
+                            application/vnd.oci.image.layer. or is one of Docker's
+
+So in this order:
+
+1. nothing but signature and attestation documents for layers   -> signature
+   (cosign's `.sig` and buildkit's attestations carry an image config, so docker and podman would still unpack them:
+   `check_documents` proves from the layers' first bytes that there is nothing to unpack)
+2. a Docker schema 2 manifest                                   -> image
+3. an image config, whatever the layers are                     -> image
+4. any layer of an image layer type, whatever the config is     -> image
+5. what docker would take for an old image                      -> image
+6. anything else                                                -> artifact
+
+`artifactType`, annotations, and who is asking are never looked at.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from scanning.errors import InvalidManifestError
+from scanning.oci import media_types
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Descriptor, Manifest, ManifestKind
+
+DOCUMENT_HEAD = 512
+"""How many of a layer's first bytes `check_documents` wants: one tar header."""
+
+_JSON_DOCUMENTS = frozenset(
+    {
+        media_types.COSIGN_SIMPLE_SIGNING,
+        media_types.SIGSTORE_BUNDLE,
+        media_types.DSSE_ENVELOPE,
+        media_types.IN_TOTO,
+        "application/jose+json",
+    }
+)
+_COSE = "application/cose"
+_COSE_SIGN1_TAG = b"\xd2"
+_IMAGE_CONFIGS = ("application/vnd.oci.image.", "application/vnd.docker.")
+_IMAGE_LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.")
+_OLD_IMAGE_TYPES = frozenset({"application/octet-stream", "application/json", "text/html"})
+_CHECKSUM = slice(148, 156)
+
+
+def classify(media_type: str, config: Descriptor, layers: Sequence[Descriptor]) -> ManifestKind:
+    """What a manifest (not an index) of `media_type` with this config and these layers is."""
+    if layers and all(layer.media_type in _JSON_DOCUMENTS or layer.media_type == _COSE for layer in layers):
+        return ManifestKind.SIGNATURE
+    if media_type == media_types.DOCKER_MANIFEST:
+        return ManifestKind.IMAGE
+    types = [layer.media_type.lower() for layer in layers]
+    if config.media_type.lower().startswith(_IMAGE_CONFIGS):
+        return ManifestKind.IMAGE
+    if any(layer.startswith(_IMAGE_LAYERS) for layer in types):
+        return ManifestKind.IMAGE
+    if _OLD_IMAGE_TYPES.issuperset((config.media_type.lower(), *types)):
+        return ManifestKind.IMAGE
+    return ManifestKind.ARTIFACT
+
+
+def check_documents(manifest: Manifest, heads: Mapping[Digest, bytes]) -> None:
+    """Check that the layers of a signature manifest are documents and nothing that could be unpacked.
+
+    `heads` holds at least the first `DOCUMENT_HEAD` bytes of every layer (all of it if it is shorter). Every archive
+    and compression that a runtime tries is known by these. Raises `InvalidManifestError`, naming the layer.
+    """
+    if manifest.kind is not ManifestKind.SIGNATURE:
+        return
+    for layer in manifest.layers:
+        head = heads.get(layer.digest)
+        if head is None:
+            raise InvalidManifestError(f"layer {layer.digest} of a signature is not there, so it cannot be checked")
+        start = _COSE_SIGN1_TAG if layer.media_type == _COSE else b"{"
+        if not head.startswith(start) or _is_tar_header(head[:DOCUMENT_HEAD]):
+            raise InvalidManifestError(
+                f"layer {layer.digest} calls itself {layer.media_type}, but is not such a document: a runtime could"
+                " unpack it; push images under the media types of images"
+            )
+
+
+def _is_tar_header(block: bytes) -> bool:
+    """Whether some tar reader would take `block` for a header: its checksum is right, signed or not."""
+    if len(block) < DOCUMENT_HEAD:
+        return False
+    try:
+        stated = int(block[_CHECKSUM].strip(b" \0").partition(b"\0")[0], 8)
+    except ValueError:
+        return False
+    blanked = block[: _CHECKSUM.start] + b" " * 8 + block[_CHECKSUM.stop :]
+    signed = sum(byte - 256 if byte > 127 else byte for byte in blanked)
+    return stated in (sum(blanked), signed)
