@@ -24,16 +24,23 @@ class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+
+
 def _public_key(pem: str) -> str:
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError("this is not a public key in PEM form; paste the whole content of cosign.pub") from error
-    if isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
-        return pem
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
-        return pem
-    raise ValueError("the key must be an ECDSA or Ed25519 public key, or RSA of at least 2048 bits")
+    match key:
+        case ec.EllipticCurvePublicKey() if key.curve.name in _CURVES:
+            return pem
+        case rsa.RSAPublicKey() if key.key_size >= 2048:
+            return pem
+        case ed25519.Ed25519PublicKey():
+            return pem
+        case _:
+            raise ValueError("the key must be ECDSA on P-256, P-384 or P-521, Ed25519, or RSA of at least 2048 bits")
 
 
 PublicKeyPem = Annotated[str, AfterValidator(_public_key)]

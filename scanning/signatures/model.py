@@ -30,6 +30,8 @@ class SignatureDocument:
     subject: Digest
     payload: str
     signature: str = ""
+    problem: str = ""
+    """Why its content could not be had; `payload` is empty then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class VerifiedSignature:
     format: SignatureFormat
     manifest: Digest
     subject: Digest
+    reference: str = ""
+    """The image name that was signed along (cosign's docker-reference): recorded, not enforced."""
 
 
 @dataclass(frozen=True, slots=True)
