@@ -11,8 +11,8 @@ from scanning.oci.digest import Digest
 class Finding:
     """One advisory that applies to one package of an image.
 
-    `fixed_version` is "" where no fix is known. `uncertain` says why it counts although the versions could not be
-    compared (an unparseable version is a finding, never a skip).
+    `fixed_version` is "" where no fix is known. `uncertain` says why it counts although the versions could
+    not be compared (an unparseable version is a finding, never a skip).
     """
 
     advisory: str
@@ -35,14 +35,16 @@ class Finding:
 class AdvisoryBasis:
     """The data that findings rest on. `snapshot` is None where there is no data at all.
 
-    `fetched_at` is when the data was fetched or imported; `ecosystems` are those it covers, in OSV's words without
-    the release (`Debian`, `PyPI`).
+    `fetched_at` is when the data was fetched or imported; `ecosystems` are those it covers, in OSV's words
+    without the release (`Debian`, `PyPI`), `releases` the distributions' releases with one (`Debian:12`): a
+    release that is not among them is not covered.
     """
 
     snapshot: Digest | None = None
     fetched_at: datetime | None = None
     ecosystems: tuple[str, ...] = ()
     records: int = 0
+    releases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,68 @@
+"""Which OSV ecosystem, and which release of it, speaks of a package.
+
+Distributions are asked by source package. A derivative (Kali, Raspbian, Mint) is not its parent: its
+packages carry other patches and versions, so the parent's advisories say nothing certain of them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from scanning.advisories.osv import package_name
+from scanning.facts import OsRelease, Package
+
+Key = tuple[str, str]
+"""An ecosystem without its release, and a package name: what advisories are fetched by."""
+
+_LANGUAGES: Mapping[str, str] = MappingProxyType({"golang": "Go", "npm": "npm", "pypi": "PyPI"})
+_ROLLING: Mapping[str, str] = MappingProxyType({"chainguard": "Chainguard", "wolfi": "Wolfi"})
+_ALPINE_RELEASE = re.compile(r"([0-9]+\.[0-9]+)(?:\.[0-9]+)?")
+_DEBIAN_RELEASE = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
+_UBUNTU_RELEASE = re.compile(r"[0-9]{2}\.[0-9]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an advisory can speak of: a package as its ecosystem keys it.
+
+    `releases` are the spellings under which OSV may know the release; empty where the ecosystem has none.
+    """
+
+    ecosystem: str
+    releases: tuple[str, ...]
+    name: str
+    version: str
+
+    @property
+    def key(self) -> Key:
+        """What its advisories are fetched by."""
+        return self.ecosystem, self.name
+
+
+def subject(package: Package, distribution: OsRelease | None) -> Subject | None:
+    """What to ask the advisories about `package`; None where no ecosystem speaks of it."""
+    language = _LANGUAGES.get(package.type)
+    if language:
+        return Subject(language, (), package_name(language, package.name), package.version)
+    place = _distribution(package.type, distribution) if distribution else None
+    if place is None:
+        return None
+    return Subject(*place, package.source_name or package.name, package.source_version or package.version)
+
+
+def _distribution(kind: str, system: OsRelease) -> tuple[str, tuple[str, ...]] | None:
+    match kind, system.id:
+        case "deb", "debian":
+            release = _DEBIAN_RELEASE.fullmatch(system.version_id)
+            return ("Debian", (release[1],)) if release else None
+        case "deb", "ubuntu":
+            release = _UBUNTU_RELEASE.fullmatch(system.version_id)
+            return ("Ubuntu", (release[0], f"{release[0]}:LTS")) if release else None
+        case "apk", "alpine":
+            release = _ALPINE_RELEASE.fullmatch(system.version_id)
+            return ("Alpine", (f"v{release[1]}",)) if release else None
+        case "apk", name if name in _ROLLING:
+            return _ROLLING[name], ()
+        case _:
+            return None
