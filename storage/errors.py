@@ -17,3 +17,11 @@ class ContentMissingError(StorageError):
 
 class ContentMismatchError(StorageError):
     """Bytes that were to be stored under a digest do not have it: nothing was stored."""
+
+
+class SnapshotError(StorageError):
+    """An advisory snapshot is missing, damaged, or could not be written."""
+
+
+class SnapshotRefusedError(SnapshotError):
+    """New advisory data looks worse than what is there (older, or much less of it): the old data stays."""

@@ -1,0 +1,110 @@
+"""One ecosystem's advisories as an immutable SQLite file, named by its digest.
+
+The same records in the same order give the same bytes. Readers open it immutable, for one look-up at a time.
+"""
+
+import hashlib
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scanning.advisories.osv import Advisory
+from scanning.documents import decode, encode
+from scanning.errors import InvalidContentError
+from scanning.oci.digest import Digest
+from storage.errors import SnapshotError
+
+_FORMAT = 1
+_SCHEMA = """
+CREATE TABLE advisory (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document BLOB NOT NULL);
+CREATE TABLE package (name TEXT NOT NULL, advisory INTEGER NOT NULL, PRIMARY KEY (name, advisory)) WITHOUT
+ROWID;
+"""
+_QUERY = "SELECT document FROM package JOIN advisory ON advisory = number WHERE name = ? ORDER BY number"
+_MAX_DOCUMENT = 64 * 1024 * 1024
+_OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a data file holds: how many advisories, the newest `modified` of them, and for which releases."""
+
+    records: int
+    newest: datetime
+    releases: tuple[str, ...]
+
+
+def fill(path: Path, ecosystem: str, advisories: Iterable[Advisory]) -> Contents:
+    """Write the advisories of one ecosystem to a new file, and say what came in.
+
+    Withdrawn advisories and what a record says of other ecosystems are left out. Raises
+    `InvalidContentError` for an id that comes twice, `sqlite3.Error` when the file cannot be written.
+    """
+    records, newest = 0, _OLDEST
+    releases: set[str] = set()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # Nobody sees the file until it is published; a crash leaves a temporary file, not half an answer.
+        connection.executescript(
+            f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA user_version={_FORMAT}; {_SCHEMA}"
+        )
+        connection.execute("BEGIN")
+        for advisory in advisories:
+            affected = tuple(entry for entry in advisory.affected if entry.ecosystem == ecosystem)
+            if advisory.withdrawn is not None or not affected:
+                continue
+            records += 1
+            newest = max(newest, advisory.modified)
+            releases.update(f"{ecosystem}:{entry.release}" for entry in affected if entry.release)
+            document = zlib.compress(encode(replace(advisory, affected=affected)), level=3)
+            try:
+                connection.execute("INSERT INTO advisory VALUES (?, ?, ?)", (records, advisory.id, document))
+            except sqlite3.IntegrityError as error:
+                raise InvalidContentError(
+                    f"the {ecosystem} advisories hold {advisory.id} twice: nobody can say which one counts"
+                ) from error
+            names = sorted({(entry.package, records) for entry in affected})
+            connection.executemany("INSERT INTO package VALUES (?, ?)", names)
+        connection.execute("COMMIT")
+    return Contents(records, newest, tuple(sorted(releases)))
+
+
+def digest(path: Path) -> Digest:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return Digest("sha256", hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def lookup(path: Path, names: Iterable[str]) -> Mapping[str, tuple[Advisory, ...]]:
+    """The advisories about each of `names`, ordered as they came; names without any are left out.
+
+    Raises `SnapshotError` if the file is missing or damaged.
+    """
+    found: dict[str, tuple[Advisory, ...]] = {}
+    try:
+        with _reading(path) as connection:
+            for name in names:
+                rows = connection.execute(_QUERY, (name,)).fetchall()
+                if rows:
+                    found[name] = tuple(_advisory(document) for (document,) in rows)
+    except (sqlite3.Error, zlib.error, InvalidContentError) as error:
+        raise SnapshotError(
+            f"the advisory data {path.name} is missing or damaged ({error}); "
+            "import it again with `imagegate feeds import` or `imagegate feeds update`"
+        ) from error
+    return found
+
+
+def _advisory(document: bytes) -> Advisory:
+    return decode(Advisory, zlib.decompressobj().decompress(document, _MAX_DOCUMENT))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    # `immutable` takes no locks and needs no write permission: the file never changes once it has its name.
+    location = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(location, uri=True)) as connection:
+        yield connection

@@ -1,0 +1,41 @@
+"""Files that are there whole or not at all: temporary file, fsync, rename, fsync of the folder."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def temporary(folder: Path) -> Iterator[Path]:
+    """An empty file in `folder`, to fill and `publish`; it is removed at the end if it was not."""
+    handle, name = tempfile.mkstemp(prefix=".new-", dir=folder)
+    os.close(handle)
+    path = Path(name)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def publish(new: Path, target: Path) -> None:
+    """Put a finished file in its place, atomically; it survives a power cut when this returns."""
+    _sync(new)
+    new.replace(target)
+    _sync(target.parent)
+
+
+def write(target: Path, content: bytes) -> None:
+    """Write a small file, atomically and durably, over whatever was there."""
+    with temporary(target.parent) as new:
+        new.write_bytes(content)
+        publish(new, target)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

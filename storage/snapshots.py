@@ -1,0 +1,299 @@
+"""Advisory snapshots: what the advisories said at one time, so that a verdict can be replayed.
+
+    <folder>/data/<sha256>.sqlite     the advisories of one ecosystem (storage.advisory_data)
+    <folder>/snapshots/<sha256>.json  a snapshot: which data each ecosystem has, and when it was fetched
+    <folder>/current                  the digest of the snapshot in force
+    <folder>/highest-time             the highest time ever seen
+
+The first two are immutable and named by their digests. A snapshot is a short document, so that fetching one
+ecosystem neither copies nor drops the others: a new snapshot keeps what the previous one had of them.
+"""
+
+import fcntl
+import re
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from scanning.advisories.ecosystems import Key
+from scanning.advisories.model import AdvisoryBasis
+from scanning.advisories.osv import Advisory
+from scanning.advisories.versions import ORDERED_ECOSYSTEMS
+from scanning.documents import decode, encode
+from scanning.errors import InvalidContentError
+from scanning.oci.digest import Digest
+from storage import advisory_data, durable, highest_time
+from storage.errors import SnapshotError, SnapshotRefusedError, StorageUnavailableError
+
+_FORMAT = 1
+_ECOSYSTEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+_HIGHEST_TIME = "highest-time"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One ecosystem's data in a snapshot.
+
+    `data` and `size` (bytes) name the data file, `newest` is the newest `modified` of its `records`,
+    `releases` the distribution releases it holds. `source` is where it came from; `etag` and
+    `last_modified` are what that source answered, to ask it again cheaply.
+    """
+
+    ecosystem: str
+    data: Digest
+    size: int
+    records: int
+    newest: datetime
+    fetched_at: datetime
+    releases: tuple[str, ...] = ()
+    source: str = ""
+    etag: str = ""
+    last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    version: int
+    feeds: tuple[Feed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An immutable set of advisories. `feeds` are sorted by ecosystem; `folder` holds the data files."""
+
+    digest: Digest
+    feeds: tuple[Feed, ...]
+    folder: Path
+
+    def feed(self, ecosystem: str) -> Feed | None:
+        """What it holds of one ecosystem."""
+        return next((feed for feed in self.feeds if feed.ecosystem == ecosystem), None)
+
+    def lookup(self, keys: Iterable[Key]) -> Mapping[Key, tuple[Advisory, ...]]:
+        """The advisories for each (ecosystem, package name); keys without any are left out.
+
+        Reads files: call it in a thread. Raises `SnapshotError` if a data file is missing or damaged.
+        """
+        names: dict[str, set[str]] = {}
+        for ecosystem, name in keys:
+            names.setdefault(ecosystem, set()).add(name)
+        return {
+            (feed.ecosystem, name): advisories
+            for feed in self.feeds
+            if feed.ecosystem in names
+            for name, advisories in advisory_data.lookup(
+                _data_path(self.folder, feed), sorted(names[feed.ecosystem])
+            ).items()
+        }
+
+    def basis(self, ecosystems: Collection[str] | None = None) -> AdvisoryBasis:
+        """What findings from this snapshot rest on.
+
+        `fetched_at` is the oldest among `ecosystems` (those an image needs), or among all where none of
+        them is here or none is given: data that nobody refreshes any more does not age what does not depend
+        on it.
+        """
+        asked = [feed for feed in self.feeds if ecosystems is not None and feed.ecosystem in ecosystems]
+        return AdvisoryBasis(
+            snapshot=self.digest,
+            fetched_at=min((feed.fetched_at for feed in asked or self.feeds), default=None),
+            ecosystems=tuple(feed.ecosystem for feed in self.feeds),
+            records=sum(feed.records for feed in self.feeds),
+            releases=tuple(
+                release for feed in self.feeds if feed.ecosystem in ORDERED_ECOSYSTEMS for release in feed.releases
+            ),
+        )
+
+
+class Snapshots:
+    """The advisory snapshots in one folder. Blocking: call it in a thread.
+
+    Every method raises `StorageUnavailableError` when the disk is full or refuses.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def current(self) -> Snapshot | None:
+        """The snapshot in force; None before the first import. Raises `SnapshotError` if it is damaged."""
+        try:
+            text = (self._folder / "current").read_text()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageUnavailableError(f"the advisory snapshots cannot be read: {error}") from error
+        try:
+            return self.open(Digest.parse(text.strip()))
+        except InvalidContentError as error:
+            raise SnapshotError(
+                f"the file {self._folder / 'current'} does not hold a digest; import the advisories again"
+            ) from error
+
+    def open(self, digest: Digest) -> Snapshot:
+        """A snapshot by digest, current or old. Raises `SnapshotError` if it is missing or damaged."""
+        try:
+            content = self._document_path(digest).read_bytes()
+        except FileNotFoundError as error:
+            raise SnapshotError(f"the advisory snapshot {digest} is not kept here (any more)") from error
+        except OSError as error:
+            raise StorageUnavailableError(f"the advisory snapshot {digest} cannot be read: {error}") from error
+        if not digest.matches(content):
+            raise SnapshotError(f"the advisory snapshot {digest} is damaged: its bytes have another digest")
+        return Snapshot(digest, decode(_Document, content).feeds, self._folder / "data")
+
+    def workspace(self) -> Path:
+        """A folder on the same disk for what is only passing through."""
+        with self._writing():
+            return self._made(".")
+
+    def stage(self, ecosystem: str, advisories: Iterable[Advisory], now: datetime, *, force: bool = False) -> Feed:
+        """Write one ecosystem's advisories as data that `publish` can put in force; reads `advisories` once.
+
+        Unless forced, raises `SnapshotRefusedError` if they are a step back from the current snapshot. Raises
+        `InvalidContentError` if there are none, or one comes twice; what raises while reading them passes
+        through.
+        """
+        if not _ECOSYSTEM.fullmatch(ecosystem):
+            raise InvalidContentError(f"{ecosystem[:80]!r} is not the name of an OSV ecosystem like Debian")
+        with self._writing(), durable.temporary(self._made("data")) as new:
+            contents = advisory_data.fill(new, ecosystem, advisories)
+            if not contents.records:
+                raise InvalidContentError(f"there is no {ecosystem} advisory in it: is this the right file?")
+            fetched_at = self._present(now, force=force)
+            feed = Feed(
+                ecosystem=ecosystem,
+                data=advisory_data.digest(new),
+                size=new.stat().st_size,
+                records=contents.records,
+                # A record dated in the future must not make every later update look like a step back.
+                newest=min(contents.newest, fetched_at),
+                fetched_at=fetched_at,
+                releases=contents.releases,
+            )
+            if not force:
+                _refuse_step_back(feed, self.current())
+            durable.publish(new, _data_path(self._folder / "data", feed))
+        return feed
+
+    def publish(self, feeds: Sequence[Feed], now: datetime, *, force: bool = False) -> Snapshot:
+        """Put staged data in force as a new snapshot; other ecosystems stay as they are.
+
+        Forcing takes `now` as the highest time seen, to recover from a clock that was wrong, and starts
+        anew where the current snapshot is damaged. Unless forced, raises `SnapshotRefusedError` if somebody
+        published newer data meanwhile.
+        """
+        with self._writing(), self._locked():
+            previous = self._previous(force=force)
+            latest = self._present(now, force=force)
+            merged = {feed.ecosystem: feed for feed in previous.feeds} if previous else {}
+            for feed in feeds:
+                if not force:
+                    _refuse_step_back(feed, previous)
+                if not _data_path(self._folder / "data", feed).exists():
+                    raise SnapshotError(f"the new {feed.ecosystem} data is gone already; import it again")
+                merged[feed.ecosystem] = feed
+            # Nothing was fetched in the future; after a wrong clock is set right, what was kept must age again.
+            dated = (replace(merged[name], fetched_at=min(merged[name].fetched_at, latest)) for name in sorted(merged))
+            document = encode(_Document(_FORMAT, tuple(dated)))
+            digest = Digest.of(document)
+            self._made("snapshots")
+            durable.write(self._document_path(digest), document)
+            durable.write(self._folder / "current", str(digest).encode())
+        return self.open(digest)
+
+    def renew(self, feed: Feed, now: datetime) -> Feed:
+        """The same data, found unchanged at its source: ready to `publish` with a new `fetched_at`."""
+        return replace(feed, fetched_at=self.observe(now))
+
+    def observe(self, now: datetime) -> datetime:
+        """The present, never earlier than any time seen before: a clock set back must not make data look
+        fresh."""
+        with self._writing():
+            return self._present(now, force=False)
+
+    def prune(self, keep: Collection[Digest]) -> int:
+        """Remove snapshots that are neither current nor in `keep` (those that verdicts name), and their data.
+
+        Gives the number of snapshots removed.
+        """
+        with self._writing(), self._locked():
+            current = self.current()
+            if current is None:
+                return 0
+            kept = {*keep, current.digest}
+            paths = {self._document_path(digest) for digest in kept}
+            stale = [path for path in (self._folder / "snapshots").glob("*.json") if path not in paths]
+            for path in stale:
+                path.unlink()
+            used = {
+                _data_path(self._folder / "data", feed)
+                for path in paths
+                if path.exists()
+                for feed in decode(_Document, path.read_bytes()).feeds
+            }
+            for path in (self._folder / "data").glob("*.sqlite"):
+                if path not in used:
+                    path.unlink()
+        return len(stale)
+
+    def _present(self, now: datetime, *, force: bool) -> datetime:
+        place = self._made(".") / _HIGHEST_TIME
+        if force:
+            highest_time.reset(place, now)
+        return highest_time.observe(place, now)
+
+    def _previous(self, *, force: bool) -> Snapshot | None:
+        try:
+            return self.current()
+        except SnapshotError:
+            if force:
+                return None
+            raise
+
+    def _document_path(self, digest: Digest) -> Path:
+        return self._folder / "snapshots" / f"{digest.hex}.json"
+
+    def _made(self, name: str) -> Path:
+        folder = self._folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # The command line and a serving gate may publish at once; the second must see what the first wrote.
+        with (self._made(".") / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise StorageUnavailableError(
+                f"the advisory data cannot be written to {self._folder}: {error}. The present data stays"
+            ) from error
+
+
+def _data_path(folder: Path, feed: Feed) -> Path:
+    return folder / f"{feed.data.hex}.sqlite"
+
+
+def _refuse_step_back(feed: Feed, previous: Snapshot | None) -> None:
+    known = previous.feed(feed.ecosystem) if previous else None
+    if known is None:
+        return
+    if feed.records * 2 < known.records:
+        raise SnapshotRefusedError(
+            f"the new {feed.ecosystem} data holds {feed.records} advisories where the present data holds "
+            f"{known.records}: it looks cut short. The present data stays; use --force if this is right"
+        )
+    if feed.newest < known.newest:
+        raise SnapshotRefusedError(
+            f"the newest {feed.ecosystem} advisory is of {feed.newest:%Y-%m-%d %H:%M} where the present "
+            f"data goes to {known.newest:%Y-%m-%d %H:%M}: it looks rolled back. The present data stays; "
+            "use --force if this is right"
+        )
