@@ -95,6 +95,12 @@ class Upstream(_Section):
     password: SecretStr = Field(SecretStr(""), description="remote: its password; better in password_file.")
     password_file: FilePath = Field("", description="remote: a file that holds the password.")
     ca_file: FilePath = Field("", description="remote: PEM certificates to trust; empty for the system's.")
+    redirect_hosts: Names = Field(
+        (), description="remote: hosts, or host:port, it may redirect blobs to though their addresses are private."
+    )
+    token_origins: Names = Field(
+        (), description="remote: its token service, such as https://auth.example.com, where that is elsewhere."
+    )
     unsafe_skip_verify: bool = Field(False, description="remote: accept any certificate. For tests only.")
     connect_timeout_seconds: float = Field(10.0, gt=0, le=300, description="Time to connect, in seconds.")
     read_timeout_seconds: float = Field(
@@ -245,8 +251,10 @@ class Settings(BaseSettings):
     @property
     def public_origin(self) -> str:
         """The address clients use, without a slash at the end."""
-        host = f"[{self.listen.host}]" if ":" in self.listen.host else self.listen.host
-        return self.public_url or f"http://{host}:{self.listen.port}"
+        if self.public_url:
+            return self.public_url
+        host = "localhost" if self.listen.host in ("0.0.0.0", "::") else self.listen.host  # noqa: S104  # not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.listen.port}"
 
     @property
     def database(self) -> str:
@@ -257,3 +265,13 @@ class Settings(BaseSettings):
     def policy_path(self) -> Path:
         """Where the policy is."""
         return Path(self.policy_file) if self.policy_file else self.state_dir / "policy.yaml"
+
+    @property
+    def advisories_path(self) -> Path:
+        """Where the advisory snapshots are."""
+        return self.state_dir / "advisories"
+
+    @property
+    def content_path(self) -> Path:
+        """Where the embedded registry keeps its blobs."""
+        return self.state_dir / "content"
