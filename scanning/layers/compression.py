@@ -1,0 +1,157 @@
+"""Incremental decompression of a layer: gzip, zstd or none, told by the first bytes, every byte accounted for.
+
+What is ambiguous is refused: bytes after the last gzip member or zstd frame, a missing or wrong checksum, a
+truncated stream, other compressions (runtimes disagree on them). All gzip members and all zstd frames are read
+(threat 49), zstd's skippable frames are stepped over.
+
+Memory is bounded whatever the input: no step produces more than `STEP_BYTES`.
+RFC 1952 (gzip), RFC 8878 (Zstandard).
+"""
+
+from collections.abc import Iterator
+from typing import Protocol, cast
+
+from isal import isal_zlib
+
+from scanning.errors import NotALayerError, UnreadableLayerError
+from scanning.layers.header import BLOCK_BYTES, ZERO_BLOCK, checksum_holds
+from scanning.layers.limits import KIB, InspectionLimits
+from scanning.layers.zstd import ZstdStream, is_zstd
+
+STEP_BYTES = 256 * KIB
+_INPUT_BYTES = 64 * KIB
+_MAGIC_BYTES = 6
+_GZIP = b"\x1f\x8b"
+_GZIP_START = 4  # magic, method, flags
+_DEFLATE = 8
+_RESERVED_FLAGS = 0xE0
+_GzipError = cast("type[Exception]", isal_zlib.error)  # its stub declares an instance
+_REFUSED = {b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
+
+
+class _Stream(Protocol):
+    def feed(self, data: bytes) -> Iterator[bytes]: ...
+
+    def finish(self) -> None: ...
+
+
+class Decompressor:
+    """Turns the chunks of a layer blob into chunks of its archive.
+
+    `compression` is `none`, `gzip` or `zstd` once the first bytes have told, and empty until then.
+    """
+
+    def __init__(self, limits: InspectionLimits) -> None:
+        self.compression = ""
+        self._limits = limits
+        self._lead = b""
+        self._stream: _Stream | None = None
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what `chunk` makes known of the archive, at most `STEP_BYTES` at a time.
+
+        Raises `NotALayerError` if the blob is neither gzip, zstd nor tar, `UnreadableLayerError` if it is refused.
+        """
+        if self._stream is None:
+            self._lead += chunk
+            if not self._sniff(last=False):
+                return
+            chunk, self._lead = self._lead, b""
+        yield from self._pass_on(chunk)
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what a very short blob still held back. Raises `UnreadableLayerError` if the blob is cut short."""
+        if self._stream is None:
+            self._sniff(last=True)
+            yield from self._pass_on(self._lead)
+        if self._stream is not None:
+            self._stream.finish()
+
+    def _pass_on(self, chunk: bytes) -> Iterator[bytes]:
+        if self._stream is None:
+            return
+        if len(chunk) <= _INPUT_BYTES:
+            yield from self._stream.feed(chunk)
+            return
+        for start in range(0, len(chunk), _INPUT_BYTES):
+            yield from self._stream.feed(chunk[start : start + _INPUT_BYTES])
+
+    def _sniff(self, *, last: bool) -> bool:
+        lead = self._lead
+        if len(lead) < _MAGIC_BYTES and not last:
+            return False
+        for magic, name in _REFUSED.items():
+            if lead.startswith(magic):
+                raise UnreadableLayerError(
+                    f"the layer is compressed with {name}, which only some runtimes read; use gzip or zstd"
+                )
+        if lead.startswith(_GZIP):
+            self.compression, self._stream = "gzip", _GzipStream()
+        elif is_zstd(lead):
+            self.compression, self._stream = "zstd", ZstdStream(self._limits.window_bytes)
+        elif len(lead) >= BLOCK_BYTES:
+            block = lead[:BLOCK_BYTES]
+            if block != ZERO_BLOCK and not checksum_holds(block):
+                raise NotALayerError("the blob is no layer: it is neither gzip, nor zstd, nor a tar archive")
+            self.compression, self._stream = "none", _PlainStream()
+        elif last:
+            raise NotALayerError(
+                f"the blob is no layer: its {len(lead)} bytes are neither gzip, nor zstd, nor a tar archive"
+            )
+        return self._stream is not None
+
+
+class _PlainStream:
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+    def finish(self) -> None:
+        """A plain archive has no end of its own."""
+
+
+class _GzipStream:
+    """Every member of a gzip file. The library checks each member's header, CRC and length."""
+
+    def __init__(self) -> None:
+        self._start = b""
+        self._member: isal_zlib.Decompress | None = None
+        self._members = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        full = False
+        while data or full:
+            if self._member is None:
+                data, self._start = self._start + data, b""
+                if not self._is_member(data):
+                    self._start = data
+                    return
+                self._member = isal_zlib.decompressobj(31)
+                self._members += 1
+            try:
+                plain = self._member.decompress(data, STEP_BYTES)
+            except _GzipError as error:
+                raise UnreadableLayerError(
+                    f"the gzip data is damaged in member {self._members}: {error}; push the layer again"
+                ) from error
+            if plain:
+                yield plain
+            full = len(plain) == STEP_BYTES  # then more may wait inside the library, though no input is left
+            data = self._member.unconsumed_tail
+            if self._member.eof:
+                data, full, self._member = self._member.unused_data, False, None
+
+    def finish(self) -> None:
+        if self._member is not None or self._start:
+            raise UnreadableLayerError("the gzip data is cut short: its last member has no trailer; push it again")
+
+    def _is_member(self, start: bytes) -> bool:
+        """Whether a member starts here, as far as `start` tells; False while too little of it is there."""
+        if not _GZIP.startswith(start[:2]):
+            raise UnreadableLayerError(
+                f"data follows the end of gzip member {self._members}: some runtimes ignore it, others fail"
+            )
+        if len(start) < _GZIP_START:
+            return False
+        if start[2] != _DEFLATE or start[3] & _RESERVED_FLAGS:
+            raise UnreadableLayerError("a gzip header names an unknown method or sets reserved flags")
+        return True

@@ -1,0 +1,36 @@
+"""How much of one layer is inspected before it is refused (threats 56 and 74): bytes, ratio, counts, depth, time."""
+
+from dataclasses import dataclass
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionLimits:
+    """The bounds of one inspection. Passing one raises `LimitExceededError`, which names the field here."""
+
+    uncompressed_bytes: int = 16 * GIB
+    """Bytes of the archive after decompression."""
+    ratio: int = 200
+    """Uncompressed bytes for each compressed byte, judged once `ratio_grace_bytes` have come out."""
+    ratio_grace_bytes: int = 64 * MIB
+    window_bytes: int = 128 * MIB
+    """The largest zstd window, which is memory the decompressor must hold. 128 MiB is what `zstd -d` allows."""
+    entries: int = 500_000
+    """Archive members."""
+    path_length: int = 4096
+    """Bytes of one path or link target (PATH_MAX)."""
+    path_depth: int = 128
+    """Components of one path."""
+    path_bytes: int = 128 * MIB
+    """Bytes of all paths and link targets together: they are kept in memory, file content is not."""
+    pax_bytes: int = 1 * MIB
+    """Bytes of one extended header or long name. Go's archive/tar has the same limit."""
+    file_bytes: int = 64 * MIB
+    """Bytes of one metadata file (a package database) that must be held whole to be understood."""
+    cpu_seconds: int = 600
+    """Processor time for one layer. Kept by the process that inspects, since only it can be interrupted."""
+    memory_bytes: int = 1 * GIB
+    """Address space of a process that inspects."""

@@ -1,0 +1,94 @@
+"""The records of a PAX extended header (POSIX.1-2001 pax, Extended Header): `LENGTH KEY=VALUE\\n`, strictly."""
+
+import re
+from dataclasses import dataclass
+
+from scanning.errors import UnreadableLayerError
+
+_LENGTH = re.compile(rb"([0-9]{1,10}) ")
+_TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
+_NUMBER = re.compile(rb"[0-9]{1,19}")
+_TIMES = frozenset({b"atime", b"mtime", b"ctime"})
+_NAMES = frozenset({b"path", b"linkpath", b"uname", b"gname"})
+_DECISIVE = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid"})
+_LARGEST = (1 << 63) - 1
+_REFUSED = (b"GNU.sparse.", b"SCHILY.realsize", b"SCHILY.xattr.trusted.overlay.", b"SCHILY.xattr.user.overlay.")
+"""Sparse files in any form, and instructions to the overlay file system dressed as attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaxHeader:
+    """What an extended header says of the next member. None where it says nothing."""
+
+    path: bytes | None = None
+    link: bytes | None = None
+    size: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+def read_pax(content: bytes) -> PaxHeader:
+    """Read an `x` header. Raises `UnreadableLayerError` on anything that readers do not agree on."""
+    records = _records(content)
+    return PaxHeader(
+        path=records.get(b"path"),
+        link=records.get(b"linkpath"),
+        size=_number(records, b"size"),
+        uid=_number(records, b"uid"),
+        gid=_number(records, b"gid"),
+    )
+
+
+def check_global_pax(content: bytes) -> None:
+    """Read a `g` header. Raises `UnreadableLayerError` if it says anything that would change the members after it.
+
+    Runtimes ignore global headers, other readers obey them; a comment (as git archive writes) is harmless.
+    """
+    decisive = sorted(_DECISIVE & _records(content).keys())
+    if decisive:
+        raise UnreadableLayerError(
+            f"a global header sets {decisive[0].decode()}, which runtimes ignore and other readers obey"
+        )
+
+
+def _records(content: bytes) -> dict[bytes, bytes]:
+    records: dict[bytes, bytes] = {}
+    place = 0
+    while place < len(content):
+        length = _LENGTH.match(content, place)
+        end = place + int(length[1]) if length else 0
+        if length is None or end > len(content) or end <= length.end() or content[end - 1 : end] != b"\n":
+            raise UnreadableLayerError("an extended header holds a record of the wrong length")
+        key, equals, value = content[length.end() : end - 1].partition(b"=")
+        if not key or not equals or b"\x00" in key:
+            raise UnreadableLayerError("an extended header holds a record without a key")
+        if key in records:
+            raise UnreadableLayerError(f"an extended header says {_show(key)} twice")
+        _check(key, value)
+        records[key] = value
+        place = end
+    return records
+
+
+def _check(key: bytes, value: bytes) -> None:
+    if key.startswith(_REFUSED):
+        raise UnreadableLayerError(f"an extended header holds {_show(key)}, which the gate does not accept")
+    if key in _DECISIVE and not value:
+        raise UnreadableLayerError(f"an extended header holds an empty {_show(key)}, which readers take differently")
+    if key in _NAMES and b"\x00" in value:
+        raise UnreadableLayerError(f"an extended header holds a NUL in {_show(key)}")
+    if key in _TIMES and value and _TIME.fullmatch(value) is None:
+        raise UnreadableLayerError(f"an extended header holds no time in {_show(key)}")
+
+
+def _number(records: dict[bytes, bytes], key: bytes) -> int | None:
+    value = records.get(key)
+    if value is None:
+        return None
+    if _NUMBER.fullmatch(value) is None or int(value) > _LARGEST:
+        raise UnreadableLayerError(f"an extended header holds no number in {_show(key)}")
+    return int(value)
+
+
+def _show(key: bytes) -> str:
+    return repr(key[:100].decode("ascii", "backslashreplace"))

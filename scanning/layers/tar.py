@@ -1,0 +1,265 @@
+"""A strict, incremental tar reader for hostile archives: ustar, PAX, GNU long names and numbers, V7.
+
+It is fed an archive in chunks of any size and yields what Go's archive/tar would list, since runtimes are built on
+that. Whatever Go would not read, or another reader would take differently, is refused rather than guessed:
+
+- a damaged header, a lone zero block inside the archive, anything but zeros after the end (threat 50);
+- sparse files in every form, contiguous files (type 7), types POSIX does not know, star's own format;
+- extended headers and long names that contradict each other, repeat, or belong to no member (threat 54);
+- a size on a member that carries no data; a name that ends in `/` on something that is no directory;
+- names that lead upwards, device 0:0 (a whiteout to the overlay file system only).
+
+Accepted, because real builders write it: an archive that ends at a block boundary without the two zero blocks, or
+with one of them (Go accepts it, nothing can hide there), and any number of zeros after them.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final, TypeAlias
+
+from scanning.errors import LimitExceededError, UnreadableLayerError
+from scanning.facts import EntryKind, FileEntry
+from scanning.layers.header import BLOCK_BYTES, ZERO_BLOCK, Header
+from scanning.layers.limits import InspectionLimits
+from scanning.layers.paths import archive_path, to_text
+from scanning.layers.pax import PaxHeader, check_global_pax, read_pax
+
+_FILE, _DIRECTORY = EntryKind.FILE, EntryKind.DIRECTORY
+_HARDLINK, _SYMLINK = EntryKind.HARDLINK, EntryKind.SYMLINK
+_CHARACTER_DEVICE = EntryKind.CHARACTER_DEVICE
+_KINDS = {
+    b"0": _FILE,
+    b"\x00": _FILE,
+    b"1": _HARDLINK,
+    b"2": _SYMLINK,
+    b"3": _CHARACTER_DEVICE,
+    b"4": EntryKind.BLOCK_DEVICE,
+    b"5": _DIRECTORY,
+    b"6": EntryKind.FIFO,
+}
+_EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
+_META = frozenset({_EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK})
+_REFUSED = {
+    b"S": "a GNU sparse file",
+    b"7": "a contiguous file (type 7)",
+    b"D": "a GNU directory dump",
+    b"M": "a continued file of a multi-volume archive",
+    b"V": "a volume label",
+}
+_LARGEST_OCTAL_SIZE = 8**11 - 1
+
+
+class _End(Enum):
+    END_OF_ENTRY = "end of entry"
+
+
+END_OF_ENTRY: Final = _End.END_OF_ENTRY
+"""Follows every entry, after its data."""
+
+Event: TypeAlias = FileEntry | memoryview | _End
+
+
+class TarReader:
+    """Reads one archive. Yields each member as its `FileEntry`, its data in pieces, then `END_OF_ENTRY`.
+
+    Directory entries for the root itself are read and not yielded. Data is handed on as views of the chunk fed, so
+    it must be used before the next event is asked for. Every method raises `UnreadableLayerError`.
+    """
+
+    def __init__(self, limits: InspectionLimits) -> None:
+        self._limits = limits
+        self._header = Header()
+        self._entries = 0
+        self._path_bytes = 0
+        self._position = 0  # of the chunk being fed
+        self._offset = 0  # of the last header
+        self._partial = b""  # of a header that chunks divide
+        self._data = 0  # bytes of the current member still to come
+        self._padding = 0  # bytes after it, to the next block
+        self._zero_blocks = 0
+        self._meta = b""  # the type of the extended header being collected
+        self._collected = bytearray()
+        self._pax: PaxHeader | None = None
+        self._long_name: bytes | None = None
+        self._long_link: bytes | None = None
+        self._pending = False  # one of these three waits for its member
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Yield what `chunk` makes known."""
+        view, place, end = memoryview(chunk), 0, len(chunk)
+        while place < end:
+            if self._data:
+                step = min(self._data, end - place)
+                self._data -= step
+                piece = view[place : place + step]
+                place += step
+                if self._meta:
+                    self._collect(piece)
+                else:
+                    yield piece
+                    if not self._data:
+                        yield END_OF_ENTRY
+            elif self._padding:
+                step = min(self._padding, end - place)
+                self._padding -= step
+                place += step
+            elif self._zero_blocks > 1:
+                if chunk.count(0, place) != end - place:
+                    raise self._refusal("there is data after the end of the archive")
+                place = end
+            else:
+                block = self._partial + chunk[place : place + BLOCK_BYTES - len(self._partial)]
+                place += len(block) - len(self._partial)
+                self._partial = b""
+                self._offset = self._position + place - len(block)
+                entry = self._read_block(block)
+                if entry is not None:
+                    yield entry
+                    if not self._data:
+                        yield END_OF_ENTRY
+        self._position += end
+
+    def finish(self) -> None:
+        """Say that the archive ends here. Raises `UnreadableLayerError` if it stops inside something."""
+        if self._data or self._padding or self._partial:
+            raise self._refusal("the archive is cut short")
+        self._refuse_dangling()
+
+    def _read_block(self, block: bytes) -> FileEntry | None:
+        if len(block) < BLOCK_BYTES:
+            self._partial = block
+            return None
+        if not block[0] and block == ZERO_BLOCK:
+            self._refuse_dangling()
+            self._zero_blocks += 1
+            return None
+        if self._zero_blocks:
+            raise self._refusal("a lone block of zeros stands inside the archive: some readers stop there")
+        header = self._header
+        try:
+            header.read(block)
+        except UnreadableLayerError as error:
+            raise self._refusal(error.reason) from error
+        kind = _KINDS.get(header.type)
+        if kind is not None:
+            return self._read_member(header, kind)
+        if header.type not in _META:
+            what = _REFUSED.get(header.type, f"of the unknown type {header.type!r}")
+            raise self._refusal(f"the member is {what}, which runtimes do not unpack alike", header.name)
+        self._begin_meta(header)
+        return None
+
+    def _begin_meta(self, header: Header) -> None:
+        kind = header.type
+        if header.size > self._limits.pax_bytes:
+            raise LimitExceededError("pax_bytes", self._limits.pax_bytes, offset=self._offset)
+        repeated = (kind == _LONG_NAME and self._long_name is not None) or (
+            kind == _LONG_LINK and self._long_link is not None
+        )
+        if self._pax is not None or repeated or (kind == _GLOBAL and self._pending):
+            raise self._refusal("extended headers follow each other where one would hide the other")
+        if kind == _GLOBAL:
+            self._count_entry()
+            if b".wh." in header.name:
+                raise self._refusal("a global header is named like a whiteout", header.name)
+        if not header.size:
+            if kind != _GLOBAL:
+                raise self._refusal("an extended header is empty")
+            return
+        self._meta = kind
+        self._data = header.size
+        self._padding = -header.size % BLOCK_BYTES
+
+    def _collect(self, piece: memoryview) -> None:
+        self._collected += piece
+        if self._data:
+            return
+        kind, content = self._meta, bytes(self._collected)
+        self._meta = b""
+        self._pending = self._pending or kind != _GLOBAL
+        self._collected.clear()
+        try:
+            if kind == _EXTENDED:
+                self._pax = read_pax(content)
+            elif kind == _GLOBAL:
+                check_global_pax(content)
+            elif kind == _LONG_NAME:
+                self._long_name = _long_text(content)
+            else:
+                self._long_link = _long_text(content)
+        except UnreadableLayerError as error:
+            raise self._refusal(error.reason) from error
+
+    def _read_member(self, header: Header, kind: EntryKind) -> FileEntry | None:
+        self._count_entry()
+        if self._pending:
+            self._merge(header)
+        raw, link = header.name, header.link
+        if raw[-1:] == b"/" and kind is not _DIRECTORY:
+            if header.type != b"\x00":
+                raise self._refusal("a name ends in `/` on something that is no directory", raw)
+            kind = _DIRECTORY  # as V7, which had no type for directories
+        if header.size:
+            if kind is not _FILE:
+                raise self._refusal(f"a {kind} claims {header.size} bytes of data", raw)
+            self._data = header.size
+            self._padding = -header.size % BLOCK_BYTES
+        if kind is _CHARACTER_DEVICE and header.device == (0, 0):
+            raise self._refusal("a character device 0:0 is a whiteout to some runtimes and a device to others", raw)
+        self._path_bytes += len(raw) + len(link)
+        if self._path_bytes > self._limits.path_bytes:
+            raise LimitExceededError("path_bytes", self._limits.path_bytes, offset=self._offset)
+        try:
+            path = archive_path(raw, self._limits)
+            target = self._read_link(kind, link) if kind is _SYMLINK or kind is _HARDLINK else ""
+        except LimitExceededError:
+            raise
+        except UnreadableLayerError as error:
+            raise self._refusal(error.reason, raw) from error
+        if not path:
+            if kind is not _DIRECTORY:
+                raise self._refusal(f"the root is replaced by a {kind}", raw)
+            return None
+        return FileEntry(path, kind, header.mode & 0o7777, header.uid, header.gid, header.size, target)
+
+    def _read_link(self, kind: EntryKind, raw: bytes) -> str:
+        if kind is _HARDLINK:
+            return archive_path(raw, self._limits)
+        if not raw:
+            raise UnreadableLayerError("a symbolic link has no target")
+        if len(raw) > self._limits.path_length:
+            raise LimitExceededError("path_length", self._limits.path_length, offset=self._offset)
+        return to_text(raw)
+
+    def _merge(self, header: Header) -> None:
+        pax, name, link = self._pax or PaxHeader(), self._long_name, self._long_link
+        self._pax = self._long_name = self._long_link = None
+        self._pending = False
+        if (name is not None and pax.path is not None) or (link is not None and pax.link is not None):
+            raise self._refusal("a GNU long name and an extended header name the member differently", header.name)
+        if pax.size is not None and pax.size <= _LARGEST_OCTAL_SIZE and pax.size != header.size:
+            raise self._refusal("an extended header and the header differ about the size", header.name)
+        header.name = name or pax.path or header.name
+        header.link = link or pax.link or header.link
+        header.size = header.size if pax.size is None else pax.size
+        header.uid = header.uid if pax.uid is None else pax.uid
+        header.gid = header.gid if pax.gid is None else pax.gid
+
+    def _refuse_dangling(self) -> None:
+        if self._pending:
+            raise self._refusal("an extended header belongs to no member")
+
+    def _count_entry(self) -> None:
+        self._entries += 1
+        if self._entries > self._limits.entries:
+            raise LimitExceededError("entries", self._limits.entries, offset=self._offset)
+
+    def _refusal(self, reason: str, name: bytes = b"") -> UnreadableLayerError:
+        return UnreadableLayerError(reason, entry=to_text(name[:256]), offset=self._offset)
+
+
+def _long_text(content: bytes) -> bytes:
+    text, _, rest = content.partition(b"\x00")
+    if not text or rest.strip(b"\x00"):
+        raise UnreadableLayerError("a GNU long name is empty or goes on after its end")
+    return text
