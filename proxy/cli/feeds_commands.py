@@ -1,4 +1,4 @@
-"""`imagegate feeds import | update | status`: the advisories that findings rest on."""
+"""`imagegate feeds import|update|status`: the advisories that findings rest on."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -14,120 +14,109 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as ProgressBars
 from rich.table import Table
 
-from config.errors import ImagegateError
-from config.settings_file import load_settings
+from proxy.cli.output import printable
+from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.feeds.fetch import update
 from proxy.feeds.importer import import_path
-from proxy.feeds.report import FeedReport, Outcome, Progress
+from proxy.feeds.report import FeedReport, Progress
 from storage.snapshots import Snapshot, Snapshots
 
-app = typer.Typer(no_args_is_help=True, help="Advisory data: import it, fetch it, see how fresh it is.")
-
-_FOLDER = "advisories"
-_STYLES = {Outcome.UPDATED: "green", Outcome.UNCHANGED: "dim", Outcome.FAILED: "bold red"}
-
-_Config = Annotated[Path | None, typer.Option("--config", "-c", help="The settings file.", exists=True, dir_okay=False)]
-_State = Annotated[Path | None, typer.Option("--state-dir", help="The gate's state folder, over the settings file's.")]
-_Force = Annotated[
-    bool,
-    typer.Option("--force", help="Accept data that looks older or cut short; leave malformed records out."),
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Accept data that looks older or cut short; leave malformed records out.")
 ]
 
 
-@app.command("import")
-def import_command(
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    commands = typer.Typer(help="The advisories that findings rest on.", no_args_is_help=True)
+    commands.command("import")(_import)
+    commands.command("update")(_update)
+    commands.command("status")(_status)
+    app.add_typer(commands, name="feeds")
+
+
+def _import(
+    context: typer.Context,
     path: Annotated[Path, typer.Argument(help="<ECOSYSTEM>/all.zip folders, one zip archive, or .json records.")],
     ecosystem: Annotated[
-        str, typer.Option("--ecosystem", help="Take only this one, such as Debian; needed where PATH does not say it.")
+        str, typer.Option("--ecosystem", help="Take only this one, such as Debian; also where PATH does not say it.")
     ] = "",
-    force: _Force = False,
-    config: _Config = None,
-    state_dir: _State = None,
+    force: ForceOption = False,
 ) -> None:
     """Take in OSV advisories from local files. Ecosystems that are not there stay as they are."""
-    console = Console(stderr=True)
-    with _refusing(console), _progress(console) as progress:
-        snapshots = Snapshots(advisory_folder(config, state_dir))
+    snapshots = Snapshots(settings_for(context).advisories_path)
+    with _progress() as progress:
         report = import_path(path, snapshots, utc_now(), ecosystem=ecosystem, force=force, progress=progress)
-    _finish(report)
+    _show(report)
 
 
-@app.command("update")
-def update_command(
+def _update(
+    context: typer.Context,
     base_url: Annotated[str, typer.Option("--from", help="The feed's address, over the settings'.")] = "",
     ecosystem: Annotated[list[str] | None, typer.Option("--ecosystem", help="Only this one; may be repeated.")] = None,
-    force: _Force = False,
-    config: _Config = None,
-    state_dir: _State = None,
+    force: ForceOption = False,
 ) -> None:
     """Fetch what changed from the advisory feed. What cannot be fetched stays as it is."""
-    console = Console(stderr=True)
-    with _refusing(console), _progress(console) as progress:
-        feeds = load_settings(config).feeds
-        snapshots = Snapshots(advisory_folder(config, state_dir))
+    settings = settings_for(context)
+    snapshots = Snapshots(settings.advisories_path)
+    with _progress() as progress:
         report = asyncio.run(
-            fetch(base_url or feeds.url, ecosystem or feeds.ecosystems, snapshots, force=force, progress=progress)
+            _fetch(
+                base_url or settings.feeds.url,
+                ecosystem or settings.feeds.ecosystems,
+                snapshots,
+                force=force,
+                progress=progress,
+            )
         )
-    _finish(report)
+    _show(report)
 
 
-@app.command("status")
-def status_command(config: _Config = None, state_dir: _State = None) -> None:
+def _status(context: typer.Context) -> None:
     """Show what advisory data is in force, where it came from, and how old it is."""
-    with _refusing(Console(stderr=True)):
-        snapshots = Snapshots(advisory_folder(config, state_dir))
-        snapshot = snapshots.current()
-        now = snapshots.observe(utc_now())
+    snapshots = Snapshots(settings_for(context).advisories_path)
+    snapshot = snapshots.current()
     if snapshot is None:
-        Console().print("There is no advisory data yet. Get some: [bold]imagegate feeds update[/]")
+        typer.echo("There is no advisory data yet. Get some with: imagegate feeds update")
         return
-    Console().print(status_table(snapshot, now))
+    _print(_status_table(snapshot, snapshots.observe(utc_now())))
 
 
-def advisory_folder(config: Path | None, state_dir: Path | None) -> Path:
-    """Where the snapshots lie, by flag or settings. Raises `ConfigurationError`."""
-    overrides = {"state_dir": str(state_dir)} if state_dir else None
-    return load_settings(config, overrides).state_dir / _FOLDER
-
-
-async def fetch(
+async def _fetch(
     base_url: str, ecosystems: Sequence[str], snapshots: Snapshots, *, force: bool, progress: Progress
 ) -> FeedReport:
-    """One update with a session of its own: no cookies, no credentials, no proxy from the environment."""
+    # A session of its own: no cookies, no credentials.
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         return await update(base_url, ecosystems, snapshots, session, utc_now(), force=force, progress=progress)
 
 
-def report_table(report: FeedReport) -> Table:
-    """What became of each ecosystem."""
-    table = Table("Ecosystem", "Outcome", "Advisories", "Remarks", title="Advisory data")
+def _show(report: FeedReport) -> None:
+    """Print what became of each ecosystem; exit with 1 if one was not taken in."""
+    table = Table("ecosystem", "outcome", "advisories", "remarks", box=None, pad_edge=False)
     for result in report.results:
         remark = result.problem or (f"{result.skipped} malformed records left out" if result.skipped else "")
-        style = _STYLES[result.outcome]
-        table.add_row(result.ecosystem, f"[{style}]{result.outcome}[/]", f"{result.records:,}", _literal(remark))
-    return table
+        table.add_row(printable(result.ecosystem), result.outcome, f"{result.records:,}", printable(remark))
+    _print(table)
+    if report.snapshot:
+        typer.echo(f"In force: {report.snapshot.digest}")
+    if report.failed:
+        raise typer.Exit(1)
 
 
-def status_table(snapshot: Snapshot, now: datetime) -> Table:
-    """What is in force, feed by feed."""
-    table = Table(
-        "Ecosystem", "Advisories", "Newest", "Fetched", "Age", "From", title=f"Advisory snapshot {snapshot.digest}"
-    )
+def _status_table(snapshot: Snapshot, now: datetime) -> Table:
+    heading = f"Advisory snapshot {snapshot.digest}"
+    table = Table("ecosystem", "advisories", "newest", "fetched (UTC)", "age", "from", title=heading, box=None)
     for feed in snapshot.feeds:
         table.add_row(
             feed.ecosystem,
             f"{feed.records:,}",
-            f"{feed.newest:%Y-%m-%d}",
-            f"{feed.fetched_at:%Y-%m-%d %H:%M} UTC",
+            f"{feed.newest:%Y-%m-%d}" if feed.newest.year > 1 else "undated",
+            f"{feed.fetched_at:%Y-%m-%d %H:%M}",
             _age(now - feed.fetched_at),
-            _literal(feed.source or "local files"),
+            printable(feed.source or "local files"),
         )
     return table
-
-
-def _literal(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def _age(age: timedelta) -> str:
@@ -135,27 +124,15 @@ def _age(age: timedelta) -> str:
     return f"{hours // 24} days" if hours >= 72 else f"{hours} hours"
 
 
-def _finish(report: FeedReport) -> None:
-    Console().print(report_table(report))
-    if report.snapshot:
-        Console().print(f"In force: {report.snapshot.digest}", soft_wrap=True)
-    if report.failed:
-        raise typer.Exit(1)
+def _print(table: Table) -> None:
+    Console(markup=False, highlight=False).print(table)
 
 
 @contextmanager
-def _refusing(console: Console) -> Iterator[None]:
-    try:
-        yield
-    except ImagegateError as error:
-        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from error
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
+def _progress() -> Iterator[Progress]:
     """Bars on a terminal, nothing elsewhere."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    console = Console(stderr=True, markup=False)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with ProgressBars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks = {}
 

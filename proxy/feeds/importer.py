@@ -1,0 +1,116 @@
+"""Advisories from local files, for gates that reach no feed.
+
+<PATH>/<ECOSYSTEM>/all.zip     the layout of OSV's public bucket
+<PATH>/all.zip, <PATH>.zip     one archive: of the ecosystem its folder is named after, or of those in it
+<PATH>/*.json                  records, of the ecosystems in them
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from config.errors import ImagegateError
+from proxy.feeds.archive import Document, advisories, read_archive, read_folder
+from proxy.feeds.report import EcosystemResult, FeedError, FeedReport, Outcome, Progress, no_progress
+from scanning.advisories.osv import Advisory
+from storage.snapshots import Feed, Snapshots
+
+_ARCHIVE = "all.zip"
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the records of one ecosystem lie. `documents` starts reading anew at every call."""
+
+    ecosystem: str
+    place: Path
+    documents: Callable[[], Iterable[Document]]
+
+
+def import_path(
+    path: Path,
+    snapshots: Snapshots,
+    now: datetime,
+    *,
+    ecosystem: str = "",
+    force: bool = False,
+    progress: Progress = no_progress,
+) -> FeedReport:
+    """Take in every ecosystem found at `path` and put them in force together; ecosystems not found there
+    stay.
+
+    `ecosystem` names the one to take where the path does not say it. `force` accepts data that looks older
+    or cut short, and leaves malformed records out. An ecosystem that fails is reported and keeps its
+    previous data. Blocking: call it in a thread. Raises `FeedError` if there is nothing to import, and the
+    `StorageError` family.
+    """
+    staged: list[Feed] = []
+    results: list[EcosystemResult] = []
+    for source in _sources(path, ecosystem):
+        skipped: list[FeedError] = []
+        records = advisories(source.documents(), skipped.append if force else None)
+        try:
+            feed = snapshots.stage(source.ecosystem, counted(records, source.ecosystem, progress), now, force=force)
+        except ImagegateError as error:
+            results.append(EcosystemResult(source.ecosystem, Outcome.FAILED, problem=str(error)))
+            continue
+        staged.append(feed)
+        results.append(EcosystemResult(source.ecosystem, Outcome.UPDATED, feed.records, len(skipped)))
+    snapshot = snapshots.publish(staged, now, force=force) if staged else snapshots.current()
+    return FeedReport(snapshot, tuple(results))
+
+
+def counted(records: Iterable[Advisory], label: str, progress: Progress) -> Iterator[Advisory]:
+    """Pass records on, telling `progress` every thousand."""
+    number = 0
+    for number, record in enumerate(records, start=1):
+        if number % 1000 == 0:
+            progress(label, number, 0)
+        yield record
+    progress(label, number, number)
+
+
+def _sources(path: Path, ecosystem: str) -> list[_Source]:
+    if not path.exists():
+        raise FeedError(f"there is nothing at {path}")
+    if path.is_file():
+        name = ecosystem or (path.resolve().parent.name if path.name == _ARCHIVE else "")
+        return [_archive(name, path)] if name else _by_content(path, lambda: _open(path))
+    if (path / _ARCHIVE).is_file():
+        return [_archive(ecosystem or path.resolve().name, path / _ARCHIVE)]
+    archives = sorted(path.glob(f"*/{_ARCHIVE}"))
+    if archives:
+        chosen = [one for one in archives if not ecosystem or one.parent.name == ecosystem]
+        if not chosen:
+            raise FeedError(f"{path} holds no folder {ecosystem} with {_ARCHIVE} in it")
+        return [_archive(one.parent.name, one) for one in chosen]
+    if ecosystem:
+        return [_Source(ecosystem, path, lambda: read_folder(path))]
+    return _by_content(path, lambda: read_folder(path))
+
+
+def _archive(ecosystem: str, path: Path) -> _Source:
+    return _Source(ecosystem, path, lambda: _open(path))
+
+
+def _by_content(path: Path, documents: Callable[[], Iterable[Document]]) -> list[_Source]:
+    """Sources for what the records speak of; a malformed one is met again, and told, when they are read."""
+    names = {
+        affected.ecosystem
+        for advisory in advisories(documents(), lambda _problem: None)
+        for affected in advisory.affected
+    }
+    if not names:
+        raise FeedError(
+            f"{path} holds no OSV records: expected <ECOSYSTEM>/{_ARCHIVE}, one zip archive, or .json files"
+        )
+    return [_Source(name, path, documents) for name in sorted(names)]
+
+
+def _open(path: Path) -> Iterator[Document]:
+    try:
+        with path.open("rb") as file:
+            yield from read_archive(file, str(path))
+    except OSError as error:
+        raise FeedError(f"{path} cannot be read: {error}") from error

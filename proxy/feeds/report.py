@@ -1,0 +1,55 @@
+"""What an import or update came to, ecosystem by ecosystem."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from config.errors import ImagegateError
+from storage.snapshots import Snapshot
+
+Progress = Callable[[str, int, int], None]
+"""Called with a label, how much of it is done and how much there is (0: unknown), in the label's own unit."""
+
+
+class FeedError(ImagegateError):
+    """Advisory data that cannot be fetched or read. What was in force before stays in force."""
+
+
+class Outcome(StrEnum):
+    """What became of one ecosystem."""
+
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EcosystemResult:
+    """What became of one ecosystem.
+
+    `records` are those in force now. `skipped` counts malformed records that a forced import left out.
+    `problem` says why it failed: its previous data, if any, stays in force.
+    """
+
+    ecosystem: str
+    outcome: Outcome
+    records: int = 0
+    skipped: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReport:
+    """What an import or update did. `snapshot` is the one in force afterwards, None if there never was one."""
+
+    snapshot: Snapshot | None
+    results: tuple[EcosystemResult, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether any ecosystem was not taken in."""
+        return any(result.outcome is Outcome.FAILED for result in self.results)
+
+
+def no_progress(_label: str, _done: int, _total: int) -> None:
+    """Nobody is watching."""
