@@ -37,9 +37,7 @@ class UnauthorizedError(ImagegateError):
 class DeniedError(ImagegateError):
     """The caller is known, and may not. `detail` is a JSON object that says why (verdict, violations)."""
 
-    def __init__(
-        self, message: str, *, detail: Mapping[str, Any] | None = None, retry_after: int = 0
-    ) -> None:
+    def __init__(self, message: str, *, detail: Mapping[str, Any] | None = None, retry_after: int = 0) -> None:
         super().__init__(message)
         self.detail = dict(detail or {})
         self.retry_after = retry_after
@@ -61,6 +59,10 @@ class BlobUnknownError(ImagegateError):
     """The blob is not known to this repository."""
 
 
+class UploadInvalidError(ImagegateError):
+    """A chunk that does not say, or does not hold, what it should."""
+
+
 class NotFoundError(ImagegateError):
     """There is nothing at this path."""
 
@@ -75,6 +77,10 @@ class MethodNotAllowedError(ImagegateError):
 
 class TooLargeError(ImagegateError):
     """A body is larger than its kind may be."""
+
+
+class RequestTimeoutError(ImagegateError):
+    """The client fell silent in the middle of its request."""
 
 
 class UnsupportedMediaTypeError(ImagegateError):
@@ -112,11 +118,13 @@ _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     (BlobUnknownError, "BLOB_UNKNOWN", 404),
     (UploadUnknownError, "BLOB_UPLOAD_UNKNOWN", 404),
     (UploadOffsetError, "BLOB_UPLOAD_INVALID", 416),
+    (UploadInvalidError, "BLOB_UPLOAD_INVALID", 400),
     (RangeNotSatisfiableError, "BLOB_UPLOAD_INVALID", 416),
     (DigestMismatchError, "DIGEST_INVALID", 400),
     (NotFoundError, "UNSUPPORTED", 404),
     (MethodNotAllowedError, "UNSUPPORTED", 405),
     (TooLargeError, "SIZE_INVALID", 413),
+    (RequestTimeoutError, "UNSUPPORTED", 408),
     (UnsupportedMediaTypeError, "UNSUPPORTED", 415),
     (BadRequestError, "UNSUPPORTED", 400),
     (InvalidDigestError, "DIGEST_INVALID", 400),

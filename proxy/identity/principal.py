@@ -42,7 +42,8 @@ class Scope:
 class Principal:
     """A live grant, as one request uses it.
 
-    `scopes` is None for Basic credentials (everything the grant allows), else what the bearer token was issued for.
+    `scopes` is None for Basic credentials (everything the grant allows), else what the bearer token was issued for;
+    `catalog` says whether it was issued for the list of repositories.
     """
 
     grant: str
@@ -50,6 +51,7 @@ class Principal:
     role: Role
     repositories: tuple[RepositoryPattern, ...]
     scopes: tuple[Scope, ...] | None = None
+    catalog: bool = True
 
     def granted(self, action: Action, repository: Repository) -> bool:
         """Whether the grant itself allows `action`, whatever the token in hand was issued for."""

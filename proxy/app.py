@@ -1,0 +1,55 @@
+"""The route table: every address of the gate, and what it asks of its caller. Nothing else is served."""
+
+from aiohttp import web
+
+from proxy.admin import verdicts
+from proxy.enforcement import Enforcer
+from proxy.guard import check_request
+from proxy.identity import endpoint
+from proxy.middleware import CLIENT, naming, observing, translating
+from proxy.registry import base, blobs, catalog, manifests, referrers, tags, uploads
+from proxy.routing import Access, Route, Router
+from proxy.services import Services
+from proxy.telemetry import endpoints
+
+_MANIFEST = "/v2/{repository}/manifests/{reference}"
+_BLOB = "/v2/{repository}/blobs/{digest}"
+_UPLOADS = "/v2/{repository}/blobs/uploads/"
+_UPLOAD = "/v2/{repository}/blobs/uploads/{upload}"
+
+ROUTES = (
+    Route("GET", "/v2/", Access.SIGNED_IN, base.check),
+    Route("GET", "/v2/_catalog", Access.CATALOG, catalog.list_repositories),
+    Route("GET", "/v2/{repository}/tags/list", Access.PULL, tags.list_tags),
+    Route("GET", "/v2/{repository}/referrers/{digest}", Access.PULL, referrers.list_referrers),
+    Route("GET", _MANIFEST, Access.PULL, manifests.get),
+    Route("PUT", _MANIFEST, Access.PUSH, manifests.put),
+    Route("DELETE", _MANIFEST, Access.DELETE, manifests.delete),
+    Route("GET", _UPLOAD, Access.PUSH, uploads.status),
+    Route("PATCH", _UPLOAD, Access.PUSH, uploads.append),
+    Route("PUT", _UPLOAD, Access.PUSH, uploads.finish),
+    Route("DELETE", _UPLOAD, Access.PUSH, uploads.cancel),
+    Route("POST", _UPLOADS, Access.PUSH, uploads.start),
+    Route("GET", _BLOB, Access.PULL, blobs.get),
+    Route("DELETE", _BLOB, Access.DELETE, blobs.delete),
+    Route("GET", "/auth/token", Access.NONE, endpoint.by_query),
+    Route("POST", "/auth/token", Access.NONE, endpoint.by_form),
+    Route("GET", "/api/v1/verdicts", Access.SIGNED_IN, verdicts.newest),
+    Route("GET", "/api/v1/verdicts/{id}", Access.SIGNED_IN, verdicts.show),
+    Route("GET", "/healthz", Access.NONE, endpoints.healthz),
+    Route("GET", "/readyz", Access.NONE, endpoints.readyz),
+    Route("GET", "/metrics", Access.NONE, endpoints.metrics),
+)
+
+
+def build_app(services: Services) -> web.Application:
+    """The gate as an aiohttp application. The caller closes `services` after it."""
+    enforcer = Enforcer(Router.of(ROUTES), services)
+
+    async def dispatch(request: web.Request) -> web.StreamResponse:
+        return await enforcer.answer(request, check_request(request), request[CLIENT])
+
+    app = web.Application(middlewares=[observing(services), translating(services)])
+    app.on_response_prepare.append(naming(services))
+    app.router.add_route("*", "/{path:.*}", dispatch)
+    return app

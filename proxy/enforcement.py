@@ -1,0 +1,108 @@
+"""The one place where a request is allowed: route, then credential, then access, then the handler.
+
+raw path -> route (404, 405) -> credential (401, 429) -> access of the route (401 for more scope, 403) -> handler
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from aiohttp import hdrs, web
+
+from proxy.errors import DeniedError, UnauthorizedError
+from proxy.identity.authenticate import Client
+from proxy.identity.challenge import CATALOG_SCOPE, repository_scope
+from proxy.identity.credentials import read_authorization
+from proxy.identity.principal import Action, Caller
+from proxy.routing import Access, Call, Match, Route, Router
+from proxy.services import Services
+from scanning.errors import InvalidNameError
+from scanning.oci.names import Repository
+from storage.audit import AuditRecord, Event
+
+ROUTE = web.RequestKey("route", Route)
+
+
+@dataclass(frozen=True, slots=True)
+class Enforcer:
+    """Allows requests according to the table."""
+
+    router: Router
+    services: Services
+
+    async def answer(self, request: web.Request, path: str, client: Client) -> web.StreamResponse:
+        """Serve `request`, whose raw `path` was checked. Raises the errors of `proxy.errors`."""
+        match = self.router.match(request.method, path)
+        request[ROUTE] = match.route
+        if match.route.access is Access.NONE:
+            return await match.route.handler(Call(request, self.services, client, match.parameters))
+        call = await self._allowed(request, match, client)
+        return await match.route.handler(call)
+
+    async def _allowed(self, request: web.Request, match: Match, client: Client) -> Call:
+        access = match.route.access
+        caller = await self._authenticated(request, match, client)
+        if access.action is None:
+            if access is Access.CATALOG and not caller.principal.catalog:
+                raise UnauthorizedError(
+                    "the bearer token was not issued for the catalogue; ask for one that is",
+                    scope=CATALOG_SCOPE,
+                    error="insufficient_scope",
+                )
+            return Call(request, self.services, client, match.parameters, caller)
+        repository = Repository(match.parameters["repository"])
+        if not caller.principal.may(access.action, repository):
+            await self._refuse(caller, access.action, repository, _scope(request, match))
+        return Call(request, self.services, client, match.parameters, caller, repository)
+
+    async def _authenticated(self, request: web.Request, match: Match, client: Client) -> Caller:
+        scope = _scope(request, match)
+        try:
+            credential = read_authorization(request.headers.getall(hdrs.AUTHORIZATION, ()))
+            principal = await self.services.authenticator.authenticate(credential, client) if credential else None
+        except UnauthorizedError as error:
+            raise UnauthorizedError(str(error), scope=scope, error=error.error) from error
+        if principal is None:
+            raise UnauthorizedError("authentication required; log in with a token as password", scope=scope)
+        return Caller(principal, client.address, client.request_id)
+
+    async def _refuse(self, caller: Caller, action: Action, repository: Repository, scope: str) -> None:
+        """401 where a token with more scope would do, else 403, on the record."""
+        principal = caller.principal
+        if principal.granted(action, repository):
+            raise UnauthorizedError(
+                f"the bearer token was not issued for {action} on {repository}; ask for one that is",
+                scope=scope,
+                error="insufficient_scope",
+            )
+        reason = (
+            f"the token {principal.name!r} ({principal.role}) may not {action} {repository}; ask an administrator for"
+            f" one that covers {repository}"
+        )
+        await self.services.record(
+            AuditRecord(
+                at=self.services.clock(),
+                event=Event.ACCESS_DENIED,
+                actor=principal.name,
+                address=caller.address,
+                outcome="denied",
+                repository=repository.name,
+                request_id=caller.request_id,
+                detail=str(action),
+            )
+        )
+        raise DeniedError(reason, detail={"action": action, "repository": repository.name})
+
+
+def _scope(request: web.Request, match: Match) -> str:
+    """All a client should ask a token for, to make this request succeed (threat 7)."""
+    access = match.route.access
+    if access is Access.CATALOG:
+        return CATALOG_SCOPE
+    if access.action is None:
+        return ""
+    wanted = [repository_scope(Repository(match.parameters["repository"]), access.action)]
+    source = request.rel_url.query.get("from", "")
+    if access is Access.PUSH and source and "mount" in request.rel_url.query:
+        with suppress(InvalidNameError):  # the handler says so to who may know
+            wanted.append(repository_scope(Repository(source), Action.PULL))
+    return " ".join(wanted)

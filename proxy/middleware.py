@@ -1,0 +1,99 @@
+"""Around every request: an id, the client's address, one line in the log, the counters, and errors as answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from config.errors import ImagegateError
+from proxy.answers import error_answer, standing_headers
+from proxy.enforcement import ROUTE
+from proxy.errors import UnauthorizedError, WireError, to_wire
+from proxy.guard import client_address, request_id
+from proxy.identity.authenticate import Client
+from proxy.services import Services
+from proxy.telemetry.metrics import NO_ROUTE
+
+CLIENT = web.RequestKey("client", Client)
+_NOT_ANSWERED = 499
+"""What the log and the counters say of a request whose client went away, or was cut off (as nginx does)."""
+_log = structlog.get_logger(__name__)
+
+
+def observing(services: Services) -> Middleware:
+    """Name the request and its client, count it and log it."""
+    trusted = services.settings.network.trusted_proxies
+
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        client = Client(client_address(request, trusted), request_id(request))
+        request[CLIENT] = client
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        services.metrics.began()
+        status = _NOT_ANSWERED
+        with structlog.contextvars.bound_contextvars(request_id=client.request_id):
+            try:
+                response = await handler(request)
+            except Exception as error:
+                status = _NOT_ANSWERED if isinstance(error, ConnectionError) else 500
+                raise
+            else:
+                status = response.status
+                return response
+            finally:
+                seconds = loop.time() - started
+                route = request.get(ROUTE)
+                services.metrics.ended(request.method, route.pattern if route else NO_ROUTE, status, seconds)
+                _log.info(
+                    "request",
+                    method=request.method[:20],
+                    path=request.raw_path.partition("?")[0][:512],
+                    status=status,
+                    seconds=round(seconds, 4),
+                    address=client.address,
+                )
+
+    return observe
+
+
+def translating(services: Services) -> Middleware:
+    """Turn errors into answers; one that strikes in the middle of an answer cuts the connection (threat 66)."""
+
+    @web.middleware
+    async def translate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ImagegateError as error:
+            if request.writer.output_size > 0:
+                _log.warning("answer cut short", problem=str(error))
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ConnectionAbortedError("the answer could not be completed") from error
+            return _answer(services, error)
+        except web.HTTPException as error:
+            return error_answer(WireError(error.status, "UNSUPPORTED", "there is nothing at this address"))
+
+    return translate
+
+
+def naming(services: Services) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """A signal that adds what every answer carries, before its head is sent."""
+    secure = services.settings.public_origin.startswith("https://")
+
+    async def name(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(standing_headers(request.path, secure=secure, request_id=request[CLIENT].request_id))
+
+    return name
+
+
+def _answer(services: Services, error: ImagegateError) -> web.Response:
+    wire = to_wire(error)
+    if wire.status >= 500:
+        _log.error("could not serve", status=wire.status, problem=str(error))
+    headers: dict[str, str] = {}
+    if isinstance(error, UnauthorizedError):
+        headers[hdrs.WWW_AUTHENTICATE] = services.challenger.bearer(error.scope, error.error)
+    return error_answer(wire, headers)

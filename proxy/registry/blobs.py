@@ -1,0 +1,131 @@
+"""Blobs (end-2, end-10): what may be read is the gate's decision, how much of it the client's."""
+
+import asyncio
+
+from aiohttp import hdrs, web
+
+from proxy.errors import BlobUnknownError, MethodNotAllowedError
+from proxy.registry.ranges import wanted_range
+from proxy.routing import Call
+from proxy.upstream.port import BlobStream, BrokenContentError
+from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
+from storage.audit import AuditRecord, Event
+
+
+def blob_location(repository: Repository, digest: Digest) -> str:
+    """Where a blob is, relative to this host: no header of a request can change it (threat 26)."""
+    return f"/v2/{repository}/blobs/{digest}"
+
+
+async def get(call: Call) -> web.StreamResponse:
+    """A blob, or one range of it; for HEAD its size."""
+    digest = Digest.parse(call.parameters["digest"])
+    await call.services.gate.check_blob(call.caller, call.repository, digest)
+    if call.request.method == hdrs.METH_HEAD:
+        return await _head(call, digest)
+    span = await _wanted(call, digest)
+    start, end = span or (0, None)
+    async with call.services.upstream.open_blob(call.repository, digest, start, end) as stream:
+        if stream is None:
+            raise _unknown(call, digest)
+        return await _send(call.request, digest, stream, partial=span is not None)
+
+
+async def delete(call: Call) -> web.StreamResponse:
+    """Remove a blob from the repository, where deletion is switched on."""
+    digest = Digest.parse(call.parameters["digest"])
+    check_deletion(call)
+    gone = await call.services.upstream.delete_blob(call.repository, digest)
+    await call.services.record(
+        AuditRecord(
+            at=call.services.clock(),
+            event=Event.DELETE,
+            actor=call.caller.principal.name,
+            address=call.caller.address,
+            outcome="deleted" if gone else "unknown",
+            repository=call.repository.name,
+            digest=str(digest),
+            request_id=call.caller.request_id,
+            detail="blob",
+        )
+    )
+    if not gone:
+        raise _unknown(call, digest)
+    return web.Response(status=202)
+
+
+def check_deletion(call: Call) -> None:
+    """Raise `MethodNotAllowedError` where deletion is switched off (threat 21)."""
+    if not call.services.settings.registry.delete_enabled:
+        raise MethodNotAllowedError(
+            "deletion is switched off; an administrator can set registry.delete_enabled",
+            allowed=(hdrs.METH_GET, hdrs.METH_HEAD),
+        )
+
+
+async def _head(call: Call, digest: Digest) -> web.StreamResponse:
+    size = await call.services.upstream.blob_size(call.repository, digest)
+    if size is None:
+        raise _unknown(call, digest)
+    response = web.Response(headers=_headers(digest))
+    response.content_length = size
+    return response
+
+
+async def _wanted(call: Call, digest: Digest) -> tuple[int, int] | None:
+    header = call.request.headers.get(hdrs.RANGE)
+    if header is None or call.request.headers.get(hdrs.IF_RANGE, _etag(digest)) != _etag(digest):
+        return None
+    size = await call.services.upstream.blob_size(call.repository, digest)
+    if size is None:
+        raise _unknown(call, digest)
+    return wanted_range(header, size)
+
+
+async def _send(request: web.Request, digest: Digest, stream: BlobStream, *, partial: bool) -> web.StreamResponse:
+    response = web.StreamResponse(status=206 if partial else 200, headers=_headers(digest))
+    response.content_length = stream.end - stream.start
+    if partial:
+        response.headers[hdrs.CONTENT_RANGE] = f"bytes {stream.start}-{stream.end - 1}/{stream.size}"
+    await response.prepare(request)
+    if not await _send_file(request, stream):
+        async for chunk in stream.chunks:
+            await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+async def _send_file(request: web.Request, stream: BlobStream) -> bool:
+    """Let the kernel copy a local file; False where the blob is none, or the event loop cannot."""
+    transport = request.transport
+    if stream.file is None or transport is None or stream.start == stream.end:
+        return False
+    loop = asyncio.get_running_loop()
+    file = await asyncio.to_thread(stream.file.open, "rb")
+    try:
+        sent = await loop.sendfile(transport, file, stream.start, stream.end - stream.start)
+    except NotImplementedError:
+        return False
+    finally:
+        await asyncio.to_thread(file.close)
+    if sent != stream.end - stream.start:
+        raise BrokenContentError(f"{stream.file.name} is shorter than its {stream.size} bytes")
+    return True
+
+
+def _headers(digest: Digest) -> dict[str, str]:
+    return {
+        hdrs.CONTENT_TYPE: "application/octet-stream",
+        hdrs.ACCEPT_RANGES: "bytes",
+        hdrs.ETAG: _etag(digest),
+        "Docker-Content-Digest": str(digest),
+    }
+
+
+def _etag(digest: Digest) -> str:
+    return f'"{digest}"'
+
+
+def _unknown(call: Call, digest: Digest) -> BlobUnknownError:
+    return BlobUnknownError(f"there is no blob {digest} in {call.repository}")

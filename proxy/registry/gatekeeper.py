@@ -1,0 +1,78 @@
+"""What the handlers need of the gate (`proxy.gate`)."""
+
+from typing import Protocol
+
+from proxy.identity.principal import Caller
+from proxy.upstream.port import StoredManifest
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Descriptor
+from scanning.oci.names import Reference, Repository, Tag
+
+
+class PushedManifest(Protocol):
+    """What became of a pushed manifest. `warnings` are sentences for the pusher."""
+
+    @property
+    def digest(self) -> Digest: ...
+
+    @property
+    def subject(self) -> Digest | None: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
+class Observer(Protocol):
+    """Looks at a blob while it is uploaded. No method raises for what is in the blob."""
+
+    async def feed(self, chunk: bytes) -> None:
+        """Take the next bytes; waits while the inspection is behind."""
+        ...
+
+    async def finish(self, digest: Digest) -> None:
+        """The upload became the blob `digest`."""
+        ...
+
+    async def abandon(self) -> None:
+        """The upload came to nothing, or bytes were missed."""
+        ...
+
+
+class Gatekeeper(Protocol):
+    """Every method may raise `DeniedError` and the errors of `proxy.errors`, the upstream and storage."""
+
+    async def push_manifest(
+        self, caller: Caller, repository: Repository, reference: Reference, content_type: str, body: bytes
+    ) -> PushedManifest:
+        """Judge a manifest, and publish or hold it."""
+        ...
+
+    async def pull_manifest(
+        self, caller: Caller, repository: Repository, reference: Reference, *, head: bool
+    ) -> StoredManifest:
+        """The manifest, if this caller may have it."""
+        ...
+
+    async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        """Return if this caller may read the blob from this repository."""
+        ...
+
+    async def referrers(self, caller: Caller, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
+        """What refers to `subject`."""
+        ...
+
+    async def tags(self, caller: Caller, repository: Repository) -> tuple[Tag, ...]:
+        """The tags this caller may see, in lexical order."""
+        ...
+
+    async def repositories(self, caller: Caller) -> tuple[Repository, ...]:
+        """The repositories this caller may pull from, in lexical order."""
+        ...
+
+    async def delete_manifest(self, caller: Caller, repository: Repository, reference: Reference) -> None:
+        """Remove a manifest or a tag."""
+        ...
+
+    def observe_upload(self) -> Observer | None:
+        """Somebody to look at an upload from its first byte; None while all are busy."""
+        ...

@@ -1,0 +1,15 @@
+"""Tags of a repository (end-8)."""
+
+from aiohttp import hdrs, web
+
+from proxy.registry.paging import page
+from proxy.routing import Call
+
+
+async def list_tags(call: Call) -> web.StreamResponse:
+    """The tags this caller may see, paged."""
+    tags = await call.services.gate.tags(call.caller, call.repository)
+    most = call.services.settings.registry.catalog_page
+    found = page([tag.name for tag in tags], call.request.rel_url.query, f"/v2/{call.repository}/tags/list", most)
+    headers = {hdrs.LINK: found.link} if found.link else {}
+    return web.json_response({"name": call.repository.name, "tags": list(found.names)}, headers=headers)

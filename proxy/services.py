@@ -1,0 +1,110 @@
+"""The composition root: every part of a running gate, put together once and handed to who needs it."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from config.settings import Settings
+from proxy.clock import Clock, utc_now
+from proxy.identity.authenticate import Authenticator
+from proxy.identity.challenge import Challenger
+from proxy.identity.jwt import BearerTokens
+from proxy.identity.keys import TokenKeys, load_upload_cipher
+from proxy.identity.liveness import Liveness
+from proxy.identity.throttle import Throttle
+from proxy.registry.gatekeeper import Gatekeeper
+from proxy.registry.sessions import Observers, UploadDesk
+from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.readiness import Check, Readiness, Warnings
+from proxy.upstream.port import Upstream
+from storage import audit, grants
+from storage.audit import AuditRecord
+from storage.database import Database
+from storage.grants import Grant
+
+Monotonic = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the face of the gate stands on; the caller owns them, and closes them after the face.
+
+    `checks` are what /readyz asks beside database and upstream, `warnings` what it tells the operator.
+    """
+
+    database: Database
+    upstream: Upstream
+    gate: Gatekeeper
+    checks: Mapping[str, Check]
+    warnings: Warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What handlers reach through a `Call`."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    upstream: Upstream
+    gate: Gatekeeper
+    record: Callable[[AuditRecord], Awaitable[None]]
+    authenticator: Authenticator
+    bearer: BearerTokens
+    challenger: Challenger
+    uploads: UploadDesk
+    observers: Observers
+    metrics: Metrics
+    readiness: Readiness
+
+    async def close(self) -> None:
+        """Let go of what requests left behind."""
+        await self.observers.close()
+
+
+async def assemble(
+    settings: Settings, parts: Parts, *, clock: Clock = utc_now, monotonic: Monotonic = time.monotonic
+) -> Services:
+    """Put the face together. Makes the gate's signing keys when it is first used."""
+    database = parts.database
+
+    async def load_grant(grant_id: str) -> Grant | None:
+        async with database.snapshot() as tx:
+            return await grants.get(tx, grant_id)
+
+    async def record(entry: AuditRecord) -> None:
+        async with database.transaction() as tx:
+            await audit.append(tx, entry)
+
+    bearer = BearerTokens(
+        await TokenKeys.load(database, clock, monotonic),
+        issuer=settings.tokens.issuer,
+        audience=settings.tokens.service,
+        lifetime=settings.tokens.lifetime_seconds,
+        clock=clock,
+    )
+    authenticator = Authenticator(
+        bearer=bearer,
+        liveness=Liveness(load_grant, clock=clock, monotonic=monotonic),
+        throttle=Throttle(
+            failures=settings.throttle.failures, window=settings.throttle.window_seconds, monotonic=monotonic
+        ),
+        record=record,
+        clock=clock,
+    )
+    checks = {"database": database.check, "upstream": parts.upstream.check, **parts.checks}
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        upstream=parts.upstream,
+        gate=parts.gate,
+        record=record,
+        authenticator=authenticator,
+        bearer=bearer,
+        challenger=Challenger(f"{settings.public_origin}/auth/token", settings.tokens.service),
+        uploads=UploadDesk(await load_upload_cipher(database, clock), clock),
+        observers=Observers(parts.gate.observe_upload, settings.inspection.idle_seconds),
+        metrics=Metrics(),
+        readiness=Readiness(checks, parts.warnings, monotonic),
+    )

@@ -1,0 +1,1 @@
+"""How the gate is doing: logs, metrics, and whether it is alive and ready."""

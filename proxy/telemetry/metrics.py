@@ -1,0 +1,45 @@
+"""Counters for Prometheus. No label has a value that a client can choose (threat 76)."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
+NO_ROUTE = "none"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+
+
+class Metrics:
+    """The gate's own registry of metrics; others may add theirs to `registry`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "imagegate_requests",
+            "Requests answered, by method, route of the table and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "imagegate_request_seconds",
+            "Time from the head of a request to the end of its answer.",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._running = Gauge("imagegate_requests_running", "Requests being answered.", registry=self.registry)
+
+    def began(self) -> None:
+        """A request came in."""
+        self._running.inc()
+
+    def ended(self, method: str, route: str, status: int, seconds: float) -> None:
+        """It was answered. `route` is a pattern of the table, or `NO_ROUTE`."""
+        self._running.dec()
+        known = method if method in _METHODS else "other"
+        self._requests.labels(known, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """Everything, in the Prometheus text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,64 @@
+"""Whether the gate can do its work now: what must answer, and what an operator should know."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from config.errors import ImagegateError
+
+_MAX_AGE_SECONDS = 2.0
+_PATIENCE_SECONDS = 5.0
+_log = structlog.get_logger(__name__)
+Check = Callable[[], Awaitable[None]]
+Warnings = Callable[[], Awaitable[tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How each thing the gate needs answered; `warnings` are sentences that do not stop it."""
+
+    parts: Mapping[str, bool]
+    warnings: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything answered."""
+        return all(self.parts.values())
+
+
+class Readiness:
+    """Asks the parts, and remembers for two seconds: whoever may ask for free must not load what is behind.
+
+    A check returns, or raises an `ImagegateError`; one that takes longer than five seconds has failed.
+    """
+
+    def __init__(self, checks: Mapping[str, Check], warnings: Warnings, monotonic: Callable[[], float]) -> None:
+        self._checks = checks
+        self._warnings = warnings
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._last: tuple[float, Report] | None = None
+
+    async def report(self) -> Report:
+        """The state of everything."""
+        async with self._lock:
+            now = self._monotonic()
+            if self._last is None or now - self._last[0] >= _MAX_AGE_SECONDS:
+                self._last = now, await self._ask()
+            return self._last[1]
+
+    async def _ask(self) -> Report:
+        answers = await asyncio.gather(*(self._answers(name, check) for name, check in self._checks.items()))
+        return Report(dict(zip(self._checks, answers, strict=True)), await self._warnings())
+
+    @staticmethod
+    async def _answers(name: str, check: Check) -> bool:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await check()
+        except (ImagegateError, TimeoutError) as error:
+            _log.warning("not ready", part=name, problem=str(error))  # the address of a part is for the log only
+            return False
+        return True
