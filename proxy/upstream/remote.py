@@ -1,0 +1,301 @@
+"""Any OCI registry as the upstream, over HTTP.
+
+    remote       manifests, blobs, deletes             this module
+    uploads      POST, PATCH, PUT, mount               proxy.upstream.uploads
+    listings     tags, catalog, referrers              proxy.upstream.listings
+    connection   sending, credentials, redirects       proxy.upstream.connection
+
+Nothing the upstream says is believed where it can be computed: digests are hashed from the bytes, lengths are counted.
+"""
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from proxy.upstream.answers import failure, read_body, receiving
+from proxy.upstream.connection import Connection, RemoteOptions, Request
+from proxy.upstream.listings import MAX_REFERRERS, PAGE, RemoteListings, fallback_tag, listed_in
+from proxy.upstream.port import (
+    BlobStream,
+    BrokenContentError,
+    StoredManifest,
+    Upload,
+    UpstreamRefusedError,
+)
+from proxy.upstream.uploads import RemoteUploads
+from scanning.errors import InvalidContentError, InvalidDigestError
+from scanning.oci.digest import Digest
+from scanning.oci.media_types import ACCEPT_MANIFESTS, MANIFESTS, SCHEMA1
+from scanning.oci.names import Reference, Repository, Tag
+from scanning.oci.read import MAX_MANIFEST_BYTES, read_manifest
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+_LENGTH = re.compile(r"\d{1,18}")
+_MAX_REFERRER_BYTES = 32 * 1024 * 1024
+
+
+class RemoteUpstream:
+    """The port over HTTP. Made inside a running event loop; `close` it there."""
+
+    def __init__(self, options: RemoteOptions, page: int = PAGE) -> None:
+        self._connection = Connection(options)
+        self._uploads = RemoteUploads(self._connection)
+        self._listings = RemoteListings(self._connection, page)
+
+    async def get_manifest(self, repository: Repository, reference: Reference) -> StoredManifest | None:
+        """Fetch a manifest, always with the full Accept (threat 38); schema 1 is for the gate to refuse."""
+        doing = f"fetching the manifest {reference} of {repository}"
+        request = Request(
+            "GET",
+            f"/v2/{repository}/manifests/{reference}",
+            f"repository:{repository}:pull",
+            doing,
+            {"Accept": ", ".join(ACCEPT_MANIFESTS)},
+        )
+        async with self._connection.send(request) as response:
+            if response.status == 404:
+                return None
+            if response.status != 200:
+                raise await failure(response, doing)
+            media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            body = await read_body(response, MAX_MANIFEST_BYTES, doing)
+            named = response.headers.get("Docker-Content-Digest", "")
+        return StoredManifest(_computed_digest(body, media_type, reference, named, doing), media_type, body)
+
+    async def put_manifest(self, repository: Repository, reference: Reference, media_type: str, body: bytes) -> None:
+        """Store a manifest; the upstream must count the digest that the bytes have."""
+        doing = f"storing the manifest {reference} in {repository}"
+        if media_type not in MANIFESTS:
+            raise UpstreamRefusedError(f"{media_type[:200]!r} is no manifest's media type when {doing}")
+        request = Request(
+            "PUT",
+            f"/v2/{repository}/manifests/{reference}",
+            f"repository:{repository}:pull,push",
+            doing,
+            {"Content-Type": media_type},
+            body,
+        )
+        async with self._connection.send(request) as response:
+            if response.status != 201:
+                raise await failure(response, doing)
+            stored = _digest_of(response.headers.get("Docker-Content-Digest", ""))
+            if stored is not None and not stored.matches(body):
+                raise BrokenContentError(f"the upstream stored other bytes, {stored}, when {doing}")
+
+    async def delete_manifest(self, repository: Repository, digest: Digest) -> bool:
+        """Delete a manifest and, as registries do, the tags that point at it."""
+        return await self._delete(repository, f"manifests/{digest}", f"deleting the manifest {digest}")
+
+    async def delete_tag(self, repository: Repository, tag: Tag) -> bool:
+        """Delete a tag; docker-registry before version 3 refuses that."""
+        return await self._delete(repository, f"manifests/{tag}", f"deleting the tag {tag}")
+
+    async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Delete a blob from a repository."""
+        return await self._delete(repository, f"blobs/{digest}", f"deleting the blob {digest}")
+
+    async def _delete(self, repository: Repository, what: str, doing: str) -> bool:
+        doing = f"{doing} of {repository}"
+        request = Request("DELETE", f"/v2/{repository}/{what}", f"repository:{repository}:delete", doing)
+        async with self._connection.send(request) as response:
+            if response.status == 404:
+                return False
+            if response.status == 405:
+                raise UpstreamRefusedError(
+                    f"the upstream does not allow it when {doing};"
+                    " switch deleting on there (docker-registry: storage.delete.enabled)",
+                    code="UNSUPPORTED",
+                    status=405,
+                )
+            if response.status not in {200, 202, 204}:
+                raise await failure(response, doing)
+            return True
+
+    async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
+        """Ask for a blob's length by HEAD."""
+        request = _blob_request("HEAD", repository, digest, {})
+        async with self._connection.fetch(request) as response:
+            if response.status == 404:
+                return None
+            if response.status != 200:
+                raise await failure(response, request.doing)
+            size = _content_length(response)
+            if size is None:
+                raise BrokenContentError(f"the upstream did not say how long it is when {request.doing}")
+            return size
+
+    def open_blob(
+        self, repository: Repository, digest: Digest, start: int = 0, end: int | None = None
+    ) -> AbstractAsyncContextManager[BlobStream | None]:
+        """Open a blob, or part of it."""
+        return self._open_blob(repository, digest, start, end)
+
+    @asynccontextmanager
+    async def _open_blob(
+        self, repository: Repository, digest: Digest, start: int, end: int | None
+    ) -> AsyncIterator[BlobStream | None]:
+        ranged = start > 0 or end is not None
+        headers = {"Range": f"bytes={start}-{'' if end is None else end - 1}"} if ranged else {}
+        request = _blob_request("GET", repository, digest, headers)
+        async with self._connection.fetch(request) as response:
+            if response.status == 404:
+                yield None
+                return
+            if response.status not in {200, 206}:
+                raise await failure(response, request.doing)
+            span = _span(response, start, end, request.doing)
+            if span is None:
+                size = await self.blob_size(repository, digest)
+                if size is None:
+                    yield None
+                    return
+                span = _Span(size, start, size if end is None else end, start)
+            async with aclosing(_exactly(response, span, request.doing)) as chunks:
+                yield BlobStream(span.size, span.start, span.end, chunks)
+
+    async def mount_blob(self, repository: Repository, digest: Digest, source: Repository) -> bool:
+        """See the port."""
+        return await self._uploads.mount_blob(repository, digest, source)
+
+    async def begin_upload(self, repository: Repository) -> Upload:
+        """See the port."""
+        return await self._uploads.begin_upload(repository)
+
+    async def append(self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes]) -> Upload:
+        """See the port."""
+        return await self._uploads.append(repository, upload, chunks)
+
+    async def upload_status(self, repository: Repository, upload: Upload) -> Upload:
+        """See the port."""
+        return await self._uploads.upload_status(repository, upload)
+
+    async def finish_upload(self, repository: Repository, upload: Upload, digest: Digest) -> None:
+        """See the port."""
+        await self._uploads.finish_upload(repository, upload, digest)
+
+    async def cancel_upload(self, repository: Repository, upload: Upload) -> None:
+        """See the port."""
+        await self._uploads.cancel_upload(repository, upload)
+
+    async def tags(self, repository: Repository) -> tuple[Tag, ...] | None:
+        """See the port."""
+        return await self._listings.tags(repository)
+
+    async def repositories(self) -> tuple[Repository, ...]:
+        """See the port."""
+        return await self._listings.repositories()
+
+    async def referrers(self, repository: Repository, subject: Digest) -> tuple[StoredManifest, ...]:
+        """By the referrers API, else by the fallback tag; only what really names `subject` is given."""
+        digests = await self._listings.referrers(repository, subject)
+        if digests is None:
+            index = await self.get_manifest(repository, fallback_tag(subject))
+            digests = listed_in(index, subject) if index is not None else ()
+        found: list[StoredManifest] = []
+        for digest in digests:
+            manifest = await self.get_manifest(repository, digest)
+            if manifest is not None and _refers_to(manifest, subject):
+                found.append(manifest)
+            if sum(len(one.body) for one in found) > _MAX_REFERRER_BYTES:
+                raise BrokenContentError(
+                    f"what refers to {subject} in {repository} has more than {_MAX_REFERRER_BYTES} bytes,"
+                    f" though at most {MAX_REFERRERS} small manifests are expected: delete some"
+                )
+        return tuple(found)
+
+    async def check(self) -> None:
+        """Ask for `/v2/`, with credentials where they are wanted."""
+        doing = "checking that it is a registry"
+        async with self._connection.send(Request("GET", "/v2/", "", doing)) as response:
+            if response.status != 200:
+                raise await failure(response, doing)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Bytes `start` to `end` of a blob of `size`; `skip` bytes come before them in the answer."""
+
+    size: int
+    start: int
+    end: int
+    skip: int = 0
+
+
+def _span(response: aiohttp.ClientResponse, start: int, end: int | None, doing: str) -> _Span | None:
+    """What an answer to a GET of `start` to `end` holds; None if it does not say how long the blob is."""
+    if response.status == 200:
+        size = _content_length(response)
+        if size is None:
+            return None
+        return _Span(size, start, size if end is None else end, skip=start)
+    text = response.headers.get("Content-Range", "")
+    found = _CONTENT_RANGE.fullmatch(text)
+    if found is None or int(found[1]) != start or int(found[2]) + 1 != (int(found[3]) if end is None else end):
+        raise BrokenContentError(f"the upstream sent another part, {text[:80]!r}, when {doing}")
+    return _Span(int(found[3]), start, int(found[2]) + 1)
+
+
+async def _exactly(response: aiohttp.ClientResponse, span: _Span, doing: str) -> AsyncGenerator[bytes, None]:
+    """The span's bytes. Raises `BrokenContentError` when the answer ends before them (threat 66)."""
+    skip, left = span.skip, span.end - span.start
+    while left > 0:
+        with receiving(doing):
+            chunk = await response.content.readany()
+        if not chunk:
+            raise BrokenContentError(f"the upstream cut the blob short by {left} bytes when {doing}")
+        if skip:
+            skip, chunk = max(skip - len(chunk), 0), chunk[skip:]
+        if chunk:
+            chunk = chunk[:left]
+            left -= len(chunk)
+            yield chunk
+
+
+def _blob_request(method: str, repository: Repository, digest: Digest, headers: dict[str, str]) -> Request:
+    return Request(
+        method,
+        f"/v2/{repository}/blobs/{digest}",
+        f"repository:{repository}:pull",
+        f"fetching the blob {digest} of {repository}",
+        headers,
+    )
+
+
+def _content_length(response: aiohttp.ClientResponse) -> int | None:
+    text = response.headers.get("Content-Length", "")
+    return int(text) if _LENGTH.fullmatch(text) else None
+
+
+def _digest_of(text: str) -> Digest | None:
+    try:
+        return Digest.parse(text)
+    except InvalidDigestError:
+        return None
+
+
+def _computed_digest(body: bytes, media_type: str, reference: Reference, named: str, doing: str) -> Digest:
+    """The digest of `body`: the one asked for, or for a tag the one the upstream names. Any other is refused."""
+    expected = reference if isinstance(reference, Digest) else _digest_of(named)
+    if expected is None or (media_type in SCHEMA1 and not isinstance(reference, Digest)):
+        return Digest.of(body)
+    if not expected.matches(body):
+        raise BrokenContentError(
+            f"the upstream sent bytes with the digest {Digest.of(body, expected.algorithm)}"
+            f" instead of {expected} when {doing}"
+        )
+    return expected
+
+
+def _refers_to(manifest: StoredManifest, subject: Digest) -> bool:
+    try:
+        named = read_manifest(manifest.body, manifest.media_type, manifest.digest.algorithm).subject
+    except InvalidContentError:
+        return False
+    return named is not None and named.digest == subject
