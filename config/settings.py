@@ -21,12 +21,13 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from config.errors import Location, MisplacedValueError
 
 ENVIRONMENT_PREFIX = "IMAGEGATE_"
 ENVIRONMENT_DELIMITER = "__"
+"""The variable of `listen.port` is IMAGEGATE_LISTEN__PORT."""
 
 
 def _split_at_commas(value: object) -> object:
@@ -202,16 +203,8 @@ class Throttle(_Section):
     window_seconds: int = Field(60, ge=1, description="Time over which they are counted, in seconds.")
 
 
-class Settings(BaseSettings):
-    """Everything one gate is told. Built by `config.settings_file.load_settings`."""
-
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        env_prefix=ENVIRONMENT_PREFIX,
-        env_nested_delimiter=ENVIRONMENT_DELIMITER,
-        title="imagegate settings",
-    )
+class Settings(_Section):
+    """Everything one gate is told. Read by `config.settings_file.load_settings`."""
 
     public_url: BaseUrl = Field(
         "", description="The address clients use, such as https://gate.example.com; empty: made of listen."
@@ -235,18 +228,6 @@ class Settings(BaseSettings):
     network: Network = Field(default_factory=Network)
     logging: Logging = Field(default_factory=Logging)
     throttle: Throttle = Field(default_factory=Throttle)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the arguments alone: the loader merges the sources, and so knows where each value came from."""
-        return (init_settings,)
 
     @property
     def public_origin(self) -> str:

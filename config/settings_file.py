@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from config.errors import ConfigurationError, Location, Problem
@@ -45,7 +45,7 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
     flags = dict(overrides or {})
     problems = list(_unknown_variables())
     try:
-        environment = EnvSettingsSource(Settings)()
+        environment = EnvSettingsSource(_Variables)()
     except SettingsError as error:
         problems.append(Problem("environment", 0, 0, f"{error}; a section is written as JSON"))
         environment = {}
@@ -53,13 +53,21 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
     sources = _Sources(document, flags)
     problems.extend(_put_secrets(values, sources))
     try:
-        settings = Settings(**values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         problems.extend(problems_of(error, Settings, sources.locate))
     else:
         if not problems:
             return settings
     raise ConfigurationError(tuple(problems))
+
+
+class _Variables(Settings, BaseSettings):
+    """Tells pydantic-settings which variables there are; never made itself."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter=ENVIRONMENT_DELIMITER, case_sensitive=False
+    )
 
 
 class _Sources:

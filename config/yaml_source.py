@@ -69,8 +69,8 @@ def read_yaml(text: str, source: str) -> YamlDocument:
 def read_yaml_file(path: Path) -> YamlDocument:
     """Read the file at `path`. Raises `ConfigurationError`."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            text = file.read(MAX_CHARACTERS + 1)
+        with path.open("rb") as file:
+            text = file.read(4 * MAX_CHARACTERS + 1).decode()
     except OSError as error:
         raise _refusal(str(path), 0, 0, f"cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
 """What tests of every floor share."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,14 @@ def testdata() -> Path:
             f"no real advisories at {_TESTDATA}: IMAGEGATE_TESTDATA names a folder with osv/<ECOSYSTEM>/all.zip"
         )
     return _TESTDATA
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With REQUIRE_REAL=1 a test whose real component is missing fails: `.ci/run` has installed them all."""
+    report = yield
+    missing = report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("real") is not None
+    if missing and os.environ.get("REQUIRE_REAL") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"REQUIRE_REAL=1, and a real component is missing: {report.longrepr}"
+    return report

@@ -1,0 +1,67 @@
+"""The shipped policies."""
+
+from datetime import timedelta
+
+import pytest
+
+from config.defaults import Profile, profile_text
+from config.policy_file import load_policy
+from config.vocabulary import Effect, Severity, ToolKind
+
+SSH_AND_ITS_KIN = frozenset({ToolKind.SSH_CLIENT, ToolKind.SSH_SERVER, ToolKind.NETCAT, ToolKind.TELNET})
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_every_profile_is_valid_covers_every_repository_and_refuses_known_dangers(profile: Profile) -> None:
+    policy = load_policy(profile_text(profile), f"{profile}.yaml")
+    rule = policy.rule_for("any/repository/at/all")
+    assert policy.name == profile
+    assert rule is not None
+    assert rule.deny.tools is not None
+    assert (rule.deny.tools.kinds, rule.deny.tools.effect) == (SSH_AND_ITS_KIN, Effect.REJECT)
+    assert rule.deny.secrets is not None
+    assert rule.deny.secrets.effect is Effect.REJECT
+    findings = rule.deny.findings
+    assert findings is not None
+    assert (findings.severity, findings.fixable, findings.effect) == (Severity.HIGH, True, Effect.REJECT)
+
+
+def effects(profile: Profile) -> dict[str, Effect | None]:
+    rule = load_policy(profile_text(profile), profile).rules[0]
+    checks = {"root_user": rule.deny.root_user, **dict(rule.require)}
+    return {name: check.effect if check else None for name, check in checks.items()}
+
+
+def test_evaluation_warns_of_what_is_not_set_up_yet() -> None:
+    assert effects(Profile.EVALUATION) == {
+        "root_user": Effect.WARN,
+        "signatures": Effect.WARN,
+        "vetted_packages": None,
+        "advisories": Effect.WARN,
+    }
+
+
+def test_production_admits_nothing_before_signers_and_packages_are_named() -> None:
+    assert effects(Profile.PRODUCTION) == {
+        "root_user": Effect.WARN,
+        "signatures": Effect.QUARANTINE,
+        "vetted_packages": Effect.REJECT,
+        "advisories": Effect.QUARANTINE,
+    }
+    policy = load_policy(profile_text(Profile.PRODUCTION), "production")
+    require = policy.rules[0].require
+    assert not policy.signers
+    assert require.signatures is not None
+    assert require.signatures.of == ()
+    assert require.vetted_packages is not None
+    assert require.vetted_packages.purls == ()
+    assert require.advisories is not None
+    assert require.advisories.max_age == timedelta(hours=72)
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_examples_in_the_comments_are_valid_too(profile: Profile) -> None:
+    text = profile_text(profile)
+    example = text[text.index("#  - repositories: [team/app]") :].replace("#  ", "  ")
+    policy = load_policy(text[: text.index("waivers: []")] + "waivers:\n" + example, profile)
+    assert policy.waivers[0].findings == ("CVE-2026-1234",)

@@ -1,0 +1,184 @@
+"""Settings: where they come from and what they may be."""
+
+import dataclasses
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from config.errors import ConfigurationError
+from config.reference import commented_default, settings_schema
+from config.settings import Settings
+from config.settings_file import find_settings_file, load_settings
+from config.yaml_source import read_yaml
+from scanning.layers.limits import InspectionLimits
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def problems(text: str = "", overrides: dict[str, Any] | None = None) -> list[str]:
+    Path("f.yaml").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(Path("f.yaml"), overrides)
+    return str(caught.value).splitlines()
+
+
+def test_nothing_at_all_is_a_complete_configuration() -> None:
+    settings = load_settings()
+    assert settings == Settings()
+    assert settings.public_origin == "http://127.0.0.1:5000"
+    assert settings.database == f"sqlite+aiosqlite:///{settings.state_dir}/imagegate.sqlite3"
+    assert settings.policy_path == settings.state_dir / "policy.yaml"
+    assert settings.state_dir.name == "imagegate"
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path("f.yaml")
+    file.write_text("listen: {host: 10.0.0.1, port: 1}\nlogging: {level: debug}\n")
+    assert load_settings(file).listen.port == 1
+    monkeypatch.setenv("IMAGEGATE_LISTEN__PORT", "2")
+    assert load_settings(file).listen.port == 2
+    settings = load_settings(file, {"listen": {"port": 3}})
+    assert (settings.listen.port, settings.listen.host, settings.logging.level) == (3, "10.0.0.1", "debug")
+
+
+def test_the_file_is_looked_for_in_the_usual_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_settings_file() is None
+    Path("imagegate.yaml").write_text("listen: {port: 1}")
+    assert load_settings().listen.port == 1
+    Path("named.yaml").write_text("listen: {port: 2}")
+    monkeypatch.setenv("IMAGEGATE_CONFIG", "named.yaml")
+    assert load_settings().listen.port == 2
+    Path("flag.yaml").write_text("listen: {port: 3}")
+    assert load_settings(Path("flag.yaml")).listen.port == 3
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml: cannot be read"):
+        load_settings(Path("nowhere.yaml"))
+
+
+def test_every_mistake_is_told_with_where_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEGATE_STATEDIR", "/x")
+    monkeypatch.setenv("IMAGEGATE_TOKENS__LIFETIME_SECONDS", "soon")
+    monkeypatch.setenv("IMAGEGATE_UPSTREAM__PASWORD", "hunter2")
+    file = "listen:\n  prt: 1\n  port: 70000\nfeeds: {warn_after_hours: 100}\n_policy_file: x\n"
+    found = problems(file, {"throttle": {"failures": 0}})
+    assert found == [
+        "environment IMAGEGATE_STATEDIR: statedir: this key is not known; did you mean state_dir?",
+        "command line: throttle.failures: the value should be greater than or equal to 1",
+        (
+            "environment IMAGEGATE_TOKENS__LIFETIME_SECONDS: tokens.lifetime_seconds: the value should be a valid"
+            " integer, unable to parse string as an integer"
+        ),
+        "environment IMAGEGATE_UPSTREAM__PASWORD: upstream.pasword: this key is not known; did you mean password?",
+        "f.yaml:2:3: listen.prt: this key is not known; did you mean port?",
+        "f.yaml:3:3: listen.port: the value should be less than or equal to 65535",
+        "f.yaml:4:9: feeds.warn_after_hours: is more than stop_after_hours; it comes first",
+        "f.yaml:5:1: _policy_file: this key is not known; did you mean policy_file?",
+    ]
+    assert "hunter2" not in "\n".join(found)
+
+
+def test_a_remote_upstream_needs_its_address_and_whole_credentials() -> None:
+    assert problems("upstream:\n  kind: remote\n  username: gate\n") == [
+        "f.yaml:1:1: upstream.url: a remote upstream needs its address",
+        "f.yaml:3:3: upstream.username: username and password go together; one of them is missing",
+    ]
+    assert problems("upstream: {url: 'https://r.example'}") == [
+        "f.yaml:1:1: upstream.kind: is embedded, and url names a registry; write kind: remote or remove url"
+    ]
+
+
+@pytest.mark.parametrize("url", ["r.example", "ftp://r.example", "https://", "https://r?x=1", "https://u:p@r.example"])
+def test_an_address_is_http_without_credentials_in_it(url: str) -> None:
+    (problem,) = problems(f"public_url: '{url}'")
+    assert problem.startswith("f.yaml:1:1: public_url: ")
+
+
+def test_the_public_address_follows_what_is_listened_on() -> None:
+    assert load_settings(None, {"public_url": "https://gate.example/"}).public_origin == "https://gate.example"
+    assert load_settings(None, {"listen": {"host": "::1", "port": 1}}).public_origin == "http://[::1]:1"
+    assert load_settings(None, {"listen": {"host": "0.0.0.0"}}).public_origin == "http://localhost:5000"  # noqa: S104
+
+
+def test_secrets_are_read_from_files_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("password").write_text("hunter2\n")
+    Path("database").write_text("postgresql+asyncpg://gate:hunter2@db/gate")
+    monkeypatch.setenv("IMAGEGATE_UPSTREAM__PASSWORD_FILE", "password")
+    monkeypatch.setenv("IMAGEGATE_DATABASE_URL_FILE", "database")
+    upstream = {"kind": "remote", "url": "https://r.example", "username": "gate"}
+    settings = load_settings(None, {"upstream": upstream})
+    assert settings.upstream.password.get_secret_value() == "hunter2"
+    assert settings.database == "postgresql+asyncpg://gate:hunter2@db/gate"
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+def test_a_secret_that_cannot_be_read_is_a_problem_where_its_file_is_named() -> None:
+    found = problems("upstream:\n  kind: remote\n  url: https://r.example\n  password_file: nowhere\n")
+    assert found[0].startswith("f.yaml:4:3: upstream.password_file: the secret cannot be read: ")
+    Path("empty").write_text("\n")
+    assert "empty is empty" in problems("database_url_file: empty")[0]
+    assert "keep one of the two" in problems("database_url: sqlite+aiosqlite:////x\ndatabase_url_file: empty")[0]
+
+
+def test_the_database_is_one_that_can_be_driven() -> None:
+    assert problems("database_url: mysql://gate:hunter2@db/gate") == [
+        "f.yaml:1:1: database_url: write postgresql+asyncpg://USER:PASSWORD@HOST/NAME or sqlite+aiosqlite:////PATH"
+    ]
+
+
+def test_lists_are_words_with_commas_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEGATE_FEEDS__ECOSYSTEMS", "Debian, PyPI")
+    monkeypatch.setenv("IMAGEGATE_NETWORK__TRUSTED_PROXIES", "10.0.0.0/8,::1/128")
+    settings = load_settings()
+    assert settings.feeds.ecosystems == ("Debian", "PyPI")
+    assert settings.network.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
+    monkeypatch.setenv("IMAGEGATE_NETWORK__TRUSTED_PROXIES", "10.0.0.1/8")
+    assert problems() == [
+        "environment IMAGEGATE_NETWORK__TRUSTED_PROXIES: network.trusted_proxies[0]: 10.0.0.1/8 has host bits set"
+    ]
+
+
+def test_a_kubernetes_service_of_our_name_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_5000_TCP", "PORT_5000_TCP_ADDR"):
+        monkeypatch.setenv(f"IMAGEGATE_{name}", "tcp://10.0.0.1:5000")
+    assert load_settings() == Settings()
+
+
+def test_inspection_mirrors_the_limits_of_the_layer_reader() -> None:
+    limits = InspectionLimits()
+    inspection = Settings().inspection
+    for field in dataclasses.fields(limits):
+        assert getattr(inspection, field.name) == getattr(limits, field.name), field.name
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield f"{prefix}{name}", field.annotation.__doc__ or ""
+            yield from keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field.description or ""
+
+
+def test_every_key_is_documented() -> None:
+    assert [name for name, description in keys(Settings) if not description.endswith(".")] == []
+
+
+def test_the_commented_default_is_the_default_and_holds_every_key() -> None:
+    text = commented_default()
+    document = read_yaml(text, "default")
+    assert Settings.model_validate(document.data) == Settings()
+    for name, description in keys(Settings):
+        assert document.place(tuple(name.split("."))) != (0, 0)
+        assert " ".join(description.split()) in " ".join(line.strip(" #") for line in text.splitlines())
+
+
+def test_the_schema_names_every_section() -> None:
+    properties = settings_schema()["properties"]
+    assert isinstance(properties, dict)
+    assert list(properties) == list(Settings.model_fields)

@@ -1,0 +1,81 @@
+"""`imagegate config` and `imagegate check-config`, and what holds for every command."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from config.defaults import Profile, profile_text
+from config.reference import commented_default
+from proxy.cli import build_app
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMAGEGATE_STATE_DIR", str(tmp_path / "state"))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(build_app(), arguments)
+
+
+def test_config_prints_a_file_that_check_config_accepts() -> None:
+    printed = run("config")
+    assert (printed.exit_code, printed.stdout) == (0, commented_default())
+    Path("printed.yaml").write_text(printed.stdout)
+    checked = run("check-config", "--config", "printed.yaml")
+    assert checked.exit_code == 0
+    assert "Settings: printed.yaml: valid" in checked.stdout
+
+
+def test_config_prints_a_schema() -> None:
+    assert json.loads(run("config", "--schema").stdout)["title"] == "Settings"
+
+
+def test_check_config_tells_every_mistake_with_its_line_and_exits_with_1() -> None:
+    Path("f.yaml").write_text("listen: {port: 0x}\n\ntypo: 1\n")
+    result = run("check-config", "--config", "f.yaml")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("f.yaml:1:10: listen.port: ")
+    assert lines[1].startswith("f.yaml:3:1: typo: this key is not known")
+
+
+def test_check_config_checks_the_policy_too() -> None:
+    Path("policy.yaml").write_text("version: 1\nrules:\n  - repositories: [A]\n")
+    Path("imagegate.yaml").write_text("policy_file: policy.yaml\n")
+    result = run("check-config")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("policy.yaml:3:20: rules[0].repositories[0]: ")
+    Path("policy.yaml").write_text(profile_text(Profile.PRODUCTION))
+    assert run("check-config").stdout == (
+        "Policy: policy.yaml: valid (production, rules: 1)\nSettings: imagegate.yaml: valid\n"
+    )
+    Path("policy.yaml").unlink()
+    assert "policy.yaml: cannot be read: No such file" in run("check-config").stderr
+
+
+def test_the_options_before_the_command_hold_for_it(tmp_path: Path) -> None:
+    Path("f.yaml").write_text("typo: 1\n")
+    assert run("--config", "f.yaml", "check-config").exit_code == 1
+    state = tmp_path / "elsewhere"
+    assert f"{state}/policy.yaml is not there yet" in run("--state-dir", str(state), "check-config").stdout
+
+
+def test_an_error_is_a_sentence_and_status_2() -> None:
+    result = run("--config", "nowhere.yaml", "policy", "show")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "nowhere.yaml: cannot be read: No such file or directory\n"
+
+
+def test_t82_an_error_cannot_steer_the_terminal() -> None:
+    result = run("--config", "\x1b[2Jx\r.yaml", "policy", "show")
+    assert result.stderr == "\\x1b[2Jx\\r.yaml: cannot be read: No such file or directory\n"
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert run("--version").stdout.startswith("imagegate ")

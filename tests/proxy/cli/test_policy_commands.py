@@ -1,0 +1,74 @@
+"""`imagegate policy`."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from config.defaults import Profile, profile_text
+from proxy.cli import build_app
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMAGEGATE_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(build_app(), ["policy", *arguments])
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_init_writes_a_profile_where_the_gate_looks_for_it(profile: Profile, state: Path) -> None:
+    result = run("init", "--profile", profile)
+    assert result.exit_code == 0
+    assert (state / "policy.yaml").read_text() == profile_text(profile)
+    assert [path.name for path in state.iterdir()] == ["policy.yaml"]
+    assert run("check", str(state / "policy.yaml")).stdout.endswith(f"policy.yaml: valid ({profile}, rules: 1)\n")
+
+
+def test_init_replaces_nothing_unless_told_to() -> None:
+    Path("mine.yaml").write_text("mine")
+    refused = run("init", "--output", "mine.yaml")
+    assert refused.exit_code == 2
+    assert refused.stderr == "mine.yaml is there already; use --force to replace it, or --output for another file\n"
+    assert Path("mine.yaml").read_text() == "mine"
+    assert run("init", "--output", "mine.yaml", "--force").exit_code == 0
+    assert Path("mine.yaml").read_text() == profile_text(Profile.PRODUCTION)
+
+
+def test_init_says_why_it_cannot_write() -> None:
+    Path("file").write_text("")
+    result = run("init", "--output", "file/policy.yaml")
+    assert result.exit_code == 2
+    assert result.stderr == "the policy cannot be written to file/policy.yaml: File exists\n"
+
+
+def test_check_tells_every_mistake_with_its_line_and_exits_with_1() -> None:
+    Path("p.yaml").write_text("version: 1\nrules:\n  - repositories: [A]\n    mode: off\n")
+    result = run("check", "p.yaml")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["p.yaml:3:20:", "p.yaml:4:5:"]
+
+
+def test_show_tells_which_rule_holds_for_a_repository(state: Path) -> None:
+    state.mkdir()
+    (state / "policy.yaml").write_text(
+        "version: 1\nrules:\n  - {repositories: [team/**], mode: audit}\n  - {repositories: [team/app]}\n"
+    )
+    shown = run("show", "--repository", "team/web").stdout
+    assert shown.startswith(f"# team/web is judged by team/**, in {state}/policy.yaml\n")
+    assert yaml.safe_load(shown)["mode"] == "audit"
+    assert len(yaml.safe_load(run("show").stdout)["rules"]) == 2
+    nothing = run("show", "--repository", "elsewhere")
+    assert nothing.exit_code == 1
+    assert "covers elsewhere, so everything in it is refused" in nothing.stderr
+
+
+def test_schema_is_json() -> None:
+    assert json.loads(run("schema").stdout)["title"] == "Policy"
