@@ -59,3 +59,4 @@ class LimitExceededError(UnreadableLayerError):
             offset=offset,
         )
         self.limit = limit
+        self.allowed = allowed

@@ -1,0 +1,242 @@
+"""A fixed number of inspection workers, shared fairly, replaced when they die.
+
+A worker that dies or hangs fails the inspection it was at and nothing else. Workers are started before they are
+needed and used again and again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from contextlib import suppress
+from time import monotonic
+
+from config.errors import ImagegateError
+from proxy.inspection.errors import InspectionFailedError
+from proxy.inspection.process import COMMAND, WorkerProcess
+from scanning.facts import LayerFacts
+from scanning.layers.limits import InspectionLimits
+
+__all__ = ["InspectionFailedError", "InspectionPool", "RunningInspection"]
+
+_RESTART_SECONDS = 1.0
+_LONGEST_RESTART_SECONDS = 30.0
+
+
+class InspectionPool:
+    """`size` workers. Begin with `start`, end with `close`.
+
+    `progress_seconds` is how long a worker may take nothing before it is ended and its inspection fails;
+    `idle_seconds` how long an inspection may be fed nothing before its worker is given to others.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        limits: InspectionLimits,
+        *,
+        progress_seconds: float = 60.0,
+        idle_seconds: float = 60.0,
+        command: tuple[str, ...] = COMMAND,
+    ) -> None:
+        self._size = size
+        self._limits = limits
+        self._progress_seconds = progress_seconds
+        self.idle_seconds = idle_seconds
+        self._command = command
+        self._workers: set[WorkerProcess] = set()
+        self._idle: deque[WorkerProcess] = deque()
+        self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Start every worker. Raises `InspectionFailedError` if they do not come up."""
+        started = await asyncio.gather(*(self._start_worker() for _ in range(self._size)), return_exceptions=True)
+        problems = [problem for problem in started if isinstance(problem, BaseException)]
+        if problems:
+            await self.close()
+            raise problems[0]
+
+    async def close(self) -> None:
+        """End every worker and see it gone. Inspections still running fail."""
+        self._closed = True
+        self._fail_waiting("the gate stops")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(worker.close() for worker in tuple(self._workers)))
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """The process ids of the living workers."""
+        return tuple(sorted(worker.pid for worker in self._workers))
+
+    @property
+    def idle(self) -> int:
+        """How many workers have nothing to do."""
+        return len(self._idle)
+
+    def try_begin(self) -> "RunningInspection | None":
+        """Begin an inspection now, or None while every worker is busy. Never waits."""
+        while self._idle:
+            worker = self._idle.popleft()
+            if worker.is_alive:
+                return RunningInspection(self, worker)
+        return None
+
+    async def begin(self) -> "RunningInspection":
+        """Begin an inspection as soon as a worker is free, first come, first served.
+
+        Raises `InspectionFailedError` if the gate stops meanwhile, or no worker can be started at all.
+        """
+        running = self.try_begin()
+        if running is not None:
+            return running
+        if self._closed:
+            raise InspectionFailedError("no layer is inspected any more: the gate stops")
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            return RunningInspection(self, await turn)
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.release(turn.result())
+            raise
+
+    def release(self, worker: WorkerProcess) -> None:
+        """Take back a worker whose layer has its outcome. A dead one is being replaced already."""
+        if not worker.is_alive:
+            return
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(worker)
+                return
+        self._idle.append(worker)
+
+    def settle(self, worker: WorkerProcess) -> None:
+        """Take back a worker whose outcome nobody waits for, once it has one."""
+        self._run(self._settle(worker))
+
+    async def _settle(self, worker: WorkerProcess) -> None:
+        await worker.wait()
+        self.release(worker)
+
+    async def _start_worker(self) -> None:
+        worker = await WorkerProcess.start(self._limits, self._progress_seconds, self._ended, self._command)
+        self._workers.add(worker)
+        self.release(worker)
+
+    def _ended(self, worker: WorkerProcess) -> None:
+        self._workers.discard(worker)
+        with suppress(ValueError):
+            self._idle.remove(worker)
+        if not self._closed:
+            self._run(self._replace())
+
+    async def _replace(self) -> None:
+        pause = _RESTART_SECONDS
+        while not self._closed:
+            try:
+                await self._start_worker()
+            except InspectionFailedError as error:
+                if not self._workers:
+                    self._fail_waiting(str(error))
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_RESTART_SECONDS)
+
+    def _fail_waiting(self, reason: str) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(InspectionFailedError(reason))
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class RunningInspection:
+    """One layer on its way through a worker. End it with `finish` or `abandon`."""
+
+    def __init__(self, pool: InspectionPool, worker: WorkerProcess) -> None:
+        self._pool = pool
+        self._worker = worker
+        self._open = True
+        self._feeding = False
+        self._last_fed = monotonic()
+        worker.begin()
+        self._watch()
+
+    @property
+    def process(self) -> int:
+        """The id of the process at work."""
+        return self._worker.pid
+
+    async def feed(self, chunk: bytes) -> None:
+        """Hand over the next bytes of the blob; waits while the worker is behind.
+
+        Raises as `finish` does as soon as the outcome is a refusal or a failure.
+        """
+        self._refuse_closed()
+        self._feeding = True
+        try:
+            await self._worker.feed(chunk)
+        finally:
+            self._feeding = False
+            self._last_fed = monotonic()
+        if self._worker.outcome.done():
+            self._facts(self._worker.outcome.result())
+
+    async def finish(self) -> LayerFacts:
+        """Say that the blob is complete and wait for its facts.
+
+        Raises `UnreadableLayerError` (and its kinds) where the layer is refused, `InspectionFailedError` if the worker
+        died, hung, or was given to others because nothing was fed to it for too long.
+        """
+        self._refuse_closed()
+        self._close()
+        self._worker.end()
+        try:
+            outcome = await self._worker.wait()
+        except asyncio.CancelledError:
+            self._pool.settle(self._worker)
+            raise
+        self._pool.release(self._worker)
+        return self._facts(outcome)
+
+    async def abandon(self) -> None:
+        """Stop looking; the worker is free as soon as it has noticed. Does nothing after `finish`."""
+        self._abandon()
+
+    def _abandon(self) -> None:
+        if self._open:
+            self._close()
+            self._worker.abandon()
+            self._pool.settle(self._worker)
+
+    def _close(self) -> None:
+        self._open = False
+        self._watcher.cancel()
+
+    def _watch(self) -> None:
+        seconds = self._pool.idle_seconds
+        if self._last_fed + seconds <= monotonic() and not self._feeding:
+            self._abandon()
+        else:
+            self._watcher = asyncio.get_running_loop().call_later(seconds / 2, self._watch)
+
+    def _refuse_closed(self) -> None:
+        if not self._open:
+            raise InspectionFailedError(
+                f"the inspection has ended, or nothing was fed to it for {self._pool.idle_seconds:.0f} seconds"
+            )
+
+    @staticmethod
+    def _facts(outcome: LayerFacts | ImagegateError) -> LayerFacts:
+        if isinstance(outcome, ImagegateError):
+            raise outcome
+        return outcome

@@ -1,0 +1,237 @@
+"""One inspection worker as the gate sees it: a process with three pipes that may die at any moment."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio import FIRST_COMPLETED
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Self, TypeAlias
+
+from config.errors import ImagegateError
+from proxy.inspection.errors import InspectionFailedError
+from proxy.inspection.framing import (
+    ABANDON,
+    ABANDONED,
+    END,
+    FACTS,
+    FAILED,
+    LENGTH,
+    PART,
+    READY,
+    REFUSED,
+    REPLY_BYTES,
+    REPLY_HEAD,
+    Part,
+    Refusal,
+    frames,
+)
+from scanning.documents import decode, encode
+from scanning.errors import InvalidContentError
+from scanning.facts import FileEntry, FileFinds, LayerFacts
+from scanning.layers.limits import InspectionLimits
+
+COMMAND = (sys.executable, "-I", "-m", "proxy.inspection.worker")
+_START_SECONDS = 60.0
+_EXIT_SECONDS = 5.0
+_LAST_WORDS = 2000
+
+Outcome: TypeAlias = LayerFacts | ImagegateError
+"""How one inspection ended: facts, an `UnreadableLayerError` or an `InspectionFailedError`."""
+
+
+class WorkerProcess:
+    """Speaks `framing` with one worker, for one layer at a time. Made by `start`.
+
+    `outcome` is the current layer's, done as soon as the worker has told it or is dead.
+    """
+
+    def __init__(self, process: Process, progress_seconds: float) -> None:
+        self._process = process
+        self._progress_seconds = progress_seconds
+        self._ready = asyncio.get_running_loop().create_future()
+        self._why = ""  # why the gate itself ended the process
+        self._entries: list[FileEntry] = []
+        self._finds: list[FileFinds] = []
+        self._received = 0
+        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._life = asyncio.create_task(self._live())
+
+    @classmethod
+    async def start(
+        cls,
+        limits: InspectionLimits,
+        progress_seconds: float,
+        on_end: Callable[[Self], None],
+        command: tuple[str, ...] = COMMAND,
+    ) -> Self:
+        """Start a process and wait until it is ready; `on_end` is called when it ends, for whatever reason.
+
+        `progress_seconds` is how long a worker may take nothing, or keep its answer, before it is ended. Raises
+        `InspectionFailedError` if the process does not come up.
+        """
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env={}, cwd="/", start_new_session=True
+            )
+        except OSError as error:
+            raise InspectionFailedError(f"no inspection worker can be started: {error}") from error
+        worker = cls(process, progress_seconds)
+        document = encode(limits)
+        worker._write(LENGTH.pack(len(document)) + document)
+        try:
+            await asyncio.wait({worker._ready, worker._life}, timeout=_START_SECONDS, return_when=FIRST_COMPLETED)
+        finally:
+            if not worker._ready.done():
+                worker.kill(f"it was not ready after {_START_SECONDS:.0f} seconds")
+                await worker._see_gone()
+        if not worker._ready.done():
+            raise InspectionFailedError(f"no inspection worker can be started: {worker._why}")
+        worker._life.add_done_callback(lambda _: on_end(worker))
+        return worker
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can take a layer."""
+        return not self._life.done() and not self._why
+
+    def begin(self) -> None:
+        """Begin a layer. The one before must have its outcome."""
+        self.outcome = asyncio.get_running_loop().create_future()
+        self._entries, self._finds, self._received = [], [], 0
+        if not self.is_alive:
+            self._conclude(self._failure())
+
+    async def feed(self, chunk: bytes) -> None:
+        """Hand over a chunk; returns when the pipe has room for more, or the outcome is known."""
+        for frame in frames(chunk):
+            if self.outcome.done():
+                return
+            self._write(frame)
+            await self._drain()
+
+    def end(self) -> None:
+        """Say that the layer is complete."""
+        self._write(END)
+
+    def abandon(self) -> None:
+        """Say that the layer is of no interest any more. An outcome still comes."""
+        self._write(ABANDON)
+
+    async def wait(self) -> Outcome:
+        """Wait for the outcome. The process is ended if it does not come in time."""
+        try:
+            async with asyncio.timeout(self._progress_seconds):
+                return await asyncio.shield(self.outcome)
+        except TimeoutError:
+            self.kill(f"it gave no answer for {self._progress_seconds:.0f} seconds")
+            return self.outcome.result()
+
+    def kill(self, why: str) -> None:
+        """End the process now. `why` is for whoever waits for an outcome."""
+        self._why = self._why or why
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._conclude(self._failure())
+
+    async def close(self) -> None:
+        """Let the process end, and see it gone."""
+        self._why = self._why or "the gate stops"
+        self._close_input()
+        await asyncio.wait({self._life}, timeout=_EXIT_SECONDS)
+        self.kill(self._why)
+        await self._see_gone()
+
+    async def _see_gone(self) -> None:
+        await asyncio.wait({self._life}, timeout=_EXIT_SECONDS)
+        self._life.cancel()  # only still there if something the worker left behind holds its pipes
+        await asyncio.wait({self._life})
+
+    async def _drain(self) -> None:
+        stdin = self._process.stdin
+        if stdin is None:
+            return
+        try:
+            async with asyncio.timeout(self._progress_seconds):
+                await stdin.drain()
+        except TimeoutError:
+            self.kill(f"it took nothing for {self._progress_seconds:.0f} seconds")
+        except (ConnectionError, RuntimeError):
+            await self.wait()  # the process is gone, and `_live` will say how
+
+    def _write(self, message: bytes) -> None:
+        stdin = self._process.stdin
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(message)
+
+    def _close_input(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    async def _live(self) -> None:
+        """Read what the worker says until it ends; then say so to whoever waits."""
+        last_words = asyncio.create_task(self._read_errors())
+        try:
+            while True:
+                await self._read_reply()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        except InvalidContentError as error:
+            self.kill(f"it does not speak as a worker does: {error}")
+        finally:
+            self._close_input()
+            status = await self._process.wait()
+            words = (await last_words).decode("utf-8", "backslashreplace").strip()
+            self._why = self._why or f"it ended with status {status}{': ' if words else ''}{words}"
+            self._conclude(self._failure())
+
+    async def _read_errors(self) -> bytes:
+        stderr, words = self._process.stderr, b""
+        while stderr is not None and (more := await stderr.read(_LAST_WORDS)):
+            words = (words + more)[-_LAST_WORDS:]
+        return words
+
+    async def _read_reply(self) -> None:
+        stdout = self._process.stdout
+        if stdout is None:
+            raise ConnectionError
+        kind, length = REPLY_HEAD.unpack(await stdout.readexactly(REPLY_HEAD.size))
+        self._received += length
+        if self._received > REPLY_BYTES:
+            raise InvalidContentError(f"its reply is larger than {REPLY_BYTES} bytes")
+        document = await stdout.readexactly(length)
+        if kind == READY and not self._ready.done():
+            self._ready.set_result(None)
+        elif kind == PART:
+            part = decode(Part, document)
+            self._entries += part.entries
+            self._finds += part.finds
+        elif kind == FACTS:
+            facts = decode(LayerFacts, document)
+            self._conclude(replace(facts, entries=tuple(self._entries), finds=tuple(self._finds)))
+        elif kind == REFUSED:
+            self._conclude(decode(Refusal, document).to_error())
+        elif kind == ABANDONED:
+            self._conclude(InspectionFailedError("the inspection was abandoned"))
+        elif kind == FAILED:
+            self._why = document.decode("utf-8", "backslashreplace")
+        else:
+            raise InvalidContentError(f"it says {kind!r}")
+
+    def _conclude(self, outcome: Outcome) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+    def _failure(self) -> InspectionFailedError:
+        return InspectionFailedError(
+            f"the inspection worker {self.pid} failed: {self._why}; the layer can be tried again"
+        )
