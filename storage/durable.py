@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,22 @@ def write(target: Path, content: bytes) -> None:
     with temporary(target.parent) as new:
         new.write_bytes(content)
         publish(new, target)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for the gate alone, with the folders above it; they survive a power cut when this returns."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync(folder.parent)
+
+
+def make_folders(parent: Path, names: Iterable[str]) -> None:
+    """Make many folders in one, for the price of one."""
+    make_folder(parent)
+    for name in names:
+        (parent / name).mkdir(mode=0o700, exist_ok=True)
+    _sync(parent)
 
 
 def _sync(path: Path) -> None:

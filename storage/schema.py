@@ -37,7 +37,7 @@ class Instant(TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
         """To UTC; a naive time is a mistake in the caller."""
         if value is None:
             return None
@@ -45,7 +45,7 @@ class Instant(TypeDecorator[datetime]):
             raise ValueError(f"a time without a zone: {value!r}")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         """SQLite gives a naive value back, which was UTC when it was written."""
         if value is None:
             return None
@@ -55,6 +55,8 @@ class Instant(TypeDecorator[datetime]):
 _DIGEST = sa.String(135)
 _REPOSITORY = sa.String(255)
 _TAG = sa.String(128)
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""Counts up. SQLite does so for its own INTEGER only, which is as big."""
 
 documents = sa.Table(
     "documents",
@@ -125,7 +127,7 @@ held_tags = sa.Table(
 verdicts = sa.Table(
     "verdicts",
     metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("number", _NUMBER, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(32), nullable=False, unique=True),
     sa.Column("repository", _REPOSITORY, nullable=False),
     sa.Column("digest", _DIGEST, nullable=False),
@@ -138,7 +140,7 @@ verdicts = sa.Table(
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("number", _NUMBER, primary_key=True, autoincrement=True),
     sa.Column("at", Instant, nullable=False),
     sa.Column("event", sa.String(32), nullable=False),
     sa.Column("actor", sa.String(128), nullable=False),
@@ -182,6 +184,7 @@ registry_blobs = sa.Table(
     sa.Column("repository", _REPOSITORY, primary_key=True),
     sa.Column("digest", _DIGEST, primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Index(None, "digest"),
 )
 
 registry_manifests = sa.Table(
@@ -191,6 +194,8 @@ registry_manifests = sa.Table(
     sa.Column("digest", _DIGEST, primary_key=True),
     sa.Column("media_type", sa.String(255), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("subject", _DIGEST),
+    sa.Index(None, "repository", "subject"),
 )
 
 registry_tags = sa.Table(

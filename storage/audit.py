@@ -1,0 +1,81 @@
+"""The audit: who did or tried what, from where, and what the gate answered. Append-only.
+
+Much of a record is what strangers sent; it is made printable and cut to length when it is written (threat 82).
+"""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from scanning.oci.names import Repository
+from storage.database import Transaction
+from storage.printable import printable
+from storage.schema import audit
+
+
+class Event(StrEnum):
+    """What a record is about."""
+
+    LOGIN_FAILED = "login-failed"
+    ACCESS_DENIED = "access-denied"
+    PUSH = "push"
+    PULL = "pull"
+    DELETE = "delete"
+    PROMOTE = "promote"
+    TOKEN_CREATED = "token-created"  # noqa: S105 - the name of an event
+    TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an event
+    POLICY_CHANGED = "policy-changed"
+    FEEDS_CHANGED = "feeds-changed"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One event. `actor` is a principal's name, `address` the client's, `outcome` one word, `reference` what was
+    asked for and `digest` what that meant, `verdict` a verdict's id, `detail` a sentence.
+    """
+
+    at: datetime
+    event: Event
+    actor: str
+    address: str
+    outcome: str
+    repository: str = ""
+    reference: str = ""
+    digest: str = ""
+    verdict: str = ""
+    request_id: str = ""
+    detail: str = ""
+
+
+_LONGEST_DETAIL = 4096
+_LIMITS = {
+    column.name: column.type.length or _LONGEST_DETAIL
+    for column in audit.columns
+    if isinstance(column.type, sa.String) and column.name != "event"
+}
+
+
+async def append(tx: Transaction, record: AuditRecord) -> None:
+    """Add a record. Text that is too long for its column is cut, and ends in `…`."""
+    texts = {name: printable(getattr(record, name), limit) for name, limit in _LIMITS.items()}
+    await tx.execute(sa.insert(audit).values(at=record.at, event=record.event, **texts))
+
+
+async def newest(
+    tx: Transaction, *, event: Event | None = None, repository: Repository | None = None, limit: int
+) -> tuple[tuple[int, AuditRecord], ...]:
+    """The last `limit` records with their numbers, of one event or repository or of all; newest first."""
+    query = sa.select(audit).order_by(audit.c.number.desc()).limit(limit)
+    if event is not None:
+        query = query.where(audit.c.event == event)
+    if repository is not None:
+        query = query.where(audit.c.repository == str(repository))
+    return tuple((row.number, _record(row)) for row in await tx.execute(query))
+
+
+def _record(row: sa.Row[*tuple[Any, ...]]) -> AuditRecord:
+    values = {field.name: getattr(row, field.name) for field in fields(AuditRecord)}
+    return AuditRecord(**values | {"event": Event(row.event)})

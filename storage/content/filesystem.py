@@ -1,0 +1,123 @@
+"""A content store in a folder.
+
+    folder/
+      uploads/<name>                    staging areas
+      blobs/<algorithm>/<2 hex>/<hex>   blobs; a file is there only once it is complete and verified
+
+Becoming a blob is: verify, fsync, rename, fsync of the folder (`storage.durable`).
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import datetime
+from io import FileIO
+from pathlib import Path
+
+from scanning.oci.digest import Digest
+from storage import durable
+from storage.content.disk import disk_errors
+from storage.content.staging import Staging
+from storage.content.threads import read_ahead, to_its_end
+from storage.errors import ContentMissingError
+
+_ALGORITHMS = ("sha256", "sha512")
+_SHARDS = tuple(f"{number:02x}" for number in range(256))
+
+
+class FilesystemContent:
+    """`storage.content.port.ContentStore` in `folder`, which only one machine may use. Folders are made at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._blobs = folder / "blobs"
+        with disk_errors(folder):
+            for algorithm in _ALGORITHMS:
+                durable.make_folders(self._blobs / algorithm, _SHARDS)
+        self._staging = Staging(folder / "uploads")
+
+    async def begin(self) -> str:
+        """Open a staging area."""
+        return await self._staging.begin()
+
+    async def append(self, staging: str, chunk: bytes) -> int:
+        """Add bytes; gives the new length."""
+        return await self._staging.append(staging, chunk)
+
+    async def staged(self, staging: str) -> int:
+        """The length so far."""
+        return await self._staging.length(staging)
+
+    async def commit(self, staging: str, digest: Digest) -> int:
+        """Verify and publish a staging area; gives its size in bytes."""
+        async with self._staging.seal(staging, digest) as (file, length):
+            await to_its_end(self._publish, file, digest)
+        return length
+
+    async def abandon(self, staging: str) -> None:
+        """Remove a staging area."""
+        await self._staging.abandon(staging)
+
+    async def sweep(self, older_than: datetime) -> int:
+        """Remove the staging areas last written to before `older_than`; gives how many."""
+        return await self._staging.sweep(older_than)
+
+    async def size(self, digest: Digest) -> int | None:
+        """A blob's size in bytes."""
+        return await to_its_end(self._size, digest)
+
+    async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to, not including, `end`."""
+        file, size = await to_its_end(self._open, digest)
+
+        def read(length: int) -> bytes:
+            with disk_errors(self._folder):
+                return file.read(length)
+
+        try:
+            file.seek(start)
+            end = size if end is None else min(end, size)
+            async with aclosing(read_ahead(read, max(0, end - start))) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            file.close()
+
+    def path(self, digest: Digest) -> Path | None:
+        """The blob's file."""
+        path = self._blob(digest)
+        return path if path.is_file() else None
+
+    async def delete(self, digest: Digest) -> None:
+        """Remove a blob; who reads it already reads on."""
+        await to_its_end(self._delete, digest)
+
+    async def check(self) -> None:
+        """Return if the folder can be written to."""
+        await self._staging.check()
+
+    def _blob(self, digest: Digest) -> Path:
+        return self._blobs / digest.algorithm / digest.hex[:2] / digest.hex
+
+    def _publish(self, file: Path, digest: Digest) -> None:
+        with disk_errors(self._folder):
+            durable.publish(file, self._blob(digest))
+
+    def _size(self, digest: Digest) -> int | None:
+        with disk_errors(self._folder):
+            try:
+                return self._blob(digest).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def _open(self, digest: Digest) -> tuple[FileIO, int]:
+        with disk_errors(self._folder):
+            try:
+                file = FileIO(self._blob(digest))
+            except FileNotFoundError as error:
+                raise ContentMissingError(f"the blob {digest} is not in the content store; push it again") from error
+            return file, os.fstat(file.fileno()).st_size
+
+    def _delete(self, digest: Digest) -> None:
+        with disk_errors(self._folder):
+            self._blob(digest).unlink(missing_ok=True)

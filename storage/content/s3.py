@@ -1,0 +1,186 @@
+"""A content store in a bucket of S3, or of anything that speaks its protocol.
+
+    <prefix>blobs/<algorithm>/<2 hex>/<hex>     one object a blob, written in one piece once it is verified
+
+Uploads are staged on a local disk, since objects cannot be appended to: an upload goes on at the replica that
+began it. boto3 blocks, and so works in threads. Credentials come from where boto3 looks for them.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scanning.oci.digest import Digest
+from storage.content.disk import disk_errors
+from storage.content.staging import Staging
+from storage.content.threads import read_ahead, to_its_end
+from storage.errors import ContentMissingError, StorageUnavailableError
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 60
+_ATTEMPTS = 3
+_CONNECTIONS = 32
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """Where blobs lie. `prefix` ends in `/` or is empty; `endpoint_url` is for stores that are not Amazon's."""
+
+    bucket: str
+    prefix: str = ""
+    endpoint_url: str | None = None
+    region: str | None = None
+
+
+class S3Content:
+    """`storage.content.port.ContentStore` in a bucket, with uploads staged in a local folder."""
+
+    def __init__(self, location: S3Location, staging: Path) -> None:
+        self._location = location
+        self._staging = Staging(staging)
+        with self._errors():
+            self._client = boto3.client(
+                "s3",
+                endpoint_url=location.endpoint_url,
+                region_name=location.region,
+                config=Config(
+                    connect_timeout=_CONNECT_SECONDS,
+                    read_timeout=_READ_SECONDS,
+                    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                    max_pool_connections=_CONNECTIONS,
+                ),
+            )
+
+    async def begin(self) -> str:
+        """Open a staging area."""
+        return await self._staging.begin()
+
+    async def append(self, staging: str, chunk: bytes) -> int:
+        """Add bytes; gives the new length."""
+        return await self._staging.append(staging, chunk)
+
+    async def staged(self, staging: str) -> int:
+        """The length so far."""
+        return await self._staging.length(staging)
+
+    async def commit(self, staging: str, digest: Digest) -> int:
+        """Verify and publish a staging area; gives its size in bytes."""
+        async with self._staging.seal(staging, digest) as (file, length):
+            await to_its_end(self._publish, file, digest)
+        return length
+
+    async def abandon(self, staging: str) -> None:
+        """Remove a staging area."""
+        await self._staging.abandon(staging)
+
+    async def sweep(self, older_than: datetime) -> int:
+        """Remove the staging areas last written to before `older_than`; gives how many."""
+        return await self._staging.sweep(older_than)
+
+    async def size(self, digest: Digest) -> int | None:
+        """A blob's size in bytes."""
+        return await to_its_end(self._size, digest)
+
+    async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to, not including, `end`."""
+        size = await self.size(digest)
+        if size is None:
+            raise _missing(digest)
+        end = size if end is None else min(end, size)
+        if start >= end:
+            return
+        body = await to_its_end(self._open, digest, start, end)
+
+        def read(length: int) -> bytes:
+            with self._errors():
+                return body.read(length) if length else b""
+
+        try:
+            async with aclosing(read_ahead(read, end - start)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            body.close()
+
+    def path(self, digest: Digest) -> None:
+        """No blob is a file here."""
+
+    async def delete(self, digest: Digest) -> None:
+        """Remove a blob."""
+        await to_its_end(self._delete, digest)
+
+    async def check(self) -> None:
+        """Return if the bucket answers and uploads can be staged."""
+        await self._staging.check()
+        await to_its_end(self._check)
+
+    def _key(self, digest: Digest) -> str:
+        return f"{self._location.prefix}blobs/{digest.algorithm}/{digest.hex[:2]}/{digest.hex}"
+
+    def _publish(self, file: Path, digest: Digest) -> None:
+        """Large files go in parts, which become visible together; S3 compares a checksum of each."""
+        with self._errors(), disk_errors(file.parent):
+            self._client.upload_file(
+                str(file),
+                self._location.bucket,
+                self._key(digest),
+                ExtraArgs={"ChecksumAlgorithm": "SHA256", "ContentType": "application/octet-stream"},
+            )
+
+    def _size(self, digest: Digest) -> int | None:
+        with self._errors():
+            try:
+                return self._client.head_object(Bucket=self._location.bucket, Key=self._key(digest))["ContentLength"]
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    return None
+                raise
+
+    def _open(self, digest: Digest, start: int, end: int) -> "StreamingBody":
+        with self._errors():
+            try:
+                return self._client.get_object(
+                    Bucket=self._location.bucket, Key=self._key(digest), Range=f"bytes={start}-{end - 1}"
+                )["Body"]
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    raise _missing(digest) from error
+                raise
+
+    def _delete(self, digest: Digest) -> None:
+        with self._errors():
+            self._client.delete_object(Bucket=self._location.bucket, Key=self._key(digest))
+
+    def _check(self) -> None:
+        with self._errors():
+            self._client.put_object(Bucket=self._location.bucket, Key=f"{self._location.prefix}check", Body=b"")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, Boto3Error, ClientError) as error:
+            raise StorageUnavailableError(
+                f"the bucket {self._location.bucket} cannot be used ({error}), so nothing was recorded; check its name,"
+                " its endpoint, and what the gate's credentials allow"
+            ) from error
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]
+
+
+def _missing(digest: Digest) -> ContentMissingError:
+    return ContentMissingError(f"the blob {digest} is not in the content store; push it again")

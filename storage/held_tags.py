@@ -1,0 +1,51 @@
+"""Tags that wait for a quarantined manifest. They go upstream when the manifest does."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from scanning.oci.digest import Digest
+from scanning.oci.names import Repository, Tag
+from storage.database import Transaction
+from storage.schema import held_tags
+from storage.upsert import insert
+
+
+async def hold(tx: Transaction, repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
+    """Let `tag` wait for a manifest that `storage.manifests` has on record, and for no other."""
+    waiting = {"manifest": str(digest), "held_at": now}
+    await tx.execute(
+        insert(tx, held_tags)
+        .values(repository=str(repository), tag=str(tag), **waiting)
+        .on_conflict_do_update(index_elements=list(held_tags.primary_key), set_=waiting)
+    )
+
+
+async def find(tx: Transaction, repository: Repository, tag: Tag) -> Digest | None:
+    """The manifest that `tag` waits for."""
+    found = await tx.scalar(
+        sa.select(held_tags.c.manifest).where(held_tags.c.repository == str(repository), held_tags.c.tag == str(tag))
+    )
+    return None if found is None else Digest.parse(found)
+
+
+async def of(tx: Transaction, repository: Repository, digest: Digest) -> tuple[Tag, ...]:
+    """The tags that wait for a manifest, in lexical order."""
+    names = await tx.scalars(
+        sa.select(held_tags.c.tag).where(held_tags.c.repository == str(repository), held_tags.c.manifest == str(digest))
+    )
+    return tuple(sorted(map(Tag, names)))
+
+
+async def of_repository(tx: Transaction, repository: Repository) -> tuple[Tag, ...]:
+    """Every tag of a repository that waits, in lexical order."""
+    names = await tx.scalars(sa.select(held_tags.c.tag).where(held_tags.c.repository == str(repository)))
+    return tuple(sorted(map(Tag, names)))
+
+
+async def drop(tx: Transaction, repository: Repository, tag: Tag, digest: Digest | None = None) -> None:
+    """The tag waits no longer; one that did not is no error. With `digest`, only if it waits for that manifest."""
+    condition = sa.and_(held_tags.c.repository == str(repository), held_tags.c.tag == str(tag))
+    if digest is not None:
+        condition &= held_tags.c.manifest == str(digest)
+    await tx.execute(sa.delete(held_tags).where(condition))

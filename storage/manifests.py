@@ -1,0 +1,185 @@
+"""Every manifest the gate has judged, per repository, with the edges that pulling needs.
+
+manifest --blob--> what a puller of the manifest may read
+index --child--> manifest
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Manifest, ManifestKind
+from scanning.oci.names import Repository
+from storage.database import Transaction
+from storage.schema import manifest_blobs, manifest_children, manifests
+from storage.upsert import insert
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRecord:
+    """A manifest in a repository. `held` says that the gate alone keeps it: the upstream does not have it.
+
+    `facts` names the document with what was found in an image.
+    """
+
+    repository: Repository
+    digest: Digest
+    media_type: str
+    kind: ManifestKind
+    body: bytes
+    held: bool
+    subject: Digest | None
+    artifact_type: str
+    facts: Digest | None
+    first_seen: datetime
+
+
+async def record(
+    tx: Transaction,
+    repository: Repository,
+    manifest: Manifest,
+    body: bytes,
+    *,
+    held: bool,
+    facts: Digest | None,
+    now: datetime,
+) -> None:
+    """Remember a manifest and its edges. Recording it again with `held=False` releases it; with `held=True` it never
+    takes back one that was released. Facts once known stay until others are given.
+    """
+    new = insert(tx, manifests).values(
+        repository=str(repository),
+        digest=str(manifest.digest),
+        media_type=manifest.media_type,
+        kind=manifest.kind,
+        body=body,
+        held=held,
+        subject=str(manifest.subject.digest) if manifest.subject else None,
+        artifact_type=manifest.artifact_type,
+        facts=str(facts) if facts else None,
+        first_seen=now,
+    )
+    await tx.execute(
+        new.on_conflict_do_update(
+            index_elements=list(manifests.primary_key),
+            set_={
+                "media_type": new.excluded.media_type,
+                "kind": new.excluded.kind,
+                "subject": new.excluded.subject,
+                "artifact_type": new.excluded.artifact_type,
+                "held": sa.and_(manifests.c.held, new.excluded.held),
+                "facts": sa.func.coalesce(new.excluded.facts, manifests.c.facts),
+            },
+        )
+    )
+    await _record_edges(tx, repository, manifest)
+
+
+async def _record_edges(tx: Transaction, repository: Repository, manifest: Manifest) -> None:
+    """A manifest's bytes never change, so neither do its edges: none is ever removed but with the manifest."""
+    blobs = [
+        {"repository": str(repository), "manifest": str(manifest.digest), "blob": str(blob.digest)}
+        for blob in manifest.blobs
+    ]
+    children = [
+        {"repository": str(repository), "parent": str(manifest.digest), "child": str(child)}
+        for child in sorted({child.digest for child in manifest.children})
+    ]
+    if blobs:
+        await tx.execute(insert(tx, manifest_blobs).on_conflict_do_nothing(), blobs)
+    if children:
+        await tx.execute(insert(tx, manifest_children).on_conflict_do_nothing(), children)
+
+
+async def find(tx: Transaction, repository: Repository, digest: Digest) -> ManifestRecord | None:
+    """A manifest of this repository."""
+    row = (await tx.execute(sa.select(manifests).where(*_is(repository, digest)))).one_or_none()
+    return None if row is None else _record(row)
+
+
+async def release(tx: Transaction, repository: Repository, digest: Digest) -> None:
+    """The upstream has it now: it is not held any more."""
+    await tx.execute(sa.update(manifests).where(*_is(repository, digest)).values(held=False))
+
+
+async def forget(tx: Transaction, repository: Repository, digest: Digest) -> bool:
+    """Remove a manifest with its edges and the tags that wait for it; False if it is not there."""
+    gone = await tx.execute(sa.delete(manifests).where(*_is(repository, digest)))
+    return gone.rowcount > 0
+
+
+async def parents(tx: Transaction, repository: Repository, child: Digest) -> tuple[Digest, ...]:
+    """The indexes of this repository that list `child`, in the order of their digests."""
+    return await _digests(
+        tx,
+        sa.select(manifest_children.c.parent).where(
+            manifest_children.c.repository == str(repository), manifest_children.c.child == str(child)
+        ),
+    )
+
+
+async def children(tx: Transaction, repository: Repository, parent: Digest) -> tuple[Digest, ...]:
+    """What an index lists, whether it is there or not, in the order of the digests."""
+    return await _digests(
+        tx,
+        sa.select(manifest_children.c.child).where(
+            manifest_children.c.repository == str(repository), manifest_children.c.parent == str(parent)
+        ),
+    )
+
+
+async def holders(tx: Transaction, repository: Repository, blob: Digest) -> tuple[Digest, ...]:
+    """The manifests of this repository that refer to `blob`, in the order of their digests."""
+    return await _digests(
+        tx,
+        sa.select(manifest_blobs.c.manifest).where(
+            manifest_blobs.c.repository == str(repository), manifest_blobs.c.blob == str(blob)
+        ),
+    )
+
+
+async def referrers(tx: Transaction, repository: Repository, subject: Digest) -> tuple[ManifestRecord, ...]:
+    """The manifests of this repository whose subject is `subject`, in the order of their digests."""
+    rows = await tx.execute(
+        sa.select(manifests).where(manifests.c.repository == str(repository), manifests.c.subject == str(subject))
+    )
+    return tuple(sorted(map(_record, rows), key=lambda found: found.digest))
+
+
+async def held(tx: Transaction) -> tuple[tuple[Repository, Digest], ...]:
+    """Every manifest that the gate alone keeps."""
+    rows = await tx.execute(sa.select(manifests.c.repository, manifests.c.digest).where(manifests.c.held))
+    return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
+
+
+async def repositories(tx: Transaction) -> tuple[Repository, ...]:
+    """The repositories with at least one manifest, in lexical order."""
+    names = await tx.scalars(sa.select(manifests.c.repository).distinct())
+    return tuple(sorted(map(Repository, names)))
+
+
+def _is(repository: Repository, digest: Digest) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return manifests.c.repository == str(repository), manifests.c.digest == str(digest)
+
+
+async def _digests(tx: Transaction, query: sa.Select[str]) -> tuple[Digest, ...]:
+    """Sorted here and not by the database, whose collation may be any."""
+    return tuple(sorted(map(Digest.parse, await tx.scalars(query))))
+
+
+def _record(row: sa.Row[*tuple[Any, ...]]) -> ManifestRecord:
+    return ManifestRecord(
+        repository=Repository(row.repository),
+        digest=Digest.parse(row.digest),
+        media_type=row.media_type,
+        kind=ManifestKind(row.kind),
+        body=row.body,
+        held=row.held,
+        subject=Digest.parse(row.subject) if row.subject else None,
+        artifact_type=row.artifact_type,
+        facts=Digest.parse(row.facts) if row.facts else None,
+        first_seen=row.first_seen,
+    )

@@ -1,0 +1,35 @@
+"""The history of the tables, as Alembic revisions in `versions/`: one file per change, numbered, never edited later.
+
+After a change to `storage.schema` the next file is written by hand; a test compares the tables that the revisions
+make with the schema, on both databases.
+"""
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+
+from storage.errors import StorageError
+
+_LOCK = 0x696D616765676174
+"""`imagegat`: the number of PostgreSQL's advisory lock."""
+
+
+def upgrade(connection: sa.Connection) -> None:
+    """Bring the tables up to date inside the transaction of `connection`: all revisions or none.
+
+    Processes that start at the same time wait for each other: on SQLite for the write lock that the transaction
+    has, on PostgreSQL for an advisory lock that ends with it. Raises `StorageError` for tables of a newer version.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    config = Config()
+    config.set_main_option("script_location", "storage:migrations")  # found wherever the package is installed
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StorageError(
+            f"the tables of the database are of another version ({error}); run the imagegate that last used it, or a"
+            " newer one"
+        ) from error

@@ -1,0 +1,67 @@
+"""Verdicts, in the order they were made. Append-only."""
+
+import sqlalchemy as sa
+
+from scanning.documents import decode, encode
+from scanning.errors import InvalidContentError
+from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
+from scanning.verdict import Outcome, Verdict
+from storage.database import Transaction
+from storage.errors import StorageError
+from storage.schema import verdicts
+from storage.upsert import insert
+
+
+async def append(tx: Transaction, verdict: Verdict) -> None:
+    """Add a verdict. One with the same id is the same verdict, and is there once."""
+    await tx.execute(
+        insert(tx, verdicts)
+        .values(
+            id=verdict.id,
+            repository=verdict.repository,
+            digest=str(verdict.digest),
+            outcome=verdict.outcome,
+            judged_at=verdict.judged_at,
+            body=encode(verdict).decode(),
+        )
+        .on_conflict_do_nothing(index_elements=[verdicts.c.id])
+    )
+
+
+async def get(tx: Transaction, verdict_id: str) -> Verdict | None:
+    """A verdict by its id. Raises `StorageError` if it cannot be read any more; so do the functions below."""
+    body = await tx.scalar(sa.select(verdicts.c.body).where(verdicts.c.id == verdict_id))
+    return None if body is None else _read(body)
+
+
+async def latest(tx: Transaction, repository: Repository, digest: Digest) -> Verdict | None:
+    """The last verdict on a manifest in a repository."""
+    body = await tx.scalar(
+        sa.select(verdicts.c.body)
+        .where(verdicts.c.repository == str(repository), verdicts.c.digest == str(digest))
+        .order_by(verdicts.c.number.desc())
+        .limit(1)
+    )
+    return None if body is None else _read(body)
+
+
+async def list_newest(
+    tx: Transaction, *, repository: Repository | None = None, outcome: Outcome | None = None, limit: int
+) -> tuple[Verdict, ...]:
+    """The last `limit` verdicts of a repository, with an outcome, or of all; newest first."""
+    query = sa.select(verdicts.c.body).order_by(verdicts.c.number.desc()).limit(limit)
+    if repository is not None:
+        query = query.where(verdicts.c.repository == str(repository))
+    if outcome is not None:
+        query = query.where(verdicts.c.outcome == outcome)
+    return tuple(_read(body) for body in await tx.scalars(query))
+
+
+def _read(body: str) -> Verdict:
+    try:
+        return decode(Verdict, body.encode())
+    except InvalidContentError as error:
+        raise StorageError(
+            "a verdict on record was written by another version of imagegate; run the newest one"
+        ) from error
