@@ -167,14 +167,7 @@ class Feeds(_Section):
         ("Debian", "Alpine", "PyPI", "npm"), description="The OSV ecosystems to fetch.", min_length=1
     )
     refresh_hours: int = Field(0, ge=0, description="Fetch again after so many hours; 0: only by command.")
-    warn_after_hours: int = Field(24, ge=1, description="Older data is a warning in every verdict.")
-    stop_after_hours: int = Field(72, ge=1, description="With older data /readyz reports a failure.")
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        if self.warn_after_hours > self.stop_after_hours:
-            raise MisplacedValueError([(("warn_after_hours",), "is more than stop_after_hours; it comes first")])
-        return self
+    warn_after_hours: int = Field(24, ge=1, description="With older data /readyz warns; the policy decides more.")
 
 
 class Network(_Section):

@@ -1,5 +1,6 @@
 """Facts and verdicts as documents: JSON in one form only, named by digest, so that a verdict can be replayed."""
 
+from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ Value = TypeVar("Value")
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 

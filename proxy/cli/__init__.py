@@ -12,7 +12,17 @@ import typer
 from typer.core import TyperGroup
 
 from config.errors import ImagegateError
-from proxy.cli import config_commands, policy_commands
+from proxy.cli import (
+    audit_commands,
+    check_command,
+    config_commands,
+    feeds_commands,
+    image_commands,
+    policy_commands,
+    serve_command,
+    token_commands,
+    verdict_commands,
+)
 from proxy.cli.output import complain
 from proxy.cli.session import GlobalOptions
 
@@ -39,8 +49,18 @@ def build_app() -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_global_options)
-    config_commands.register(app)
-    policy_commands.register(app)
+    for commands in (
+        serve_command,
+        check_command,
+        token_commands,
+        policy_commands,
+        feeds_commands,
+        verdict_commands,
+        image_commands,
+        audit_commands,
+        config_commands,
+    ):
+        commands.register(app)
     return app
 
 

@@ -1,23 +1,18 @@
 """`imagegate policy init|check|show|schema`."""
 
 import json
-import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import typer
 import yaml
 
-from config.defaults import Profile, profile_text
-from config.errors import ConfigurationError, ImagegateError
+from config.defaults import Profile
+from config.errors import ConfigurationError
 from config.policy_file import load_policy_file, policy_schema
 from proxy.cli.output import complain
 from proxy.cli.session import settings_for
-
-
-class PolicyFileError(ImagegateError):
-    """The policy file cannot be written."""
+from proxy.gate.policy import write_profile
 
 
 def register(app: typer.Typer) -> None:
@@ -28,21 +23,6 @@ def register(app: typer.Typer) -> None:
     policy.command("show")(_show)
     policy.command("schema")(_schema)
     app.add_typer(policy, name="policy")
-
-
-def write_profile(profile: Profile, path: Path, *, replace: bool = False) -> None:
-    """Write a shipped policy to `path`, whole or not at all. Raises `PolicyFileError`."""
-    if path.exists() and not replace:
-        raise PolicyFileError(f"{path} is there already; use --force to replace it, or --output for another file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".policy-", delete=False) as file:
-            file.write(profile_text(profile))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise PolicyFileError(f"the policy cannot be written to {path}: {error.strerror or error}") from error
 
 
 def _init(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import structlog
 
@@ -31,6 +32,10 @@ class AdvisoryDesk:
     def basis(self) -> AdvisoryBasis:
         """How good the data in force is."""
         return self._current.basis() if self._current else AdvisoryBasis()
+
+    async def now(self, clock: datetime) -> datetime:
+        """The time to judge at: `clock`, or the highest time ever seen where the clock was set back (threat 79)."""
+        return await asyncio.to_thread(self._snapshots.observe, clock)
 
     async def report(self, facts: ImageFacts) -> AdvisoryReport:
         """What the snapshot in force says of an image."""

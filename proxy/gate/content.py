@@ -1,12 +1,12 @@
 """Small blobs read whole from the upstream, never more than asked for and never without checking their digest."""
 
-from proxy.upstream.port import BrokenContentError, Upstream
+from proxy.upstream.port import BrokenContentError, ContentSource
 from scanning.errors import InvalidManifestError
 from scanning.oci.manifest import Descriptor
 from scanning.oci.names import Repository
 
 
-async def read_blob(upstream: Upstream, repository: Repository, blob: Descriptor, limit: int) -> bytes | None:
+async def read_blob(source: ContentSource, repository: Repository, blob: Descriptor, limit: int) -> bytes | None:
     """A blob of at most `limit` bytes, None if the repository does not have it.
 
     Raises `InvalidManifestError` if it is larger or has another size than its descriptor says (threat 45), and
@@ -14,7 +14,7 @@ async def read_blob(upstream: Upstream, repository: Repository, blob: Descriptor
     """
     if blob.size > limit:
         raise InvalidManifestError(f"blob {blob.digest} says it has {blob.size} bytes; at most {limit} are read here")
-    async with upstream.open_blob(repository, blob.digest) as stream:
+    async with source.open_blob(repository, blob.digest) as stream:
         if stream is None:
             return None
         if stream.size != blob.size:

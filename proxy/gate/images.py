@@ -4,25 +4,26 @@ import asyncio
 from collections.abc import Mapping
 
 from scanning.layers.overlay import assemble
-from scanning.oci.read import MAX_CONFIG_BYTES, check_descriptor_sizes, read_config
-from storage.layers import LayerRefusal
 
 from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.content import read_blob
 from proxy.gate.layers import LayerInspector
-from proxy.upstream.port import Upstream
+from proxy.upstream.port import ContentSource
 from scanning.errors import InvalidManifestError
 from scanning.facts import ImageFacts, LayerFacts
+from scanning.oci.classify import DOCUMENT_HEAD, check_documents
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import ImageConfig, Manifest, Platform
 from scanning.oci.names import Repository
+from scanning.oci.read import MAX_CONFIG_BYTES, check_descriptor_sizes, read_config
+from storage.layers import LayerRefusal
 
 
 class ImageInspector:
     """Facts of whole images."""
 
-    def __init__(self, upstream: Upstream, layers: LayerInspector) -> None:
-        self._upstream = upstream
+    def __init__(self, source: ContentSource, layers: LayerInspector) -> None:
+        self._source = source
         self._layers = layers
 
     async def check_blobs(self, repository: Repository, manifest: Manifest) -> None:
@@ -31,7 +32,7 @@ class ImageInspector:
         Raises `ManifestBlobUnknownError` or `InvalidManifestError`.
         """
         blobs = manifest.blobs
-        sizes = await asyncio.gather(*(self._upstream.blob_size(repository, blob.digest) for blob in blobs))
+        sizes = await asyncio.gather(*(self._source.blob_size(repository, blob.digest) for blob in blobs))
         known: Mapping[Digest, int] = {
             blob.digest: size for blob, size in zip(blobs, sizes, strict=True) if size is not None
         }
@@ -41,6 +42,18 @@ class ImageInspector:
                     f"blob {blob.digest} is not in repository {repository}; push it before the manifest"
                 )
         check_descriptor_sizes(manifest, known)
+
+    async def check_documents(self, repository: Repository, manifest: Manifest) -> None:
+        """What calls itself a signature holds documents, and nothing that a runtime could unpack (threat 46).
+
+        Raises `InvalidManifestError`.
+        """
+        heads: dict[Digest, bytes] = {}
+        for layer in manifest.layers:
+            async with self._source.open_blob(repository, layer.digest, 0, min(layer.size, DOCUMENT_HEAD)) as stream:
+                if stream is not None:
+                    heads[layer.digest] = b"".join([chunk async for chunk in stream.chunks])
+        check_documents(manifest, heads)
 
     async def inspect(self, repository: Repository, manifest: Manifest) -> ImageFacts:
         """What a container made from the image would see. What cannot be read becomes `problems`.
@@ -64,7 +77,7 @@ class ImageInspector:
     async def _config(self, repository: Repository, manifest: Manifest) -> ImageConfig:
         if manifest.config is None:
             raise InvalidManifestError("the image manifest has no configuration, so its layers cannot be verified")
-        content = await read_blob(self._upstream, repository, manifest.config, MAX_CONFIG_BYTES)
+        content = await read_blob(self._source, repository, manifest.config, MAX_CONFIG_BYTES)
         if content is None:
             raise ManifestBlobUnknownError(
                 f"configuration {manifest.config.digest} is not in repository {repository}; push it before the manifest"

@@ -6,18 +6,15 @@ Nothing is stored while judging; `record` stores a judgement in the caller's tra
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from scanning.oci.read import read_manifest
-from scanning.signatures.verify import verify
-from storage.database import Database, Transaction
 
 from proxy.clock import Clock
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.images import ImageInspector
-from proxy.gate.policy import PolicyFile, PolicyInForce
+from proxy.gate.policy import PolicyInForce
 from proxy.gate.signatures import SignatureFinder
-from proxy.upstream.port import StoredManifest, Upstream
+from proxy.upstream.port import ContentSource, StoredManifest
 from scanning.advisories.model import AdvisoryReport
 from scanning.documents import decode, encode
 from scanning.errors import InvalidManifestError
@@ -26,10 +23,13 @@ from scanning.judge import judge
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
+from scanning.oci.read import read_manifest
 from scanning.rules import Case
 from scanning.signatures.model import SignatureEvidence
+from scanning.signatures.verify import verify
 from scanning.verdict import Verdict, VerdictInputs
 from storage import documents, manifests, verdicts
+from storage.database import Database, Transaction
 
 _DEEPEST_INDEX = 4
 _MOST_CHILDREN = 256
@@ -71,15 +71,15 @@ class Judge:
     def __init__(
         self,
         database: Database,
-        upstream: Upstream,
+        source: ContentSource,
         images: ImageInspector,
         signatures: SignatureFinder,
         advisories: AdvisoryDesk,
-        policy: PolicyFile,
+        policy: Callable[[], PolicyInForce],
         clock: Clock,
     ) -> None:
         self._database = database
-        self._upstream = upstream
+        self._source = source
         self._images = images
         self._signatures = signatures
         self._advisories = advisories
@@ -91,9 +91,9 @@ class Judge:
 
         Raises the `UpstreamError` and `StorageError` families,
         `ManifestBlobUnknownError` for missing content, `BusyError` when inspection itself fails, and
-        `InvalidManifestError` for an index that is nested too deeply or lists too much.
+        `InvalidManifestError` for an index that is nested too deeply or lists too much, or a signature that is none.
         """
-        policy = self._policy.current
+        policy = self._policy()
         children = await self._judge_children(repository, manifest, place.depth)
         facts_document: bytes | None = None
         facts: ImageFacts | None = None
@@ -101,9 +101,11 @@ class Judge:
         if manifest.kind is ManifestKind.IMAGE:
             facts_document, facts = await self._facts(repository, manifest)
             advisories = await self._advisories.report(facts)
+        elif manifest.kind is ManifestKind.SIGNATURE:
+            await self._images.check_documents(repository, manifest)
         evidence = await self._evidence(repository, manifest, place.parents)
         evidence_document = encode(evidence)
-        now = self._clock()
+        now = await self._advisories.now(self._clock())
         inputs = VerdictInputs(
             manifest=manifest.digest,
             media_type=manifest.media_type,
@@ -131,7 +133,7 @@ class Judge:
             record = await manifests.find(tx, repository, digest)
         if record is not None:
             return StoredManifest(record.digest, record.media_type, record.body), record.held
-        return await self._upstream.get_manifest(repository, digest), False
+        return await self._source.get_manifest(repository, digest), False
 
     async def _judge_children(self, repository: Repository, manifest: Manifest, depth: int) -> tuple[Judgement, ...]:
         if not manifest.children:

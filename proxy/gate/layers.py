@@ -12,7 +12,7 @@ from storage.layers import LayerRefusal
 from proxy.clock import Clock
 from proxy.errors import BusyError, ManifestBlobUnknownError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
-from proxy.upstream.port import BrokenContentError, Upstream
+from proxy.upstream.port import BrokenContentError, ContentSource
 from scanning.errors import LimitExceededError, UnreadableLayerError
 from scanning.facts import LayerFacts
 from scanning.oci.digest import Digest
@@ -63,9 +63,9 @@ class LayerObserver:
 class LayerInspector:
     """The facts of layers, by digest."""
 
-    def __init__(self, database: Database, upstream: Upstream, pool: InspectionPool, clock: Clock) -> None:
+    def __init__(self, database: Database, source: ContentSource, pool: InspectionPool, clock: Clock) -> None:
         self._database = database
-        self._upstream = upstream
+        self._source = source
         self._pool = pool
         self._clock = clock
         self._running: dict[Digest, asyncio.Task[LayerOutcome]] = {}
@@ -120,7 +120,7 @@ class LayerInspector:
     async def _read_back(self, repository: Repository, digest: Digest) -> LayerOutcome:
         if digest.algorithm != "sha256":
             raise UnreadableLayerError(f"layers are read by their sha256 digest, and this one is named {digest}")
-        async with self._upstream.open_blob(repository, digest) as stream:
+        async with self._source.open_blob(repository, digest) as stream:
             if stream is None:
                 raise ManifestBlobUnknownError(
                     f"layer {digest} is not in repository {repository}; push it before the manifest"

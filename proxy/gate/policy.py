@@ -7,12 +7,18 @@ from pathlib import Path
 
 import structlog
 
-from config.errors import ConfigurationError, ImagegateError, Problem
+from config.defaults import Profile, profile_text
+from config.errors import ConfigurationError, ImagegateError
 from config.policy import Policy
-from config.policy_file import load_policy
+from config.policy_file import load_policy_file
 from scanning.oci.digest import Digest
+from storage import durable
 
 _log = structlog.get_logger(__name__)
+
+
+class PolicyFileError(ImagegateError):
+    """The policy file cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +38,18 @@ def in_force(policy: Policy) -> PolicyInForce:
 
 def read_policy(path: Path) -> PolicyInForce:
     """Read a policy file. Raises `ConfigurationError`."""
+    return in_force(load_policy_file(path))
+
+
+def write_profile(profile: Profile, path: Path, *, replace: bool = False) -> None:
+    """Write a shipped policy to `path`, whole or not at all. Raises `PolicyFileError`."""
+    if path.exists() and not replace:
+        raise PolicyFileError(f"{path} is there already; use --force to replace it, or --output for another file")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError((Problem(str(path), 0, 0, f"cannot be read: {error}"),)) from error
-    return in_force(load_policy(text, str(path)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.write(path, profile_text(profile).encode())
+    except OSError as error:
+        raise PolicyFileError(f"the policy cannot be written to {path}: {error.strerror or error}") from error
 
 
 class PolicyFile:

@@ -4,9 +4,6 @@ import asyncio
 from collections.abc import Iterable
 
 import structlog
-from scanning.oci.read import read_manifest
-from storage.audit import Event
-from storage.database import Database
 
 from config.errors import ImagegateError
 from proxy.gate.judgement import Judge, Judgement, record, record_manifest
@@ -14,8 +11,11 @@ from proxy.gate.trail import Target, Trail
 from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
+from scanning.oci.read import read_manifest
 from scanning.verdict import Outcome
 from storage import held_tags, manifests
+from storage.audit import Event
+from storage.database import Database
 
 _log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class Promotion:
                 return
             await record_manifest(tx, repository, judgement, held=False)
             for tag in tags:
-                await held_tags.drop(tx, repository, tag)
+                await held_tags.drop(tx, repository, tag, digest)
             target = Target(repository, digest, digest)
             names = ", ".join(tag.name for tag in tags)
             await self._trail.write(tx, Event.PROMOTE, None, target, verdict=judgement.verdict, detail=names)

@@ -8,11 +8,8 @@ gets only what a verdict admits: what nobody judged yet is judged first, once, a
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
-
-from scanning.oci.read import read_manifest
-from storage.audit import Event
-from storage.database import Database, Transaction
 
 from proxy.clock import Clock
 from proxy.errors import (
@@ -23,7 +20,7 @@ from proxy.errors import (
 )
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.judgement import Judge, record, record_manifest
-from proxy.gate.policy import PolicyFile
+from proxy.gate.policy import PolicyInForce
 from proxy.gate.refusal import refuse
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Action, Caller
@@ -32,8 +29,11 @@ from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest
 from scanning.oci.names import Reference, Repository, Tag
+from scanning.oci.read import read_manifest
 from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests, verdicts
+from storage.audit import Event
+from storage.database import Database, Transaction
 
 _LOOK_AGAIN = timedelta(seconds=60)
 """How long a verdict that does not admit stands before signatures that bypassed the gate are looked for."""
@@ -47,7 +47,7 @@ class Pull:
         database: Database,
         upstream: Upstream,
         judge: Judge,
-        policy: PolicyFile,
+        policy: Callable[[], PolicyInForce],
         advisories: AdvisoryDesk,
         trail: Trail,
         clock: Clock,
@@ -96,17 +96,17 @@ class Pull:
             return
         async with self._database.snapshot() as tx:
             holders = await manifests.holders(tx, repository, digest)
-            known = [await manifests.find(tx, repository, each) for each in holders]
-        for holder in known:
-            if holder is None or holder.held:
+        for holder in holders:
+            async with self._database.snapshot() as tx:
+                known = await manifests.find(tx, repository, holder)
+            if known is None or known.held:
                 continue
-            stored = StoredManifest(holder.digest, holder.media_type, holder.body)
-            verdict = await self._verdict_on(caller, repository, holder.digest, stored)
-            if verdict.enforced is Outcome.ADMIT:
+            stored = StoredManifest(known.digest, known.media_type, known.body)
+            if (await self._verdict_on(caller, repository, holder, stored)).enforced is Outcome.ADMIT:
                 return
         if not holders:
             raise BlobUnknownError(
-                f"no manifest that the gate has admitted in {repository} refers to blob {digest}; pull one that does first"
+                f"no manifest that the gate knows in {repository} refers to blob {digest}; pull the manifest first"
             )
         async with self._database.transaction() as tx:
             target = Target(repository, digest, digest)
@@ -146,7 +146,7 @@ class Pull:
             return None
         now = self._clock()
         unchanged = (
-            last.inputs.policy == self._policy.current.digest
+            last.inputs.policy == self._policy().digest
             and last.inputs.snapshot == self._advisories.in_force
             and (last.valid_until is None or now < last.valid_until)
         )

@@ -6,16 +6,16 @@ An error while looking is an error, never "unsigned".
 from collections.abc import Iterable
 
 import structlog
-from scanning.oci.read import read_manifest
-from scanning.signatures.discover import MAX_SIGNATURE_BLOB, documents, signature_tag, wanted_blobs
 from storage.database import Database
 
 from proxy.gate.content import read_blob
-from proxy.upstream.port import StoredManifest, Upstream
+from proxy.upstream.port import ContentSource, StoredManifest
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
+from scanning.oci.read import read_manifest
+from scanning.signatures.discover import MAX_SIGNATURE_BLOB, documents, signature_tag, wanted_blobs
 from scanning.signatures.model import SignatureDocument, SignatureEvidence
 from storage import manifests
 
@@ -28,9 +28,9 @@ _log = structlog.get_logger(__name__)
 class SignatureFinder:
     """Collects unverified signatures; verifying them is `scanning.signatures.verify`."""
 
-    def __init__(self, database: Database, upstream: Upstream) -> None:
+    def __init__(self, database: Database, source: ContentSource) -> None:
         self._database = database
-        self._upstream = upstream
+        self._source = source
 
     async def collect(self, repository: Repository, subjects: Iterable[Digest]) -> SignatureEvidence:
         """The signatures beside `subjects` (an image, and the indexes that list it), in a fixed order.
@@ -48,8 +48,8 @@ class SignatureFinder:
         async with self._database.snapshot() as tx:
             own = await manifests.referrers(tx, repository, subject)
         found = [StoredManifest(record.digest, record.media_type, record.body) for record in own]
-        found += await self._upstream.referrers(repository, subject)
-        tagged = await self._upstream.get_manifest(repository, signature_tag(subject))
+        found += await self._source.referrers(repository, subject)
+        tagged = await self._source.get_manifest(repository, signature_tag(subject))
         if tagged is not None:
             found.append(tagged)
         return {stored.digest: stored for stored in found}
@@ -71,7 +71,7 @@ class SignatureFinder:
     async def _fetch(self, repository: Repository, manifest: Manifest) -> dict[Digest, bytes]:
         fetched: dict[Digest, bytes] = {}
         for blob in wanted_blobs(manifest):
-            content = await read_blob(self._upstream, repository, blob, MAX_SIGNATURE_BLOB)
+            content = await read_blob(self._source, repository, blob, MAX_SIGNATURE_BLOB)
             if content is not None:
                 fetched[blob.digest] = content
         return fetched

@@ -83,12 +83,30 @@ class Upload:
     offset: int
 
 
-class Upstream(Protocol):
-    """What the gate needs of a registry. Every method may raise the `UpstreamError` family (or `StorageError`)."""
+class ContentSource(Protocol):
+    """Where manifests and blobs can be read: all that judging an image needs."""
 
     async def get_manifest(self, repository: Repository, reference: Reference) -> StoredManifest | None:
         """Fetch a manifest once; None if there is none. By digest, the body is verified."""
         ...
+
+    async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
+        """A blob's size in bytes if this repository has it, else None."""
+        ...
+
+    def open_blob(
+        self, repository: Repository, digest: Digest, start: int = 0, end: int | None = None
+    ) -> AbstractAsyncContextManager[BlobStream | None]:
+        """Open a blob, or part of it; None if this repository does not have it. The caller checks the bounds."""
+        ...
+
+    async def referrers(self, repository: Repository, subject: Digest) -> tuple[StoredManifest, ...]:
+        """The manifests whose subject is `subject`, as far as the upstream itself knows them."""
+        ...
+
+
+class Upstream(ContentSource, Protocol):
+    """What the gate needs of a registry. Every method may raise the `UpstreamError` family (or `StorageError`)."""
 
     async def put_manifest(self, repository: Repository, reference: Reference, media_type: str, body: bytes) -> None:
         """Store a manifest; durable when it returns."""
@@ -100,16 +118,6 @@ class Upstream(Protocol):
 
     async def delete_tag(self, repository: Repository, tag: Tag) -> bool:
         """Remove a tag only; False if there is none. Raises `UpstreamRefusedError` where it cannot."""
-        ...
-
-    async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
-        """A blob's size in bytes if this repository has it, else None."""
-        ...
-
-    def open_blob(
-        self, repository: Repository, digest: Digest, start: int = 0, end: int | None = None
-    ) -> AbstractAsyncContextManager[BlobStream | None]:
-        """Open a blob, or part of it; None if this repository does not have it. The caller checks the bounds."""
         ...
 
     async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
@@ -146,10 +154,6 @@ class Upstream(Protocol):
 
     async def repositories(self) -> tuple[Repository, ...]:
         """All repositories in lexical order."""
-        ...
-
-    async def referrers(self, repository: Repository, subject: Digest) -> tuple[StoredManifest, ...]:
-        """The manifests whose subject is `subject`, as far as the upstream itself knows them."""
         ...
 
     async def check(self) -> None:

@@ -65,7 +65,7 @@ def test_every_mistake_is_told_with_where_it_was_made(monkeypatch: pytest.Monkey
     monkeypatch.setenv("IMAGEGATE_STATEDIR", "/x")
     monkeypatch.setenv("IMAGEGATE_TOKENS__LIFETIME_SECONDS", "soon")
     monkeypatch.setenv("IMAGEGATE_UPSTREAM__PASWORD", "hunter2")
-    file = "listen:\n  prt: 1\n  port: 70000\nfeeds: {warn_after_hours: 100}\n_policy_file: x\n"
+    file = "listen:\n  prt: 1\n  port: 70000\nfeeds: {warn_after_hours: 0}\n_policy_file: x\n"
     found = problems(file, {"throttle": {"failures": 0}})
     assert found == [
         "environment IMAGEGATE_STATEDIR: statedir: this key is not known; did you mean state_dir?",
@@ -77,7 +77,7 @@ def test_every_mistake_is_told_with_where_it_was_made(monkeypatch: pytest.Monkey
         "environment IMAGEGATE_UPSTREAM__PASWORD: upstream.pasword: this key is not known; did you mean password?",
         "f.yaml:2:3: listen.prt: this key is not known; did you mean port?",
         "f.yaml:3:3: listen.port: the value should be less than or equal to 65535",
-        "f.yaml:4:9: feeds.warn_after_hours: is more than stop_after_hours; it comes first",
+        "f.yaml:4:9: feeds.warn_after_hours: the value should be greater than or equal to 1",
         "f.yaml:5:1: _policy_file: this key is not known; did you mean policy_file?",
     ]
     assert "hunter2" not in "\n".join(found)

@@ -279,7 +279,7 @@ WAIVER = {
 
 def test_t86_a_waiver_is_bound_to_its_finding_repository_digest_and_time() -> None:
     found = case(findings=(FINDING,))
-    deny = {"findings": {}}
+    deny: dict[str, Any] = {"findings": {}}
     waived = judge(found, policy(waivers=[WAIVER], deny=deny), NOW)
     assert waived.outcome is Outcome.ADMIT
     assert waived.waived == (f"CVE-2026-84782 {OPENSSL.purl}",)

@@ -1,0 +1,168 @@
+"""`imagegate check IMAGE`: what would the gate say? For developers and CI, before anything is pushed.
+
+Exit status: 0 admitted, 1 refused or quarantined, 2 could not judge.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+from config.defaults import Profile, profile_text
+from config.policy import Policy
+from config.policy_file import load_policy, load_policy_file
+from config.settings import Settings
+from proxy.cli.find_image import FoundImage, find_image
+from proxy.cli.output import complain
+from proxy.cli.session import settings_for
+from proxy.clock import utc_now
+from proxy.errors import ManifestUnknownError
+from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.images import ImageInspector
+from proxy.gate.judgement import Judge
+from proxy.gate.layers import LayerInspector
+from proxy.gate.policy import in_force
+from proxy.gate.report import report
+from proxy.gate.signatures import SignatureFinder
+from proxy.inspection.build import inspection_pool
+from proxy.upstream.port import BlobStream, ContentSource, StoredManifest
+from scanning.documents import encode
+from scanning.oci.digest import Digest
+from scanning.oci.names import Reference, Repository
+from scanning.oci.read import read_manifest
+from scanning.verdict import Outcome, Verdict
+from storage.database import Database
+from storage.snapshots import Snapshots
+
+
+class Format(StrEnum):
+    """How the answer is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("check")(_check)
+
+
+def _check(
+    context: typer.Context,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="An OCI layout folder, an oci-archive file, or a reference.")
+    ],
+    repository: Annotated[str, typer.Option(help="Judge it as if pushed to this repository, such as team/app.")] = "",
+    policy: Annotated[
+        Path | None, typer.Option(help="A policy file; else the gate's own, else the evaluation profile.")
+    ] = None,
+    before_signing: Annotated[
+        bool, typer.Option("--before-signing", help="Do not ask for signatures: it will be signed after the push.")
+    ] = False,
+    output: Annotated[Format, typer.Option("--format", help="table for people, json for programs.")] = Format.TABLE,
+) -> None:
+    """Ask what the gate would say about an image. Status 0: admitted, 1: refused or quarantined, 2: cannot judge."""
+    settings = settings_for(context)
+    rules = _policy(settings, policy)
+    verdict = asyncio.run(_judge(settings, image, repository, _without_signatures(rules) if before_signing else rules))
+    typer.echo(encode(verdict).decode() if output is Format.JSON else report(verdict), nl=output is Format.JSON)
+    if verdict.outcome is not Outcome.ADMIT:
+        raise typer.Exit(1)
+
+
+def _policy(settings: Settings, chosen: Path | None) -> Policy:
+    if chosen is not None:
+        return load_policy_file(chosen)
+    if settings.policy_path.exists():
+        return load_policy_file(settings.policy_path)
+    complain(f"There is no policy at {settings.policy_path}: judging under the evaluation profile.")
+    return load_policy(profile_text(Profile.EVALUATION), "evaluation.yaml")
+
+
+def _without_signatures(policy: Policy) -> Policy:
+    rules = tuple(
+        rule.model_copy(update={"require": rule.require.model_copy(update={"signatures": None})})
+        for rule in policy.rules
+    )
+    return policy.model_copy(update={"rules": rules})
+
+
+async def _judge(settings: Settings, named: str, repository: str, policy: Policy) -> Verdict:
+    async with find_image(settings, named, repository) as found:
+        stored = await found.source.get_manifest(found.repository, found.reference)
+        if stored is None:
+            raise ManifestUnknownError(f"there is no image {named}")
+        manifest = read_manifest(stored.body, stored.media_type)
+        async with _judge_of(settings, found, policy) as judge:
+            return (await judge.judge(found.repository, manifest, stored.body)).verdict
+
+
+@asynccontextmanager
+async def _judge_of(settings: Settings, found: FoundImage, policy: Policy) -> AsyncIterator[Judge]:
+    """The gate's own judge, over a database that is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="imagegate-check-") as folder, _progress() as progress:
+        database = await Database.open(f"sqlite+aiosqlite:///{folder}/check.sqlite3")
+        pool = inspection_pool(settings.inspection)
+        source = _Watched(found.source, progress)
+        try:
+            await pool.start()
+            layers = LayerInspector(database, source, pool, utc_now)
+            rules = in_force(policy)
+            yield Judge(
+                database,
+                source,
+                ImageInspector(source, layers),
+                SignatureFinder(database, source),
+                AdvisoryDesk(Snapshots(settings.advisories_path)),
+                lambda: rules,
+                utc_now,
+            )
+        finally:
+            await pool.close()
+            await database.close()
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+class _Watched:
+    """A source whose blobs move a progress bar while they are read."""
+
+    def __init__(self, source: ContentSource, progress: Progress) -> None:
+        self._source = source
+        self._progress = progress
+
+    async def get_manifest(self, repository: Repository, reference: Reference) -> StoredManifest | None:
+        return await self._source.get_manifest(repository, reference)
+
+    async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
+        return await self._source.blob_size(repository, digest)
+
+    async def referrers(self, repository: Repository, subject: Digest) -> tuple[StoredManifest, ...]:
+        return await self._source.referrers(repository, subject)
+
+    @asynccontextmanager
+    async def open_blob(
+        self, repository: Repository, digest: Digest, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[BlobStream | None]:
+        async with self._source.open_blob(repository, digest, start, end) as stream:
+            if stream is None:
+                yield None
+                return
+            task = self._progress.add_task(f"inspecting {digest.short}", total=stream.size)
+            yield BlobStream(stream.size, stream.start, stream.end, self._count(stream, task))
+
+    async def _count(self, stream: BlobStream, task: TaskID) -> AsyncIterator[bytes]:
+        async for chunk in stream.chunks:
+            self._progress.advance(task, len(chunk))
+            yield chunk

@@ -1,0 +1,106 @@
+"""Finds the image that a person names at the terminal: a layout folder, an archive, or a reference to a registry."""
+
+import base64
+import binascii
+import json
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.errors import ImagegateError
+from config.settings import Settings
+from proxy.cli.local_state import open_state, open_upstream
+from proxy.upstream.connection import RemoteOptions
+from proxy.upstream.credentials import Login
+from proxy.upstream.layout import OciLayout, open_layout
+from proxy.upstream.origin import Origin
+from proxy.upstream.port import ContentSource
+from proxy.upstream.remote import RemoteUpstream
+from scanning.oci.names import ImageReference, Reference, Repository
+
+_LOCAL = re.compile(r"(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?")
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
+
+
+class ImageNotFoundError(ImagegateError):
+    """What a person named is no image that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image and where to read it."""
+
+    source: ContentSource
+    repository: Repository
+    reference: Reference
+
+
+@asynccontextmanager
+async def find_image(settings: Settings, named: str, repository: str) -> AsyncIterator[FoundImage]:
+    """Open what `named` means: an existing path, `host/name:tag`, or `name:tag` of the configured upstream.
+
+    `repository` is the name to judge a path under; "" makes one of the file's name. Raises the `ImagegateError`
+    family.
+    """
+    host, slash, rest = named.partition("/")
+    if local := _local_image(Path(named), repository):
+        yield local
+    elif slash and (_LOCAL.fullmatch(host) or "." in host or ":" in host):
+        image = ImageReference.parse(rest)
+        remote = RemoteUpstream(_options(settings, host))
+        try:
+            yield FoundImage(remote, Repository(repository) if repository else image.repository, image.reference)
+        finally:
+            await remote.close()
+    else:
+        image = ImageReference.parse(named)
+        async with open_state(settings) as state, open_upstream(settings, state.database) as upstream:
+            yield FoundImage(upstream, image.repository, image.reference)
+
+
+def _local_image(path: Path, repository: str) -> FoundImage | None:
+    if not path.exists():
+        return None
+    layout = open_layout(path)
+    return FoundImage(layout, Repository(repository or _name_of(path)), _only_root(layout, path))
+
+
+def _only_root(layout: OciLayout, path: Path) -> Reference:
+    roots = layout.roots()
+    if len(set(roots.values())) != 1:
+        raise ImageNotFoundError(
+            f"{path} holds {len(roots)} images ({', '.join(roots)}); make a layout of the one to check"
+        )
+    return next(iter(roots.values()))
+
+
+def _name_of(path: Path) -> str:
+    name = _NOT_IN_A_NAME.sub("-", path.resolve().name.removesuffix(".tar").lower()).strip("-")
+    return name or "image"
+
+
+def _options(settings: Settings, host: str) -> RemoteOptions:
+    scheme = "http" if _LOCAL.fullmatch(host) else "https"
+    try:
+        origin = Origin.parse(f"{scheme}://{host}")
+    except ValueError as error:
+        raise ImageNotFoundError(f"{host} is not a registry's address: {error}") from error
+    trusted = frozenset(Origin.parse(text) for text in settings.upstream.token_origins)
+    return RemoteOptions(origin=origin, login=_login(host), token_origins=trusted)
+
+
+def _login(host: str) -> Login:
+    """What `docker login` or `podman login` has kept for this registry."""
+    folders = [os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))]
+    files = [os.environ.get("REGISTRY_AUTH_FILE", ""), *(f"{folder}/config.json" for folder in folders)]
+    for file in filter(None, files):
+        try:
+            kept = json.loads(Path(file).read_text())["auths"][host]["auth"]
+            username, _, password = base64.b64decode(kept, validate=True).decode().partition(":")
+        except (OSError, ValueError, KeyError, TypeError, binascii.Error):
+            continue
+        return Login(username, password)
+    return Login()

@@ -1,0 +1,116 @@
+"""`imagegate image show REF`: what is in an image, as the gate saw it, and what it decided about it."""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from config.settings import Settings
+from proxy.cli.local_state import LocalState, open_state, open_upstream
+from proxy.cli.output import printable
+from proxy.cli.session import settings_for
+from proxy.errors import ManifestUnknownError
+from proxy.gate.report import report
+from scanning.documents import encode
+from scanning.oci.digest import Digest
+from scanning.oci.names import ImageReference
+from scanning.rules import Case
+from scanning.verdict import Verdict
+from storage import held_tags, verdicts
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    commands = typer.Typer(help="What is in the images behind the gate.", no_args_is_help=True)
+    commands.command("show")(_show)
+    app.add_typer(commands, name="image")
+
+
+def _show(
+    context: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="team/app:1.2 or team/app@sha256:…")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Show an image's packages, tools, findings and signatures, and why it was admitted or not."""
+    image = ImageReference.parse(reference)
+    cases = asyncio.run(_cases(settings_for(context), image))
+    if as_json:
+        typer.echo(json.dumps([_document(verdict, case) for verdict, case in cases], indent=2))
+        return
+    console = Console(markup=False, highlight=False)
+    for verdict, case in cases:
+        console.print(report(verdict))
+        for table in _tables(case):
+            console.print(table)
+            console.print()
+
+
+async def _cases(settings: Settings, image: ImageReference) -> list[tuple[Verdict, Case]]:
+    """The image's last verdict and what it was made of; for an index, those of its images as well."""
+    async with open_state(settings) as state:
+        digest = await _resolve(settings, state, image)
+        async with state.database.snapshot() as tx:
+            newest = await verdicts.latest(tx, image.repository, digest)
+        if newest is None:
+            raise ManifestUnknownError(f"{image} was never judged: pull it through the gate once")
+        found = [newest]
+        for child in newest.inputs.children:
+            found.append(await state.replay.get(child))  # noqa: PERF401 (an await for each)
+        return [(verdict, (await state.replay.case(verdict))[0]) for verdict in found]
+
+
+async def _resolve(settings: Settings, state: LocalState, image: ImageReference) -> Digest:
+    if isinstance(image.reference, Digest):
+        return image.reference
+    async with state.database.snapshot() as tx:
+        held = await held_tags.find(tx, image.repository, image.reference)
+    if held is not None:
+        return held
+    async with open_upstream(settings, state.database) as upstream:
+        stored = await upstream.get_manifest(image.repository, image.reference)
+    if stored is None:
+        raise ManifestUnknownError(f"there is no {image}, neither behind the gate nor in quarantine")
+    return stored.digest
+
+
+def _tables(case: Case) -> list[Table]:
+    facts = case.facts
+    if facts is None:
+        return []
+    packages = Table("package", "version", "purl", "from", title=f"Packages ({len(facts.packages)})", box=None)
+    for package in facts.packages:
+        packages.add_row(*(printable(text) for text in (package.name, package.version, package.purl, package.path)))
+    tools = Table("tool", "kind", "path", "package", title=f"Tools ({len(facts.tools)})", box=None)
+    for tool in facts.tools:
+        tools.add_row(*(printable(text) for text in (tool.name, tool.kind, tool.path, tool.package)))
+    findings = Table(
+        "id",
+        "package",
+        "version",
+        "severity",
+        "fixed in",
+        title=f"Findings ({len(case.advisories.findings)})",
+        box=None,
+    )
+    for finding in case.advisories.findings:
+        findings.add_row(
+            finding.name, finding.package, finding.version, finding.severity, finding.fixed_version or "no fix"
+        )
+    signatures = Table("signer", "format", "over", title=f"Signatures ({len(case.signatures.verified)})", box=None)
+    for verified in case.signatures.verified:
+        signatures.add_row(verified.signer, verified.format, str(verified.subject))
+    for failed in case.signatures.failed:
+        signatures.add_row("not counted", printable(failed.reason), str(failed.manifest))
+    return [packages, tools, findings, signatures]
+
+
+def _document(verdict: Verdict, case: Case) -> dict[str, Any]:
+    return {
+        "verdict": json.loads(encode(verdict)),
+        "facts": json.loads(encode(case.facts)) if case.facts else None,
+        "advisories": json.loads(encode(case.advisories)),
+        "signatures": json.loads(encode(case.signatures)),
+    }

@@ -1,0 +1,119 @@
+"""`imagegate token create|list|revoke`: who may use the gate."""
+
+import asyncio
+import getpass
+import socket
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from storage.grants import Grant
+
+from config.durations import parse_duration
+from config.patterns import RepositoryPattern
+from config.settings import Settings
+from proxy.cli.local_state import open_state
+from proxy.cli.output import complain, printable
+from proxy.cli.session import settings_for
+from proxy.clock import utc_now
+from proxy.identity import tokens
+from proxy.identity.principal import Role
+from proxy.identity.tokens import Administrator, NewGrant, OpaqueToken
+from storage import grants
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    commands = typer.Typer(help="Access tokens: who may push and pull.", no_args_is_help=True)
+    commands.command("create")(_create)
+    commands.command("list")(_list)
+    commands.command("revoke")(_revoke)
+    app.add_typer(commands, name="token")
+
+
+def administrator() -> Administrator:
+    """The person at this terminal, for the audit."""
+    return Administrator(getpass.getuser(), socket.gethostname())
+
+
+def _create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What it is for, such as ci-team-a.", metavar="NAME")],
+    role: Annotated[
+        Role, typer.Option(help="admin: everything; developer: push and pull; operator: pull what is vetted.")
+    ] = Role.OPERATOR,
+    repository: Annotated[
+        list[str] | None, typer.Option(help="A pattern of repositories, such as team/**; may be repeated.")
+    ] = None,
+    expires: Annotated[str, typer.Option(help="How long it lives, such as 90d or 12h; empty: until revoked.")] = "",
+) -> None:
+    """Make a token. It is printed once, on standard output, and kept nowhere."""
+    now = utc_now()
+    patterns = tuple(RepositoryPattern(text) for text in (repository or ["**"]))
+    new = NewGrant(name, role, patterns, now + _lifetime(expires) if expires else None)
+    grant, token = asyncio.run(_make(context, new, now))
+    until = f", until {grant.expires_at:%Y-%m-%d %H:%M} UTC" if grant.expires_at else ""
+    typer.echo(
+        f"{grant.role} on {', '.join(grant.repositories)}{until}; revoke: imagegate token revoke {grant.id}", err=True
+    )
+    typer.echo(token.text)
+
+
+def _list(context: typer.Context) -> None:
+    """List tokens, newest first. Secrets are not kept, so they cannot be shown."""
+    now = utc_now()
+    found = asyncio.run(_all(settings_for(context)))
+    table = Table("id", "name", "role", "repositories", "created (UTC)", "by", "state", box=None, pad_edge=False)
+    for grant in sorted(found, key=lambda grant: grant.created_at, reverse=True):
+        table.add_row(
+            grant.id,
+            printable(grant.name),
+            grant.role,
+            " ".join(grant.repositories),
+            f"{grant.created_at:%Y-%m-%d %H:%M}",
+            printable(grant.created_by),
+            _state(grant, now),
+        )
+    Console(markup=False, highlight=False).print(table if found else "No tokens yet: imagegate token create NAME")
+
+
+def _revoke(
+    context: typer.Context, token_id: Annotated[str, typer.Argument(metavar="ID", help="The id token list shows.")]
+) -> None:
+    """End a token. It is refused everywhere within 5 seconds."""
+    if not asyncio.run(_end(settings_for(context), token_id)):
+        complain(f"There is no live token {token_id}; imagegate token list shows them.")
+        raise typer.Exit(1)
+    typer.echo(f"Token {token_id} is revoked; it is refused everywhere within 5 seconds.")
+
+
+def _lifetime(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--expires") from error
+
+
+def _state(grant: Grant, now: datetime) -> str:
+    if grant.revoked_at is not None:
+        return f"revoked {grant.revoked_at:%Y-%m-%d %H:%M}"
+    if grant.expires_at is None:
+        return "live"
+    return f"{'until' if grant.is_alive(now) else 'expired'} {grant.expires_at:%Y-%m-%d %H:%M}"
+
+
+async def _make(context: typer.Context, new: NewGrant, now: datetime) -> tuple[Grant, OpaqueToken]:
+    async with open_state(settings_for(context)) as state:
+        return await tokens.create(state.database, new, administrator(), now)
+
+
+async def _all(settings: Settings) -> tuple[Grant, ...]:
+    async with open_state(settings) as state, state.database.snapshot() as tx:
+        return await grants.list_all(tx)
+
+
+async def _end(settings: Settings, token_id: str) -> bool:
+    async with open_state(settings) as state:
+        return await tokens.revoke(state.database, token_id, administrator(), utc_now())

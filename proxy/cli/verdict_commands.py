@@ -1,0 +1,101 @@
+"""`imagegate verdict show|list|replay`: what the gate decided, and why."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from config.settings import Settings
+from proxy.cli.gate_client import GateClient, gate_client
+from proxy.cli.local_state import open_state
+from proxy.cli.output import printable
+from proxy.cli.session import settings_for
+from proxy.gate.report import headline, report
+from scanning.documents import encode
+from scanning.oci.names import Repository
+from scanning.verdict import Outcome, Verdict
+from storage import verdicts
+
+GateOption = Annotated[
+    str, typer.Option("--gate", envvar="IMAGEGATE_GATE", help="Ask this gate over HTTP, such as http://127.0.0.1:5000.")
+]
+TokenOption = Annotated[str, typer.Option("--token", envvar="IMAGEGATE_TOKEN", help="The token to ask it with.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    commands = typer.Typer(help="What the gate decided, and why.", no_args_is_help=True)
+    commands.command("show")(_show)
+    commands.command("list")(_list)
+    commands.command("replay")(_replay)
+    app.add_typer(commands, name="verdict")
+
+
+def _show(
+    context: typer.Context,
+    verdict_id: Annotated[str, typer.Argument(metavar="ID", help="The id a refusal names.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The whole document.")] = False,
+    gate: GateOption = "",
+    token: TokenOption = "",
+) -> None:
+    """Explain a verdict: every reason, every warning, and what it was made of."""
+    client = gate_client(gate, token)
+    verdict = asyncio.run(_fetch(client, settings_for(context), verdict_id))
+    typer.echo(encode(verdict).decode() if as_json else report(verdict), nl=as_json)
+
+
+def _list(
+    context: typer.Context,
+    repository: Annotated[str, typer.Option(help="Only of this repository.")] = "",
+    outcome: Annotated[Outcome | None, typer.Option(help="Only with this outcome.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
+) -> None:
+    """List the newest verdicts."""
+    wanted = Repository(repository) if repository else None
+    found = asyncio.run(_newest(settings_for(context), wanted, outcome, limit))
+    table = Table("id", "judged (UTC)", "outcome", "image", "first reason", box=None, pad_edge=False)
+    for verdict in found:
+        reasons = verdict.violations or verdict.warnings
+        table.add_row(
+            verdict.id,
+            f"{verdict.judged_at:%Y-%m-%d %H:%M:%S}",
+            f"{verdict.outcome}{' (audit)' if verdict.enforced is not verdict.outcome else ''}",
+            f"{verdict.repository}@{verdict.digest.algorithm}:{verdict.digest.short}…",
+            printable(f"{reasons[0].subject} [{reasons[0].rule}]") if reasons else "",
+        )
+    Console(markup=False, highlight=False).print(table if found else "No verdicts yet.")
+
+
+def _replay(
+    context: typer.Context,
+    verdict_id: Annotated[str, typer.Argument(metavar="ID", help="The verdict to make again.")],
+) -> None:
+    """Make a verdict again from what it names; exit status 1 if the answer differs."""
+    old, new = asyncio.run(_again(settings_for(context), verdict_id))
+    if old == new:
+        typer.echo(f"The same answer: {headline(old)}, {len(old.violations)} reasons, {len(old.warnings)} warnings.")
+        return
+    typer.echo(f"A different answer.\n\nThen:\n{report(old)}\nNow:\n{report(new)}", nl=False)
+    raise typer.Exit(1)
+
+
+async def _fetch(client: GateClient | None, settings: Settings, verdict_id: str) -> Verdict:
+    if client is not None:
+        return await client.verdict(verdict_id)
+    async with open_state(settings) as state:
+        return await state.replay.get(verdict_id)
+
+
+async def _newest(
+    settings: Settings, repository: Repository | None, outcome: Outcome | None, limit: int
+) -> tuple[Verdict, ...]:
+    async with open_state(settings) as state, state.database.snapshot() as tx:
+        return await verdicts.list_newest(tx, repository=repository, outcome=outcome, limit=limit)
+
+
+async def _again(settings: Settings, verdict_id: str) -> tuple[Verdict, Verdict]:
+    async with open_state(settings) as state:
+        old = await state.replay.get(verdict_id)
+        return old, await state.replay.again(old)

@@ -1,0 +1,55 @@
+"""Puts the use cases of the gate together."""
+
+from dataclasses import dataclass
+
+from proxy.clock import Clock
+from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.gate import Gate
+from proxy.gate.images import ImageInspector
+from proxy.gate.judgement import Judge
+from proxy.gate.layers import LayerInspector
+from proxy.gate.policy import PolicyFile
+from proxy.gate.promotion import Promotion
+from proxy.gate.pull import Pull
+from proxy.gate.push import Push
+from proxy.gate.signatures import SignatureFinder
+from proxy.gate.trail import Trail
+from proxy.inspection.pool import InspectionPool
+from proxy.upstream.port import Upstream
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class GateParts:
+    """What a gate stands on. `public_url` is the address that refusals name."""
+
+    database: Database
+    upstream: Upstream
+    pool: InspectionPool
+    policy: PolicyFile
+    advisories: AdvisoryDesk
+    clock: Clock
+    public_url: str
+
+
+def build_gate(parts: GateParts) -> Gate:
+    """Make a gate; what it stands on stays the caller's to close."""
+    database, upstream, clock = parts.database, parts.upstream, parts.clock
+    layers = LayerInspector(database, upstream, parts.pool, clock)
+    images = ImageInspector(upstream, layers)
+    signatures = SignatureFinder(database, upstream)
+    judge = Judge(database, upstream, images, signatures, parts.advisories, lambda: parts.policy.current, clock)
+    trail = Trail(clock)
+    promotion = Promotion(database, upstream, judge, trail)
+    pull = Pull(
+        database,
+        upstream,
+        judge,
+        lambda: parts.policy.current,
+        parts.advisories,
+        trail,
+        clock,
+        parts.public_url,
+    )
+    push = Push(database, images, judge, promotion, trail, parts.public_url)
+    return Gate(database, upstream, layers, push, pull, promotion, trail)

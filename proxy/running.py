@@ -1,0 +1,165 @@
+"""A gate from start to end: opens everything in the settings, keeps it up to date, and closes it in reverse order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import structlog
+
+from config.defaults import Profile
+from config.errors import ImagegateError
+from config.policy import Policy
+from config.settings import Feeds, Settings
+from proxy.clock import utc_now
+from proxy.feeds.fetch import update
+from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.build import GateParts, build_gate
+from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
+from proxy.gate.promotion import Promotion
+from proxy.inspection.build import inspection_pool
+from proxy.services import Parts, Services, assemble
+from proxy.upstream.build import build_upstream
+from storage import audit, documents
+from storage.audit import AuditRecord, Event
+from storage.content.filesystem import FilesystemContent
+from storage.database import Database
+from storage.snapshots import Snapshots
+
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """Open a gate and keep it up to date while the caller uses it.
+
+    Raises `ConfigurationError`, `StorageError`, or `InspectionFailedError` if it cannot start.
+    """
+    _prepare(settings)
+    async with AsyncExitStack() as stack:
+        policy = PolicyFile(settings.policy_path)
+        database = await Database.open(settings.database)
+        stack.push_async_callback(database.close)
+        upstream = build_upstream(settings.upstream, database, FilesystemContent(settings.content_path))
+        stack.push_async_callback(upstream.close)
+        pool = inspection_pool(settings.inspection)
+        stack.push_async_callback(pool.close)
+        await pool.start()
+        snapshots = Snapshots(settings.advisories_path)
+        desk = AdvisoryDesk(snapshots)
+        parts = GateParts(database, upstream, pool, policy, desk, utc_now, settings.public_origin)
+        gate = build_gate(parts)
+
+        async def warnings() -> tuple[str, ...]:
+            return _warnings(settings.feeds, policy, desk)
+
+        services = await assemble(settings, Parts(database, upstream, gate, {}, warnings))
+        stack.push_async_callback(services.close)
+        background = Background(settings, database, policy, desk, snapshots, gate.promotion)
+        await stack.enter_async_context(background.at_work())
+        yield services
+
+
+class Background:
+    """What goes on beside the requests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        policy: PolicyFile,
+        desk: AdvisoryDesk,
+        snapshots: Snapshots,
+        promotion: Promotion,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._policy = policy
+        self._desk = desk
+        self._snapshots = snapshots
+        self._promotion = promotion
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Watch policy and advisories, promote what may go upstream, refresh feeds; until left."""
+        jobs = [self._policy.watch(self._policy_changed), self._desk.watch(self._reconsider), self._reconsider()]
+        if self._settings.feeds.refresh_hours:
+            jobs.append(self._refresh_feeds())
+        tasks = [asyncio.create_task(job) for job in jobs]
+        for task in tasks:
+            task.add_done_callback(_tell_failure)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _policy_changed(self, policy: PolicyInForce) -> None:
+        record = AuditRecord(
+            at=utc_now(),
+            event=Event.POLICY_CHANGED,
+            actor="imagegate",
+            address="",
+            outcome="in force",
+            digest=str(policy.digest),
+            detail=str(self._settings.policy_path),
+        )
+        async with self._database.transaction() as tx:
+            await documents.put(tx, policy.text)
+            await audit.append(tx, record)
+        await self._reconsider()
+
+    async def _reconsider(self) -> None:
+        try:
+            await self._promotion.reconsider_all()
+        except ImagegateError as error:
+            _log.error("what is held was not judged again", problem=str(error))
+
+    async def _refresh_feeds(self) -> None:
+        feeds = self._settings.feeds
+        async with aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    report = await update(feeds.url, feeds.ecosystems, self._snapshots, session, utc_now())
+                    for result in report.results:
+                        if result.problem:
+                            _log.error("advisories not refreshed", ecosystem=result.ecosystem, problem=result.problem)
+                except ImagegateError as error:
+                    _log.error("advisories not refreshed", problem=str(error))
+                await asyncio.sleep(timedelta(hours=feeds.refresh_hours).total_seconds())
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    """A job that ends by itself with an error is a mistake of ours; it must not end in silence."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("a background job has ended", exc_info=task.exception())
+
+
+def _prepare(settings: Settings) -> None:
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path: Path = settings.policy_path
+    if not settings.policy_file and not path.exists():
+        write_profile(Profile.EVALUATION, path)
+
+
+def _warnings(feeds: Feeds, policy: PolicyFile, desk: AdvisoryDesk) -> tuple[str, ...]:
+    """What an operator should know although requests are answered."""
+    said: list[str] = []
+    if policy.problem:
+        said.append(f"the policy file is broken, the policy read before it stays in force: {policy.problem}")
+    basis = desk.basis()
+    if basis.fetched_at is None:
+        said.append("there is no advisory data, so vulnerable packages are not found: imagegate feeds update")
+    elif utc_now() - basis.fetched_at > timedelta(hours=feeds.warn_after_hours):
+        said.append(f"the advisory data is from {basis.fetched_at:%Y-%m-%d %H:%M} UTC: imagegate feeds update")
+    if not _asks_for_signatures(policy.current.policy):
+        said.append("no rule of the policy asks for signatures with effect quarantine or reject")
+    return tuple(said)
+
+
+def _asks_for_signatures(policy: Policy) -> bool:
+    wanted = (rule.require.signatures for rule in policy.rules)
+    return any(signatures is not None and signatures.effect != "warn" for signatures in wanted)

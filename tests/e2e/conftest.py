@@ -1,0 +1,156 @@
+"""Gates in front of both upstreams, real clients, real images, and a key to sign with."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.clients import Client, Docker, DockerDaemon, Podman, Said, Skopeo, run
+from tests.e2e.running_gate import RunningGate
+from tests.images import TestImage
+from tests.real_images import KINDS, real_image
+from tests.registries import RealRegistry, docker_registry
+
+__all__ = ["docker_registry"]
+
+_DENIED_TOOLS = ["ssh-client", "ssh-server", "netcat", "telnet"]
+
+
+def need(*tools: str) -> None:
+    """Skip where a real tool is missing, and say which."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A running gate with a token for each role."""
+
+    running: RunningGate
+    admin: str
+    developer: str
+    operator: str
+
+    @property
+    def host(self) -> str:
+        """What stands before the repository in a reference."""
+        return self.running.host
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A cosign key pair; its password is empty."""
+
+    folder: Path
+
+    @property
+    def public(self) -> str:
+        """The public key, PEM."""
+        return (self.folder / "cosign.pub").read_text()
+
+    def sign(self, gate: Gate, reference: str, token: str, *options: str) -> Said:
+        """Sign an image where it lies, as its pusher would."""
+        need("cosign")
+        login = ("cosign", "login", gate.host, "-u", "someone", "-p", token)
+        environment = {"COSIGN_PASSWORD": "", "DOCKER_CONFIG": str(self.folder), "HOME": str(self.folder)}
+        logged_in = run(*login, environment=environment)
+        assert logged_in.ok, logged_in.text
+        return run(
+            "cosign", "sign", "--yes", "--key", str(self.folder / "cosign.key"), "--tlog-upload=false",
+            "--allow-insecure-registry", *options, reference, environment=environment,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def signing_key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
+    """A key pair that cosign has made."""
+    need("cosign")
+    folder = tmp_path_factory.mktemp("cosign")
+    made = run("cosign", "generate-key-pair", environment={"COSIGN_PASSWORD": ""}, cwd=folder)
+    assert made.ok, made.text
+    return SigningKey(folder)
+
+
+def policy_text(public_key: str) -> str:
+    """The policy the end-to-end tests run under."""
+    deny = {"tools": {"kinds": _DENIED_TOOLS}, "secrets": {}, "findings": {"severity": "high"}}
+    return yaml.safe_dump(
+        {
+            "version": 1,
+            "name": "end-to-end",
+            "signers": {"release": {"key": public_key}},
+            "rules": [
+                {"repositories": ["**"], "deny": deny, "require": {"advisories": {"effect": "warn"}}},
+                {"repositories": ["signed/**"], "deny": deny, "require": {"signatures": {"of": ["release"]}}},
+                {
+                    "repositories": ["vetted/**"],
+                    "deny": deny,
+                    "require": {"vetted_packages": {"purls": ["pkg:deb/debian/**"]}},
+                },
+                {"repositories": ["audited/**"], "mode": "audit", "deny": deny},
+            ],
+        }
+    )
+
+
+@pytest.fixture(scope="session", params=["embedded", "remote"])
+def gate(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    testdata: Path,
+    signing_key: SigningKey,
+) -> Iterator[Gate]:
+    """A gate with real advisories in front of the embedded registry, then of a real docker-registry."""
+    upstream = ""
+    if request.param == "remote":
+        registry: RealRegistry = request.getfixturevalue("docker_registry")
+        upstream = registry.url
+    folder = tmp_path_factory.mktemp(f"gate-{request.param}")
+    running = RunningGate(folder / "state", upstream)
+    running.state.mkdir()
+    (running.state / "policy.yaml").write_text(policy_text(signing_key.public))
+    imported = running.command("feeds", "import", str(testdata / "osv"))
+    assert imported.returncode == 0, imported.stderr
+    running.start()
+    try:
+        yield Gate(
+            running,
+            running.token("root", "admin", "**"),
+            running.token("dev", "developer", "**"),
+            running.token("ops", "operator", "**"),
+        )
+    finally:
+        status = running.stop()
+    assert status == 0, running.log
+
+
+@pytest.fixture(scope="session")
+def docker_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDaemon]:
+    """dockerd, once for the session."""
+    need("docker", "dockerd", "skopeo")
+    daemon = DockerDaemon(tmp_path_factory.mktemp("dockerd"))
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture(params=["skopeo", "podman", "docker"])
+def client(request: pytest.FixtureRequest, tmp_path: Path) -> Client:
+    """Each real client in turn, never used before."""
+    if request.param == "docker":
+        daemon: DockerDaemon = request.getfixturevalue("docker_daemon")
+        return Docker(tmp_path, daemon.socket)
+    need(request.param)
+    return Skopeo(tmp_path) if request.param == "skopeo" else Podman(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def debian_images() -> dict[str, TestImage]:
+    """Real Debian 12 images: unpatched, patched, and patched with openssh-client."""
+    return {kind: real_image(kind) for kind in KINDS}

@@ -1,0 +1,112 @@
+"""A gate as a user runs it: the `imagegate` command in a process of its own, with its own state folder."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 60
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class RunningGate:
+    """One gate. `upstream` is the address of a registry to stand in front of, "" for the embedded one."""
+
+    state: Path
+    upstream: str = ""
+    port: int = field(default_factory=free_port)
+    extra: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def host(self) -> str:
+        """What stands before the repository in a reference."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://{self.host}"
+
+    @property
+    def log(self) -> str:
+        """What it has written so far."""
+        return (self.state.parent / f"gate-{self.port}.log").read_text()
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the server and of commands beside it."""
+        settings = {
+            "IMAGEGATE_STATE_DIR": str(self.state),
+            "IMAGEGATE_LISTEN__PORT": str(self.port),
+            "IMAGEGATE_LOGGING__FORMAT": "json",
+        }
+        if self.upstream:
+            settings |= {"IMAGEGATE_UPSTREAM__KIND": "remote", "IMAGEGATE_UPSTREAM__URL": self.upstream}
+        return (
+            {name: value for name, value in os.environ.items() if not name.startswith("IMAGEGATE_")}
+            | settings
+            | self.extra
+        )
+
+    def start(self) -> "RunningGate":
+        """Start it and wait until it answers."""
+        with (self.state.parent / f"gate-{self.port}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*_IMAGEGATE, "serve"], env=self.environment(), stdout=log, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"the gate ended while starting:\n{self.log}"
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:  # noqa: S310 (our own server)
+                    if answer.status == 200:
+                        return self
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.05)
+        raise AssertionError(f"the gate does not answer:\n{self.log}")
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
+        """Stop it; gives its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal_number)
+        status = self.process.wait(timeout=30)
+        self.process = None
+        return status
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run an `imagegate` command beside it."""
+        return subprocess.run(
+            [*_IMAGEGATE, *arguments], env=self.environment(), capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def token(self, name: str, role: str, *repositories: str) -> str:
+        """A new token."""
+        patterns = [part for repository in repositories for part in ("--repository", repository)]
+        done = self.command("token", "create", name, "--role", role, *patterns)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def audit(self, *arguments: str) -> list[dict[str, Any]]:
+        """The newest audit records, newest first."""
+        done = self.command("audit", "list", "--json", "--limit", "1000", *arguments)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+_IMAGEGATE = [sys.executable, "-c", "from proxy.cli import main; main()"]
