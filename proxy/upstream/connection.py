@@ -4,10 +4,12 @@ Requests are made of a path and query built by the adapters from parsed names on
 decompressed (threat 29) and nothing is cut by a total timeout (threat 69).
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -55,6 +57,11 @@ class Request:
     doing: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | AsyncIterator[bytes] | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body can be sent only once, and takes as long as its source does."""
+        return self.body is not None and not isinstance(self.body, bytes)
 
 
 class Connection:
@@ -115,26 +122,28 @@ class Connection:
         response = await self._ask(self._session, request, url, _with(request.headers, authorization))
         if response.status != 401:
             return response
+        challenges = response.headers.getall("WWW-Authenticate", [])
         try:
-            challenges = response.headers.getall("WWW-Authenticate", [])
             again = self._authorizer.learn(challenges, request.scope, authorization)
-            can_repeat = request.body is None or isinstance(request.body, bytes)
-            if not (again and can_repeat):
-                return response
-            authorization = await self._authorizer.header(request.scope)
         except BaseException:
             response.release()
             raise
+        if not again or request.is_stream:
+            return response
         response.release()
+        authorization = await self._authorizer.header(request.scope)
         return await self._ask(self._session, request, url, _with(request.headers, authorization))
 
     async def _ask(
         self, session: aiohttp.ClientSession, request: Request, url: URL, headers: dict[str, str]
     ) -> aiohttp.ClientResponse:
+        # aiohttp's read timeout begins when the request is sent; an upstream that does not take it must not stall us.
+        patience = None if request.is_stream else self._options.connect_timeout + 2 * self._options.read_timeout
         with translated(request.doing):
-            response = await session.request(
-                request.method, url, headers=headers, data=request.body, allow_redirects=False
-            )
+            async with asyncio.timeout(patience):
+                response = await session.request(
+                    request.method, url, headers=headers, data=_payload(request.body), allow_redirects=False
+                )
         try:
             refuse_encoded(response, request.doing)
         except BaseException:
@@ -156,6 +165,11 @@ class Connection:
         """Close every connection."""
         await self._session.close()
         await self._outside.close()
+
+
+def _payload(body: bytes | AsyncIterator[bytes] | None) -> BytesIO | bytes | AsyncIterator[bytes] | None:
+    """Bytes as a file, which is sent piece by piece instead of all at once."""
+    return BytesIO(body) if isinstance(body, bytes) and body else body
 
 
 def _with(headers: Mapping[str, str], authorization: str | None) -> dict[str, str]:
