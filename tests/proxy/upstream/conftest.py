@@ -1,0 +1,57 @@
+"""Both upstreams, ready to be used: the contract suite runs on each."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from storage.content.filesystem import FilesystemContent
+
+from proxy.upstream.connection import RemoteOptions
+from proxy.upstream.embedded import EmbeddedUpstream
+from proxy.upstream.origin import Origin
+from proxy.upstream.port import Upstream
+from proxy.upstream.remote import RemoteUpstream
+from scanning.oci.names import Repository
+from storage.database import Database
+from tests.registries import (
+    RealRegistry,
+    docker_registry,
+    docker_registry_with_password,
+    docker_registry_with_tokens,
+    fresh_repository,
+)
+
+__all__ = ["docker_registry", "docker_registry_with_password", "docker_registry_with_tokens"]
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedUpstream]:
+    """The embedded registry on SQLite and a folder."""
+    database = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'gate.sqlite3'}")
+    try:
+        yield EmbeddedUpstream(database, FilesystemContent(tmp_path / "content"))
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+async def remote(docker_registry: RealRegistry) -> AsyncIterator[RemoteUpstream]:
+    """The remote adapter before docker-registry."""
+    upstream = RemoteUpstream(RemoteOptions(Origin.parse(docker_registry.url)))
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("remote", marks=pytest.mark.real)])
+def upstream(request: pytest.FixtureRequest) -> Upstream:
+    """Each adapter in turn."""
+    adapter: Upstream = request.getfixturevalue(request.param)
+    return adapter
+
+
+@pytest.fixture
+def repository() -> Repository:
+    """A repository nobody has used."""
+    return fresh_repository()

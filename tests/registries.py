@@ -1,0 +1,208 @@
+"""Real registries for the tests: Debian's docker-registry, open, with a password, and with a token service.
+
+Each runs once for a whole test session; a test keeps to fresh repositories (`fresh_repository`). Import the fixtures
+into a `conftest.py` to use them.
+"""
+
+import base64
+import json
+import secrets
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from scanning.oci.names import Repository
+
+USERNAME = "gate"
+PASSWORD = "registry-password"
+_BCRYPT = "$2b$04$mEsGL4fzhnQDN4B25fd30uTf9Yu0D0HZMaFSSFD2n9.Q6cR65AUBe"
+"""bcrypt of PASSWORD at its lowest cost, for htpasswd."""
+
+
+@dataclass(frozen=True, slots=True)
+class RealRegistry:
+    """A running registry. `folder` holds its files; `token_origin` is its token service, "" where it has none."""
+
+    url: str
+    folder: Path
+    token_origin: str = ""
+
+
+def fresh_repository(prefix: str = "test") -> Repository:
+    """A repository name nobody has used."""
+    return Repository(f"{prefix}/{secrets.token_hex(8)}")
+
+
+@pytest.fixture(scope="session")
+def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """docker-registry without authentication, with deleting switched on."""
+    with _running(tmp_path_factory.mktemp("docker-registry"), {}) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def docker_registry_with_password(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """docker-registry that asks for USERNAME and PASSWORD (Basic)."""
+    folder = tmp_path_factory.mktemp("docker-registry-basic")
+    (folder / "htpasswd").write_text(f"{USERNAME}:{_BCRYPT}\n")
+    with _running(folder, {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def docker_registry_with_tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """docker-registry that asks for tokens of a service on another origin, which wants USERNAME and PASSWORD."""
+    folder = tmp_path_factory.mktemp("docker-registry-tokens")
+    with _token_service(folder / "root.pem") as origin:
+        token = {
+            "realm": f"{origin}/token",
+            "service": "test-registry",
+            "issuer": "test-issuer",
+            "rootcertbundle": str(folder / "root.pem"),
+        }
+        with _running(folder, {"token": token}) as registry:
+            yield RealRegistry(registry.url, registry.folder, origin)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _running(folder: Path, auth: dict[str, dict[str, str]]) -> Iterator[RealRegistry]:
+    binary = shutil.which("docker-registry")
+    if binary is None:
+        pytest.skip("docker-registry is not installed (Debian: apt-get install docker-registry)")
+    port = free_port()
+    configuration = folder / "registry.yml"
+    configuration.write_text(
+        yaml.safe_dump(
+            {
+                "version": "0.1",
+                "log": {"level": "error", "accesslog": {"disabled": True}},
+                "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
+                "http": {"addr": f"127.0.0.1:{port}", "secret": secrets.token_hex(16)},
+                **({"auth": auth} if auth else {}),
+            }
+        )
+    )
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(
+            [binary, "serve", str(configuration)], stdout=log, stderr=log, env={"PATH": "/usr/bin:/bin"}
+        ) as process,
+    ):
+        try:
+            _wait_until_up(f"http://127.0.0.1:{port}/v2/", process, folder / "log")
+            yield RealRegistry(f"http://127.0.0.1:{port}", folder)
+        finally:
+            process.terminate()
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own registry
+                return
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail(f"docker-registry did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def _token_service(certificate_file: Path) -> Iterator[str]:
+    """A token service (distribution specification, "Token Authentication") that grants whatever the account asks."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _self_signed(key)
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    chain = [base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()]
+    expected = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.headers.get("Authorization") != expected:
+                self._answer(401, {"errors": [{"code": "UNAUTHORIZED", "message": "wrong password"}]})
+                return
+            asked = parse_qs(urlsplit(self.path).query)
+            now = int(time.time())
+            claims = {
+                "iss": "test-issuer",
+                "aud": asked["service"][0],
+                "sub": USERNAME,
+                "iat": now,
+                "nbf": now - 5,
+                "exp": now + 300,
+                "jti": secrets.token_hex(8),
+                "access": [_granted(scope) for scope in asked.get("scope", [])],
+            }
+            token = jwt.encode(claims, key, algorithm="ES256", headers={"x5c": chain})
+            self._answer(200, {"token": token, "expires_in": 300})
+
+        def _answer(self, status: int, document: dict[str, object]) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name http.server gives it
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _granted(scope: str) -> dict[str, object]:
+    kind, _, rest = scope.partition(":")
+    name, _, actions = rest.rpartition(":")
+    return {"type": kind, "name": name, "actions": actions.split(",")}
+
+
+def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test-issuer")])
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
