@@ -1,6 +1,6 @@
 """Facts and verdicts as documents: JSON in one form only, named by digest, so that a verdict can be replayed."""
 
-from collections.abc import Hashable
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -11,12 +11,14 @@ from scanning.errors import InvalidContentError
 Value = TypeVar("Value")
 
 
-@cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+def _new_adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def encode(value: object) -> bytes:
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(_new_adapter)
+
+
+def encode(value: Any) -> bytes:
     """Write a frozen value as JSON. Equal values give equal bytes: fields stand in their declared order."""
     return _adapter(type(value)).dump_json(value)
 
@@ -24,7 +26,7 @@ def encode(value: object) -> bytes:
 def decode(kind: type[Value], document: bytes) -> Value:
     """Read what `encode` wrote. Raises `InvalidContentError` if it is not a `kind`."""
     try:
-        value: Value = _adapter(kind).validate_json(document, strict=False)
+        value: Value = _adapter(kind).validate_json(document)
     except ValidationError as error:
         raise InvalidContentError(f"not a {kind.__name__} document: {error}") from error
     return value
