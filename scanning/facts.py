@@ -116,6 +116,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Ownership:
+    """The paths that the package named `package` installed, as its database spells them: links are not resolved."""
+
+    package: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FileFinds:
     """What one file of a layer told its readers. Only files that told something have one."""
 
@@ -125,9 +133,8 @@ class FileFinds:
     secrets: tuple[Secret, ...] = ()
     os_release: OsRelease | None = None
     accounts: tuple[Account, ...] = ()
-    owner: str = ""
-    owned: tuple[str, ...] = ()
-    """The paths that the package `owner` installed, where this file is such a list (dpkg's `info/*.list`)."""
+    ownership: tuple[Ownership, ...] = ()
+    """Which package installed what, where this file tells (dpkg's `info/*.list`, apk's database)."""
     problem: str = ""
     """Why a file that should have been understood (a package database) could not be."""
 

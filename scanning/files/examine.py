@@ -1,0 +1,169 @@
+"""What one file of a layer tells, read as it passes.
+
+    path      package databases, ownership lists, os-release, passwd   held whole, up to `file_bytes`
+    head      ELF, text, or neither                                    by the first bytes, not by mode
+    ELF       words of tools                                           streamed to the end, at any size
+    text      secrets                                                  the first `MAX_TEXT_BYTES`
+
+Other data (pictures, archives, databases) is looked at no further than its head. Every file's head is read, since
+a renamed tool can be called anything. How a file is cut into chunks never changes what it tells.
+"""
+
+from scanning.errors import InvalidContentError
+from scanning.facts import Evidence, FileEntry, FileFinds, Tool
+from scanning.files import secrets, system
+from scanning.files.tools import SignatureSearch, is_multicall, is_program_path, named
+from scanning.layers.limits import MIB, InspectionLimits
+from scanning.packages import catalogers, ownership
+
+MAX_TEXT_BYTES = 8 * MIB
+"""How much of one text file is searched for secrets. Larger text is generated data: logs, dumps, indexes."""
+
+DEFAULT_FILE_BYTES = InspectionLimits().file_bytes
+
+_HEAD_BYTES = 4096
+_ELF = b"\x7fELF"
+_EXECUTABLE = 0o111
+
+
+class FileExamination:
+    """Reads one regular file."""
+
+    __slots__ = ("_entry", "_head", "_problem", "_search", "_text", "_whole")
+
+    def __init__(self, entry: FileEntry, file_bytes: int) -> None:
+        self._entry = entry
+        self._problem = _refusal(entry, file_bytes)
+        self._whole: bytearray | None = bytearray() if _is_metadata(entry.path) and not self._problem else None
+        self._head: bytearray | None = bytearray()  # None once it is known what the content is
+        self._search: SignatureSearch | None = None
+        self._text: bytearray | None = None
+
+    def feed(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes; nothing is kept of `chunk` itself."""
+        if self._whole is not None:
+            self._whole += chunk
+        if self._head is None:
+            self._read(chunk)
+        elif not self._head and len(chunk) >= _HEAD_BYTES:
+            self._recognise(bytes(chunk[:_HEAD_BYTES]))
+            self._read(chunk)
+        else:
+            self._head += chunk
+            if len(self._head) >= _HEAD_BYTES:
+                self._end_head()
+
+    def finish(self) -> FileFinds | None:
+        """What the file told, None if nothing."""
+        if self._head is not None:
+            self._end_head()
+        path = self._entry.path
+        found = FileFinds(
+            path,
+            tools=self._tools(),
+            secrets=secrets.find_in_file(path, bytes(self._text)) if self._text else (),
+            problem=self._problem,
+        )
+        if self._whole is not None:
+            found = _with_metadata(found, bytes(self._whole))
+        return found if found != FileFinds(path) else None
+
+    def _end_head(self) -> None:
+        head, self._head = bytes(self._head or b""), None
+        self._recognise(head[:_HEAD_BYTES])
+        self._read(head)
+
+    def _recognise(self, head: bytes) -> None:
+        self._head = None
+        if head.startswith(_ELF):
+            self._search = SignatureSearch()
+        elif b"\0" not in head:
+            self._text = bytearray()
+
+    def _read(self, chunk: bytes | memoryview) -> None:
+        if self._search is not None:
+            self._search.feed(chunk)
+        elif self._text is not None and len(self._text) < MAX_TEXT_BYTES:
+            self._text += chunk[: MAX_TEXT_BYTES - len(self._text)]
+
+    def _tools(self) -> tuple[Tool, ...]:
+        entry = self._entry
+        inside = self._search.finish() if self._search is not None else ()
+        called = named(entry.path)
+        tools = [
+            Tool(kind, called[1] if called and called[0] is kind else name, entry.path, Evidence.CONTENT)
+            for kind, name in inside
+        ]
+        if called and called[0] not in dict(inside) and self._can_run():
+            tools.append(Tool(*called, entry.path, Evidence.PATH))
+        return tuple(tools)
+
+    def _can_run(self) -> bool:
+        """Whether a file named as a tool can be one: a program anywhere, or a script where programs lie."""
+        if self._search is not None:
+            return True
+        return is_program_path(self._entry.path) and bool(self._entry.mode & _EXECUTABLE) and self._entry.size > 0
+
+
+def begin(entry: FileEntry, file_bytes: int = DEFAULT_FILE_BYTES) -> FileExamination | None:
+    """Begin to read the regular file `entry`; None if it cannot tell anything.
+
+    A package database or other metadata file of more than `file_bytes` is not read: its finds name the problem.
+    """
+    if entry.size == 0 and not _is_metadata(entry.path) and not catalogers.unread_format(entry.path):
+        return None
+    return FileExamination(entry, file_bytes)
+
+
+def examine_link(entry: FileEntry) -> FileFinds | None:
+    """What a symbolic or hard link tells by its own name: `nc` leading to busybox is netcat.
+
+    Elsewhere than where programs lie a name means little (apt has a transport called ssh). Whether it leads to a
+    program is known when layers become an image.
+    """
+    called = named(entry.path)
+    if called is None or not (is_program_path(entry.path) or is_multicall(entry.link)):
+        return None
+    return FileFinds(entry.path, tools=(Tool(*called, entry.path, Evidence.PATH),))
+
+
+def _is_metadata(path: str) -> bool:
+    return (
+        catalogers.cataloger_of(path) is not None
+        or ownership.matches(path)
+        or path == system.ACCOUNTS
+        or system.is_os_release(path)
+    )
+
+
+def _refusal(entry: FileEntry, file_bytes: int) -> str:
+    unread = catalogers.unread_format(entry.path)
+    if unread:
+        return (
+            f"{entry.path} is a database of {unread} packages, which the gate cannot read, so their advisories would"
+            " be missed; use an image of Debian, Ubuntu or Alpine packages"
+        )
+    if entry.size > file_bytes and _is_metadata(entry.path):
+        return (
+            f"{entry.path} has {entry.size} bytes, and a file that must be read whole may have {file_bytes};"
+            " raise inspection.file_bytes if this is expected"
+        )
+    return ""
+
+
+def _with_metadata(found: FileFinds, content: bytes) -> FileFinds:
+    """`found`, with what the file at its path tells because of where it lies."""
+    path = found.path
+    cataloger = catalogers.cataloger_of(path)
+    try:
+        return FileFinds(
+            path,
+            packages=cataloger.read(path, content) if cataloger else (),
+            tools=found.tools,
+            secrets=found.secrets,
+            os_release=system.read_os_release(path, content) if system.is_os_release(path) else None,
+            accounts=system.read_passwd(content) if path == system.ACCOUNTS else (),
+            ownership=ownership.read(path, content) if ownership.matches(path) else (),
+        )
+    except InvalidContentError as error:
+        return FileFinds(path, tools=found.tools, secrets=found.secrets, problem=str(error))

@@ -1,0 +1,56 @@
+"""What a system says of itself: which distribution it is (os-release(5)) and whom it knows (passwd(5))."""
+
+import re
+
+from scanning.facts import Account, OsRelease
+from scanning.packages.fields import text_of
+
+ACCOUNTS = "etc/passwd"
+
+OS_RELEASES = ("etc/os-release", "usr/lib/os-release")
+_VARIANTS = "usr/lib/os.release.d/"  # where Fedora's usr/lib/os-release leads
+
+_ASSIGNMENT = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+_ESCAPED = re.compile(r"\\([$\"'\\`])")
+_ID = re.compile(r"[a-z0-9._-]+")
+_MAX_LENGTH = 200
+
+
+def is_os_release(path: str) -> bool:
+    """Whether `path` can say which distribution this is."""
+    return path in OS_RELEASES or path.startswith(_VARIANTS)
+
+
+def read_os_release(path: str, content: bytes) -> OsRelease:
+    """What it says. Lines that are no assignment are skipped and the last one counts, as a shell would have it."""
+    values = {}
+    for line in text_of(content).splitlines():
+        found = _ASSIGNMENT.fullmatch(line.strip())
+        if found:
+            values[found[1]] = _unquoted(found[2])[:_MAX_LENGTH]
+    name = values.get("ID", "linux")  # os-release(5): what it is called that has no ID
+    return OsRelease(
+        id=name if _ID.fullmatch(name) else "linux",
+        version_id=values.get("VERSION_ID", ""),
+        codename=values.get("VERSION_CODENAME", ""),
+        pretty_name=values.get("PRETTY_NAME", ""),
+        path=path,
+    )
+
+
+def _unquoted(value: str) -> str:
+    for quote in ('"', "'"):
+        if len(value) >= 2 and value[0] == value[-1] == quote:
+            value = value[1:-1]
+            break
+    return _ESCAPED.sub(r"\1", value)
+
+
+def read_passwd(content: bytes) -> tuple[Account, ...]:
+    """The accounts, in order. Lines that no C library would read are skipped."""
+    fields = (line.split(":") for line in text_of(content).splitlines())
+    return tuple(
+        Account(parts[0], int(parts[2]))
+        for parts in fields
+        if len(parts) >= 4 and parts[0] and re.fullmatch(r"[0-9]{1,10}", parts[2])
+    )
