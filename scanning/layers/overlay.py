@@ -1,0 +1,130 @@
+"""Layers become an image: what a container would see, and what any layer has given away.
+
+    manifest, configuration, layers agree?      order, number, digest, diffID, compression
+    LayerFacts... -> FileSystem -> Survey       what is still there
+                                -> packages, tools, distribution, accounts
+    every layer, environment, labels, history   -> secrets: a deleted one can still be pulled
+
+A layer may be given several times, since images repeat them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+
+from scanning.facts import Account, ImageFacts, LayerFacts, Secret
+from scanning.files.secrets import find_in_text
+from scanning.layers.filesystem import FileSystem
+from scanning.layers.survivors import Survey
+from scanning.layers.toolbox import gather
+from scanning.oci.manifest import ImageConfig, Manifest
+from scanning.oci.media_types import FOREIGN_LAYER_COMPRESSION, LAYER_COMPRESSION
+from scanning.packages.purl import purl
+
+MAX_PROBLEMS = 20
+"""Problems told of one image; one is enough to refuse it."""
+
+_UID = re.compile(r"[0-9]{1,10}", re.ASCII)
+
+
+def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFacts]) -> ImageFacts:
+    """Make one image of `layers`, which are in the manifest's order, the lowest first.
+
+    `files` and `executables` count regular files under all their names; `size` is what the layers weigh as stored,
+    in bytes. Whatever is ambiguous or does not agree is among `problems`. Nothing is raised.
+    """
+    tree = FileSystem()
+    for layer in layers:
+        tree.apply(layer)
+    survey = Survey(tree, layers)
+    distribution = survey.os_release()
+    packages = tuple(replace(package, purl=purl(package, distribution)) for package in survey.packages())
+    problems = (*_disagreements(manifest, config, layers), *tree.problems, *survey.problems)
+    return ImageFacts(
+        manifest=manifest.digest,
+        config=manifest.config.digest if manifest.config else manifest.digest,
+        platform=config.platform,
+        layers=tuple(layer.digest for layer in layers),
+        diff_ids=tuple(layer.diff_id for layer in layers),
+        user=config.user,
+        runs_as_root=runs_as_root(config.user, survey.accounts()),
+        distribution=distribution,
+        packages=packages,
+        tools=gather(survey.survivors, packages, survey.owned()),
+        secrets=tuple(dict.fromkeys((*_in_layers(layers), *_in_configuration(config)))),
+        files=survey.files,
+        executables=survey.executables,
+        size=sum(layer.size for layer in layers),
+        problems=_bounded(problems),
+    )
+
+
+def runs_as_root(user: str, accounts: Sequence[Account]) -> bool:
+    """Whether a process of `user` (`name|uid[:group|gid]`, config.md of the image specification) is root.
+
+    Runtimes look for an account of that name or uid first, so that an account called 1000 can be root. A user
+    that nobody can place counts as root.
+    """
+    name = user.partition(":")[0]
+    matching = [account for account in accounts if name in {account.name, str(account.uid)}]
+    if matching:
+        return any(account.uid == 0 for account in matching)
+    return _UID.fullmatch(name) is None or int(name) == 0
+
+
+def _disagreements(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFacts]) -> Iterator[str]:
+    if not len(manifest.layers) == len(config.diff_ids) == len(layers):
+        yield (
+            f"the manifest lists {len(manifest.layers)} layers, its configuration {len(config.diff_ids)} and"
+            f" {len(layers)} were inspected; rebuild the image so that they agree"
+        )
+    for number, (descriptor, diff_id, layer) in enumerate(
+        zip_longest(manifest.layers, config.diff_ids, layers), start=1
+    ):
+        if layer is None:
+            continue
+        if diff_id is not None and layer.diff_id != diff_id:
+            yield (
+                f"layer {number} has the diffID {layer.diff_id} and the configuration says {diff_id}; rebuild the"
+                " image with its own configuration"
+            )
+        if descriptor is None:
+            continue
+        if layer.digest != descriptor.digest:
+            yield f"layer {number} is {layer.digest} and the manifest says {descriptor.digest}; push the image again"
+        media_type = descriptor.media_type
+        declared = LAYER_COMPRESSION.get(media_type) or FOREIGN_LAYER_COMPRESSION.get(media_type)
+        if declared is None:
+            yield f"layer {number} has the media type {media_type!r}, which no image layer has; rebuild the image"
+        elif declared != layer.compression:
+            yield (
+                f"layer {number} has the media type {media_type}, and its content is compressed with"
+                f" {layer.compression}; push it under the media type it has"
+            )
+
+
+def _in_layers(layers: Sequence[LayerFacts]) -> Iterator[Secret]:
+    for layer in layers:
+        for found in layer.finds:
+            for secret in found.secrets:
+                yield replace(secret, layer=layer.digest)
+
+
+def _in_configuration(config: ImageConfig) -> Iterator[Secret]:
+    for entry in config.environment:
+        for kind, _ in find_in_text(entry):
+            yield Secret(kind, f"env {entry.partition('=')[0]}")
+    for key, value in config.labels.items():
+        for kind, _ in find_in_text(f"{key}={value}"):
+            yield Secret(kind, f"label {key}")
+    for number, step in enumerate(config.history, start=1):
+        for kind, _ in find_in_text(f"{step.created_by}\n{step.comment}"):
+            yield Secret(kind, f"history {number}")
+
+
+def _bounded(problems: Sequence[str]) -> tuple[str, ...]:
+    different = tuple(dict.fromkeys(problems))
+    if len(different) <= MAX_PROBLEMS:
+        return different
+    return (*different[:MAX_PROBLEMS], f"and {len(different) - MAX_PROBLEMS} more problems of this kind")

@@ -1,0 +1,71 @@
+"""One tool, told once: by its name, by its content, by its package, and under every link that leads to it.
+
+Tools of one kind that come from one package are one; so are those whose content is the same file. What speaks for
+them is the strongest evidence (content, then name), under the name people know best.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from config.vocabulary import ToolKind
+from scanning.facts import Evidence, Package, Tool
+from scanning.files.tools import is_multicall, packaged, preference
+from scanning.layers.survivors import Survivor
+
+_STRENGTH = (Evidence.CONTENT, Evidence.PATH, Evidence.PACKAGE)
+_OWNING = frozenset({"deb", "apk"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    tool: Tool
+    owner: Package | None
+
+    @property
+    def rank(self) -> tuple[int, int, bool, str]:
+        tool = self.tool
+        called = tool.path.rpartition("/")[2]
+        return _STRENGTH.index(tool.evidence), preference(tool.name), called != tool.name, tool.path
+
+
+def gather(
+    survivors: Sequence[Survivor], packages: Sequence[Package], owned: Iterable[tuple[str, str]]
+) -> tuple[Tool, ...]:
+    """The tools of an image, by kind and path. `owned` pairs paths with the names of packages."""
+    seen = [survivor for survivor in survivors if survivor.finds.tools]
+    owners = _owners(seen, packages, owned)
+    groups: dict[tuple[ToolKind, str], list[_Sighting]] = {}
+    for survivor in seen:
+        owner = owners.get(survivor.path)
+        if owner is None and not is_multicall(survivor.target):  # busybox is not to go because of a link to it
+            owner = owners.get(survivor.target)
+        for tool in survivor.finds.tools:
+            key = tool.kind, f"package {_title(owner)}" if owner else survivor.target
+            groups.setdefault(key, []).append(_Sighting(replace(tool, layer=survivor.layer), owner))
+    found = [min(group, key=lambda sighting: sighting.rank) for group in groups.values()]
+    _add_packaged(found, packages)
+    tools = (replace(one.tool, package=_title(one.owner) if one.owner else "") for one in found)
+    return tuple(sorted(tools, key=lambda tool: (list(ToolKind).index(tool.kind), tool.path, tool.name)))
+
+
+def _title(package: Package) -> str:
+    return f"{package.name} {package.version}"
+
+
+def _owners(
+    seen: Iterable[Survivor], packages: Iterable[Package], owned: Iterable[tuple[str, str]]
+) -> Mapping[str, Package]:
+    wanted = {path for survivor in seen for path in (survivor.path, survivor.target)}
+    by_name = {package.name: package for package in packages if package.type in _OWNING}
+    return {path: by_name[name] for path, name in owned if path in wanted and name in by_name}
+
+
+def _add_packaged(found: list[_Sighting], packages: Iterable[Package]) -> None:
+    """Add tools that packages are installed for and that no file gave away: renamed, or taken apart."""
+    known = {(one.tool.kind, one.owner.source_name) for one in found if one.owner}
+    for package in packages:
+        for kind, name in packaged(package.type, package.name):
+            if (kind, package.source_name) not in known:
+                known.add((kind, package.source_name))
+                tool = Tool(kind, name, package.path, Evidence.PACKAGE, layer=package.layer)
+                found.append(_Sighting(tool, package))
