@@ -2,11 +2,11 @@
 
     gate -> worker    limits, then for each layer: chunk... END or ABANDON
                       every message is a length (4 bytes, big endian) and that many bytes
-    worker -> gate    READY, then for each layer: PART... and one of FACTS, REFUSED, ABANDONED, FAILED
+    worker -> gate    READY, then for each layer: PART... and one of FACTS, REFUSED, SPENT, ABANDONED, FAILED
                       every message is its kind (1 byte), a length (4 bytes) and a document of that length
 
-A refusal may come before END; what follows it is read and dropped. Facts come in parts so that reading a large layer's
-never holds up the event loop for long.
+A refusal may come before END; what follows it is read and dropped. SPENT is a refusal after which the worker ends, as
+it does after FAILED. Facts come in parts, so that reading those of a large layer never holds up the event loop for long.
 """
 
 import struct
@@ -28,7 +28,7 @@ END: Final = LENGTH.pack(0)
 ABANDON_LENGTH: Final = 0xFFFF_FFFF
 ABANDON: Final = LENGTH.pack(ABANDON_LENGTH)
 
-READY, PART, FACTS, REFUSED, ABANDONED, FAILED = b"R", b"P", b"F", b"X", b"A", b"!"
+READY, PART, FACTS, REFUSED, SPENT, ABANDONED, FAILED = b"R", b"P", b"F", b"X", b"T", b"A", b"!"
 
 _ENTRIES_IN_PART = 500
 _FINDS_IN_PART = 50

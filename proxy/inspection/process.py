@@ -25,6 +25,7 @@ from proxy.inspection.framing import (
     REFUSED,
     REPLY_BYTES,
     REPLY_HEAD,
+    SPENT,
     Part,
     Refusal,
     frames,
@@ -218,7 +219,9 @@ class WorkerProcess:
         elif kind == FACTS:
             facts = decode(LayerFacts, document)
             self._conclude(replace(facts, entries=tuple(self._entries), finds=tuple(self._finds)))
-        elif kind == REFUSED:
+        elif kind in {REFUSED, SPENT}:
+            if kind == SPENT:
+                self._why = "it has used its processor time"
             self._conclude(decode(Refusal, document).to_error())
         elif kind == ABANDONED:
             self._conclude(InspectionFailedError("the inspection was abandoned"))

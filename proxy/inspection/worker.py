@@ -16,6 +16,7 @@ from proxy.inspection.framing import (
     LENGTH,
     READY,
     REFUSED,
+    SPENT,
     Refusal,
     facts_replies,
     reply,
@@ -79,10 +80,11 @@ class Worker:
                 facts = self._inspect(first)
         except ProcessorTimeSpentError:
             # The interruption may have struck in the middle of a message: refuse, and begin again as a new process.
-            self._refuse(LimitExceededError("cpu_seconds", self._limits.cpu_seconds))
+            spent = LimitExceededError("cpu_seconds", self._limits.cpu_seconds)
+            self._say(reply(SPENT, encode(Refusal.of(spent))))
             raise _EndError from None
         except UnreadableLayerError as error:
-            self._refuse(error)
+            self._say(reply(REFUSED, encode(Refusal.of(error))))
             self._drop_chunks()
         else:
             for message in facts_replies(facts):
@@ -94,9 +96,6 @@ class Worker:
             inspection.feed(chunk)
             chunk = self._next_chunk()
         return inspection.finish()
-
-    def _refuse(self, error: UnreadableLayerError) -> None:
-        self._say(reply(REFUSED, encode(Refusal.of(error))))
 
     def _drop_chunks(self) -> None:
         """Read on to the end of a layer that has had its reply."""

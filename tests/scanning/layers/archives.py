@@ -27,6 +27,7 @@ def header(
     """One header block with a right checksum unless one is given. Numbers given as bytes stand as they are."""
     block = bytearray(512)
     places = {"mode": 100, "uid": 108, "gid": 116, "mtime": 136, "major": 329, "minor": 337, "prefix": 345, "tail": 508}
+    assert len(name) <= 100 >= len(link), "a longer name needs an extended header"
     block[0 : len(name)] = name
     block[100:124] = b"0000644\x000001750\x000001750\x00"
     block[124:136] = size if isinstance(size, bytes) else b"%011o\x00" % size

@@ -1,0 +1,331 @@
+"""The inspection pool: real worker processes, killed, stopped, starved and abandoned."""
+
+import asyncio
+import gzip
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
+from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
+from scanning.files import examine
+from scanning.layers.inspect import inspect_layer
+from scanning.layers.limits import MIB, InspectionLimits
+from tests.scanning.layers.archives import END, GNU, chunked, header, long_name, member
+
+LIMITS = InspectionLimits()
+LAYER = gzip.compress(
+    member(b"etc/os-release", b"ID=debian\nVERSION_ID=12\n") + member(b"usr/bin/ssh", b"\x7fELF") + END
+)
+HEAD = member(b"a", bytes(3000))
+
+
+@asynccontextmanager
+async def workers(
+    size: int, limits: InspectionLimits = LIMITS, *, progress_seconds: float = 60.0, idle_seconds: float = 60.0
+) -> AsyncIterator[InspectionPool]:
+    pool = InspectionPool(size, limits, progress_seconds=progress_seconds, idle_seconds=idle_seconds)
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[InspectionPool]:
+    async with workers(2) as pool:
+        yield pool
+
+
+def hold(pool: InspectionPool) -> RunningInspection:
+    running = pool.try_begin()
+    assert running is not None
+    return running
+
+
+async def feed_for_ever(running: RunningInspection, chunk: bytes) -> None:
+    while True:
+        await running.feed(chunk)
+
+
+async def feed_and_finish(running: RunningInspection, chunk: bytes) -> None:
+    await running.feed(chunk)
+    await running.finish()
+
+
+async def works(pool: InspectionPool) -> bool:
+    running = await pool.begin()
+    await running.feed(LAYER)
+    return (await running.finish()).size == len(LAYER)
+
+
+class TestOutcomes:
+    async def test_the_facts_are_those_of_the_layer(self, pool: InspectionPool) -> None:
+        for size in (1, 700, len(LAYER)):
+            running = await pool.begin()
+            for chunk in chunked(LAYER, size):
+                await running.feed(chunk)
+            assert await running.finish() == inspect_layer([LAYER], LIMITS, examine)
+
+    async def test_facts_that_take_many_messages(self, pool: InspectionPool) -> None:
+        layer = b"".join(header(b"file%d" % number) for number in range(2345)) + END
+        running = await pool.begin()
+        await running.feed(layer)
+        facts = await running.finish()
+        assert [entry.path for entry in facts.entries] == [f"file{number}" for number in range(2345)]
+
+    async def test_a_refusal_arrives_whole(self, pool: InspectionPool) -> None:
+        running = await pool.begin()
+        await running.feed(member(b"a"))
+        await running.feed(member(b"../b") + END)
+        with pytest.raises(UnreadableLayerError) as refused:
+            await running.finish()
+        assert (refused.value.entry, refused.value.offset) == ("../b", 512)
+        assert await works(pool)
+
+    async def test_a_passed_limit_is_named(self, pool: InspectionPool) -> None:
+        running = await pool.begin()
+        await running.feed(long_name(b"a/" * 200 + b"b") + member(b"cut", magic=GNU) + END)
+        with pytest.raises(LimitExceededError, match="path_depth of 128") as refused:
+            await running.finish()
+        assert refused.value.limit == "path_depth"
+
+    async def test_what_is_no_layer_is_told_before_its_end(self, pool: InspectionPool) -> None:
+        running = await pool.begin()
+        with pytest.raises(NotALayerError):
+            await feed_for_ever(running, b'{"config":' * 100_000)
+        await running.abandon()
+        assert await works(pool)
+
+    async def test_an_empty_blob(self, pool: InspectionPool) -> None:
+        running = await pool.begin()
+        with pytest.raises(NotALayerError):
+            await running.finish()
+
+
+class TestSharing:
+    async def test_beginning_without_waiting_fails_while_all_are_busy(self, pool: InspectionPool) -> None:
+        first, second = hold(pool), hold(pool)
+        assert pool.try_begin() is None
+        await first.abandon()
+        await second.abandon()
+
+    async def test_t75_those_who_wait_are_served_in_turn(self, pool: InspectionPool) -> None:
+        first, second = hold(pool), hold(pool)
+        order: list[int] = []
+
+        async def wait(number: int) -> None:
+            running = await pool.begin()
+            order.append(number)
+            await running.abandon()
+
+        waiting = [asyncio.create_task(wait(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        waiting[1].cancel()
+        await first.abandon()
+        await second.abandon()
+        await asyncio.wait(waiting)
+        assert order == [0, 2, 3, 4]
+
+    async def test_a_worker_is_used_again(self, pool: InspectionPool) -> None:
+        before = pool.processes
+        for _ in range(4):
+            assert await works(pool)
+        assert pool.processes == before
+
+    async def test_abandoning_gives_the_same_worker_back(self, pool: InspectionPool) -> None:
+        before = pool.processes
+        running = await pool.begin()
+        await running.feed(HEAD)
+        await running.abandon()
+        await running.abandon()
+        with pytest.raises(InspectionFailedError, match="has ended"):
+            await running.feed(HEAD)
+        both = [await pool.begin(), await pool.begin()]
+        assert tuple(sorted(running.process for running in both)) == before
+        for running in both:
+            await running.abandon()
+
+    async def test_a_caller_that_is_cancelled_gives_its_worker_back(self, pool: InspectionPool) -> None:
+        for _ in range(3):
+            running = await pool.begin()
+            await running.feed(LAYER)
+            finishing = asyncio.create_task(running.finish())
+            await asyncio.sleep(0)
+            finishing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await finishing
+        assert await works(pool)
+
+    async def test_t75_a_silent_client_loses_its_worker(self) -> None:
+        async with workers(1, LIMITS, idle_seconds=0.05) as pool:
+            silent = hold(pool)
+            await silent.feed(HEAD)
+            assert await works(pool)
+            with pytest.raises(InspectionFailedError, match="nothing was fed"):
+                await silent.finish()
+
+
+class TestFaults:
+    async def test_a_killed_worker_fails_its_inspection_and_nothing_else(self, pool: InspectionPool) -> None:
+        running, other = hold(pool), hold(pool)
+        await running.feed(HEAD)
+        await other.feed(LAYER)
+        os.kill(running.process, signal.SIGKILL)
+        with pytest.raises(InspectionFailedError, match=f"worker {running.process} failed: it ended with status -9"):
+            await running.finish()
+        assert (await other.finish()).size == len(LAYER)
+        both = [await pool.begin(), await pool.begin()]  # the second waits for the replacement
+        assert running.process not in pool.processes
+        for inspection in both:
+            await inspection.abandon()
+
+    async def test_feeding_a_killed_worker_fails(self, pool: InspectionPool) -> None:
+        running = hold(pool)
+        os.kill(running.process, signal.SIGKILL)
+        with pytest.raises(InspectionFailedError, match="status -9"):
+            await feed_for_ever(running, bytes(MIB))
+        await running.abandon()
+        assert await works(pool)
+
+    async def test_an_idle_worker_that_dies_is_replaced(self, pool: InspectionPool) -> None:
+        before = pool.processes
+        for process in before:
+            os.kill(process, signal.SIGKILL)
+        healed = False
+        while not healed:
+            try:
+                healed = await works(pool)
+            except InspectionFailedError:
+                continue
+        assert not set(before) & set(pool.processes)
+
+    async def test_t56_a_worker_that_takes_nothing_is_ended(self) -> None:
+        async with workers(1, LIMITS, progress_seconds=0.2) as pool:
+            running = hold(pool)
+            os.kill(running.process, signal.SIGSTOP)
+            with pytest.raises(InspectionFailedError, match="it took nothing for"):
+                await feed_for_ever(running, bytes(MIB))
+            assert await works(pool)
+
+    async def test_t56_a_worker_that_gives_no_answer_is_ended(self) -> None:
+        async with workers(1, LIMITS, progress_seconds=0.2) as pool:
+            running = hold(pool)
+            os.kill(running.process, signal.SIGSTOP)
+            with pytest.raises(InspectionFailedError, match="it gave no answer for"):
+                await running.finish()
+            assert await works(pool)
+
+    async def test_closing_fails_what_runs_and_what_waits_and_leaves_no_process(self) -> None:
+        pool = InspectionPool(1, LIMITS)
+        await pool.start()
+        (process,) = pool.processes
+        running = hold(pool)
+        waiting = asyncio.create_task(pool.begin())
+        await asyncio.sleep(0)
+        await pool.close()
+        with pytest.raises(InspectionFailedError, match="the gate stops"):
+            await running.finish()
+        with pytest.raises(InspectionFailedError, match="the gate stops"):
+            await waiting
+        with pytest.raises(InspectionFailedError, match="the gate stops"):
+            await pool.begin()
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+    @pytest.mark.parametrize(
+        ("command", "why"),
+        [
+            (("/nonexistent/python",), "No such file"),
+            ((sys.executable, "-I", "-c", "raise SystemExit('no module')"), "status 1: no module"),
+            ((sys.executable, "-I", "-c", "print('x' * 100)"), "does not speak"),
+        ],
+    )
+    async def test_a_worker_that_does_not_come_up(self, command: tuple[str, ...], why: str) -> None:
+        pool = InspectionPool(2, LIMITS, command=command)
+        with pytest.raises(InspectionFailedError, match=why):
+            await pool.start()
+        assert pool.processes == ()
+
+
+class TestConfinement:
+    async def test_t80_no_environment_and_no_files_but_its_pipes(self, pool: InspectionPool) -> None:
+        assert _proc(pool, "environ") == ""
+        assert _open_files(pool) == ["0", "1", "2"]
+
+    async def test_t80_no_new_privileges(self, pool: InspectionPool) -> None:
+        assert "NoNewPrivs:\t1" in _proc(pool, "status")
+
+    async def test_t80_no_network(self, pool: InspectionPool) -> None:
+        if _network(pool.processes[0]) == _network(os.getpid()):
+            pytest.skip("this kernel or container does not let a process leave the network")
+        devices = _proc(pool, "net/dev").splitlines()[2:]
+        assert [line.split(":")[0].strip() for line in devices] == ["lo"]
+
+    async def test_t56_processor_time_is_bounded(self) -> None:
+        async with workers(1, InspectionLimits(cpu_seconds=1, uncompressed_bytes=1 << 50, ratio=1 << 30)) as pool:
+            (before,) = pool.processes
+            running = hold(pool)
+            await running.feed(gzip.compress(header(b"zeros", size=8**11 - 1)))
+            zeros = gzip.compress(bytes(64 * MIB), 1)
+            with pytest.raises(LimitExceededError, match="cpu_seconds"):
+                await feed_for_ever(running, zeros)
+            await running.abandon()
+            next_one = await pool.begin()
+            assert next_one.process != before
+            await next_one.abandon()
+
+    async def test_t74_memory_stays_flat_on_a_long_stream(self, pool: InspectionPool) -> None:
+        running = await pool.begin()
+        block = os.urandom(MIB)
+        for number in range(300):
+            await running.feed(member(b"file%d" % number, block))
+        await running.feed(END)
+        memory = _peak_memory(running.process)
+        facts = await running.finish()
+        assert facts.uncompressed_size == 300 * (MIB + 512) + len(END)
+        assert memory < 100 * MIB
+
+    async def test_t74_memory_stays_flat_on_a_bomb(self, pool: InspectionPool) -> None:
+        bomb = gzip.compress(header(b"zeros", size=8**11 - 1) + bytes(256 * MIB))
+        running = await pool.begin()
+        with pytest.raises(LimitExceededError, match="ratio"):
+            await feed_and_finish(running, bomb)
+        assert _peak_memory(running.process) < 100 * MIB
+
+
+def _proc(pool: InspectionPool, name: str) -> str:
+    return Path(f"/proc/{pool.processes[0]}/{name}").read_text()
+
+
+def _open_files(pool: InspectionPool) -> list[str]:
+    return sorted(file.name for file in Path(f"/proc/{pool.processes[0]}/fd").iterdir())
+
+
+def _network(process: int) -> Path:
+    return Path(f"/proc/{process}/ns/net").readlink()
+
+
+def _peak_memory(process: int) -> int:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    (peak,) = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(peak) * 1024
+
+
+def test_the_pool_works_under_uvloop() -> None:
+    async def use() -> bool:
+        async with workers(1) as pool:
+            running = hold(pool)
+            os.kill(running.process, signal.SIGKILL)
+            with pytest.raises(InspectionFailedError):
+                await running.finish()
+            return await works(pool)
+
+    assert uvloop.run(use())

@@ -1,0 +1,115 @@
+"""Random archives: as builders write them, and the same ones damaged in the places that matter."""
+
+import tarfile
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from tests.scanning.layers.archives import python_archive
+
+FORMATS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
+
+_components = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\x00\\", exclude_categories=["Cs"]), min_size=1, max_size=30
+).filter(lambda name: name not in {".", ".."} and not name.startswith(".wh."))
+_types = st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a test put into an archive."""
+
+    info: tarfile.TarInfo
+    content: bytes
+
+
+@st.composite
+def _members(draw: st.DrawFn, number: int, format_: int) -> Member:
+    # Unique leaves in one place of a tree of their own: no member can be another's parent.
+    folders = draw(st.lists(_components, max_size=6))
+    info = tarfile.TarInfo("/".join([f"m{number}", *folders, "leaf"]))
+    info.type = draw(_types)
+    info.mode = draw(st.integers(0, 0o7777))
+    large = 8**7 - 1 if format_ == tarfile.USTAR_FORMAT else 2**31
+    info.uid, info.gid = draw(st.integers(0, large)), draw(st.integers(0, large))
+    info.mtime = draw(st.integers(0, 2**33 - 1))
+    content = b""
+    if info.type == tarfile.SYMTYPE:
+        info.linkname = "/".join(draw(st.lists(_components, min_size=1, max_size=8)))
+    elif info.type == tarfile.CHRTYPE:
+        info.devmajor, info.devminor = draw(st.integers(1, 255)), draw(st.integers(0, 255))
+    elif info.type == tarfile.REGTYPE:
+        content = draw(st.binary(max_size=1200))
+        info.size = len(content)
+    return Member(info, content)
+
+
+@st.composite
+def archives(draw: st.DrawFn) -> tuple[bytes, list[Member]]:
+    """An archive that Python's tarfile wrote, and what was put into it."""
+    format_ = draw(st.sampled_from(FORMATS))
+    members = [draw(_members(number, format_)) for number in range(draw(st.integers(0, 5)))]
+    if format_ == tarfile.USTAR_FORMAT:
+        members = [member for member in members if _fits_ustar(member)]
+    return python_archive([(member.info, member.content) for member in members], format_), members
+
+
+def _fits_ustar(member: Member) -> bool:
+    try:
+        member.info.tobuf(tarfile.USTAR_FORMAT)
+    except ValueError:
+        return False
+    return True
+
+
+@st.composite
+def damaged_archives(draw: st.DrawFn) -> bytes:
+    """An archive with a few bytes changed, blocks moved, or its headers' fields altered and signed again."""
+    archive = bytearray(draw(archives())[0])
+    for _ in range(draw(st.integers(1, 4))):
+        block = draw(st.integers(0, len(archive) // 512 - 1)) * 512
+        action = draw(st.sampled_from(["field", "field", "field", "byte", "drop", "repeat", "zero", "cut"]))
+        if action == "field":
+            _alter_field(draw, archive, block)
+        elif action == "byte":
+            archive[block + draw(st.integers(0, 511))] = draw(st.integers(0, 255))
+        elif action == "drop":
+            del archive[block : block + 512]
+        elif action == "repeat":
+            archive[block:block] = archive[block : block + 512]
+        elif action == "zero":
+            archive[block : block + 512] = bytes(512)
+        else:
+            del archive[block + draw(st.integers(0, 511)) :]
+        if len(archive) < 512:
+            break
+    return bytes(archive)
+
+
+_FIELDS = (
+    (0, 100),
+    (100, 8),
+    (108, 8),
+    (116, 8),
+    (124, 12),
+    (136, 12),
+    (156, 1),
+    (157, 100),
+    (257, 8),
+    (329, 16),
+    (345, 155),
+)
+_TYPES = b"\x00012345678xgLKSDMVA"
+
+
+def _alter_field(draw: st.DrawFn, archive: bytearray, block: int) -> None:
+    start, length = draw(st.sampled_from(_FIELDS))
+    if start == 156:
+        value = bytes([draw(st.sampled_from(_TYPES))])
+    else:
+        digits = st.text("01234567 \x00-", max_size=length).map(str.encode)
+        value = draw(st.one_of(digits, st.binary(max_size=length)))
+    archive[block + start : block + start + len(value)] = value
+    if len(archive) >= block + 512:
+        archive[block + 148 : block + 156] = b" " * 8
+        archive[block + 148 : block + 156] = b"%06o\x00 " % sum(archive[block : block + 512])
