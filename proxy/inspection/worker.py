@@ -59,6 +59,7 @@ class Worker:
         self._limits = limits
         self._requests = requests
         self._replies = replies
+        self._at_end = False  # whether the layer's END has been read
 
     def serve(self) -> None:
         """Serve until the gate closes the pipe."""
@@ -98,10 +99,10 @@ class Worker:
         return inspection.finish()
 
     def _drop_chunks(self) -> None:
-        """Read on to the end of a layer that has had its reply."""
+        """Read on to the end of a layer that has had its reply; a refusal can also come of the end itself."""
         try:
-            while self._next_chunk():
-                pass
+            while not self._at_end:
+                self._next_chunk()
         except _AbandonedError:
             return
 
@@ -110,6 +111,7 @@ class Worker:
         (length,) = LENGTH.unpack(_read(self._requests, LENGTH.size))
         if length == ABANDON_LENGTH:
             raise _AbandonedError
+        self._at_end = length == 0
         return _read(self._requests, length)
 
     def _say(self, message: bytes) -> None:

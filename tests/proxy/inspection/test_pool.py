@@ -329,3 +329,13 @@ def test_the_pool_works_under_uvloop() -> None:
             return await works(pool)
 
     assert uvloop.run(use())
+
+
+async def test_a_blob_refused_only_at_its_end_leaves_its_worker_in_step() -> None:
+    async with workers(1) as pool:
+        for _ in range(3):
+            with pytest.raises(NotALayerError):
+                await feed_and_finish(hold(pool), b"{}")
+            running = hold(pool)
+            await running.feed(LAYER)
+            assert (await running.finish()).entries
