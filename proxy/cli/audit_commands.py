@@ -6,16 +6,15 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from storage.audit import AuditRecord, Event
 
 from config.settings import Settings
 from proxy.cli.local_state import open_state
-from proxy.cli.output import printable
+from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
 from scanning.oci.names import Repository
 from storage import audit
+from storage.audit import AuditRecord, Event
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +50,7 @@ def _list(
             record.outcome,
             record.verdict,
         )
-    Console(markup=False, highlight=False).print(table if found else "No records yet.")
+    console().print(table if found else "No records yet.")
 
 
 async def _newest(

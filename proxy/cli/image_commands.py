@@ -5,12 +5,11 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from config.settings import Settings
 from proxy.cli.local_state import LocalState, open_state, open_upstream
-from proxy.cli.output import printable
+from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
 from proxy.errors import ManifestUnknownError
 from proxy.gate.report import report
@@ -40,12 +39,12 @@ def _show(
     if as_json:
         typer.echo(json.dumps([_document(verdict, case) for verdict, case in cases], indent=2))
         return
-    console = Console(markup=False, highlight=False)
+    screen = console()
     for verdict, case in cases:
-        console.print(report(verdict))
+        screen.print(report(verdict))
         for table in _tables(case):
-            console.print(table)
-            console.print()
+            screen.print(table)
+            screen.print()
 
 
 async def _cases(settings: Settings, image: ImageReference) -> list[tuple[Verdict, Case]]:

@@ -1,6 +1,10 @@
 """How commands speak to the person at the terminal."""
 
 import typer
+from rich.console import Console
+
+_WIDTH_OF_A_FILE = 240
+"""Rich takes 80 columns where there is no terminal, which cuts tables that are written to a file or a pipe."""
 
 
 def complain(message: str) -> None:
@@ -13,3 +17,9 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text
     )
+
+
+def console() -> Console:
+    """Standard output for tables. What an image put into a cell is text, never markup."""
+    found = Console(markup=False, highlight=False)
+    return found if found.is_terminal else Console(markup=False, highlight=False, width=_WIDTH_OF_A_FILE)

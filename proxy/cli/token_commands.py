@@ -7,21 +7,20 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from storage.grants import Grant
 
 from config.durations import parse_duration
 from config.patterns import RepositoryPattern
 from config.settings import Settings
 from proxy.cli.local_state import open_state
-from proxy.cli.output import complain, printable
+from proxy.cli.output import complain, console, printable
 from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.identity import tokens
 from proxy.identity.principal import Role
 from proxy.identity.tokens import Administrator, NewGrant, OpaqueToken
 from storage import grants
+from storage.grants import Grant
 
 
 def register(app: typer.Typer) -> None:
@@ -76,7 +75,7 @@ def _list(context: typer.Context) -> None:
             printable(grant.created_by),
             _state(grant, now),
         )
-    Console(markup=False, highlight=False).print(table if found else "No tokens yet: imagegate token create NAME")
+    console().print(table if found else "No tokens yet: imagegate token create NAME")
 
 
 def _revoke(

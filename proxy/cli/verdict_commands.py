@@ -4,13 +4,12 @@ import asyncio
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from config.settings import Settings
 from proxy.cli.gate_client import GateClient, gate_client
 from proxy.cli.local_state import open_state
-from proxy.cli.output import printable
+from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
 from proxy.gate.report import headline, report
 from scanning.documents import encode
@@ -65,7 +64,7 @@ def _list(
             f"{verdict.repository}@{verdict.digest.algorithm}:{verdict.digest.short}…",
             printable(f"{reasons[0].subject} [{reasons[0].rule}]") if reasons else "",
         )
-    Console(markup=False, highlight=False).print(table if found else "No verdicts yet.")
+    console().print(table if found else "No verdicts yet.")
 
 
 def _replay(

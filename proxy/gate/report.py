@@ -30,7 +30,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     yield ""
     yield f"  {verdict.kind:<12} {verdict.repository}@{verdict.digest}"
     yield f"  {'verdict':<12} {verdict.id}, {verdict.judged_at:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"  {'seen':<12} {', '.join(f'{count} {name}' for name, count in verdict.counts) or 'nothing to inspect'}"
+    yield f"  {'seen':<12} {', '.join(f'{name} {count}' for name, count in verdict.counts) or 'nothing to inspect'}"
     yield f"  {'policy':<12} {verdict.inputs.policy}"
     yield f"  {'advisories':<12} {verdict.inputs.snapshot or 'none'}"
     yield f"  {'facts':<12} {verdict.inputs.facts or 'none'}"
