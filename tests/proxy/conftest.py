@@ -1,0 +1,61 @@
+"""A database, and the HTTP face of the gate on simulators; both event loops in use are tried."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from config.settings import Settings
+from proxy.identity.principal import Role
+from proxy.server import listening
+from proxy.services import Parts, assemble
+from storage.database import Database
+from tests.proxy.face import Face, Time
+from tests.simulators import MemoryGate, MemoryUpstream
+
+StartFace = Callable[..., AbstractAsyncContextManager[Face]]
+
+
+@pytest.fixture
+def time() -> Time:
+    """The time everything goes by."""
+    return Time()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database."""
+    opened = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'gate.sqlite3'}")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def start_face(database: Database, time: Time, tmp_path: Path) -> StartFace:
+    """Start a face with settings of one's own, on the same database and upstream as often as one likes."""
+    upstream = MemoryUpstream()
+
+    async def no_warnings() -> tuple[str, ...]:
+        return ()
+
+    @asynccontextmanager
+    async def start(**overrides: object) -> AsyncIterator[Face]:
+        values = {"state_dir": tmp_path, "public_url": "http://gate.example", "listen": {"port": 0}, **overrides}
+        gate = MemoryGate(upstream)
+        parts = Parts(database, upstream, gate, checks={}, warnings=no_warnings)
+        services = await assemble(Settings(**values), parts, clock=time.now, monotonic=time.monotonic)
+        async with listening(services) as (host, port), aiohttp.ClientSession(auto_decompress=False) as session:
+            yield Face(host, port, services, upstream, gate, time, session)
+        await services.close()
+
+    return start
+
+
+@pytest.fixture
+async def face(start_face: StartFace) -> AsyncIterator[Face]:
+    """A running face, and a developer of team/** to call it as."""
+    async with start_face() as started:
+        started.grant, started.token = await started.new_token(Role.DEVELOPER, "team/**", name="ci")
+        yield started
