@@ -25,7 +25,7 @@ _MAX_KEY_LENGTH = 32 * 1024
 _MIN_KEY_BYTES = 40  # an Ed25519 key in PKCS #8 has 48
 _BEGIN_KEY = re.compile(r"-----BEGIN ((?:[A-Z0-9]+ ){0,3})PRIVATE KEY( BLOCK)?-----")
 _KEY_HEADER = re.compile(r"^[ \t]*[A-Za-z][A-Za-z0-9-]*: .*$", re.MULTILINE)
-_KEY_DECORATION = re.compile(r"\\[rn]|[\s\"',\\]")
+_KEY_DECORATION = re.compile(r"[\s\"',\\]")
 _PLACEHOLDER = re.compile(r"example|xxxx|\*\*\*|0{8}|\.\.\.|[<>${}]|placeholder|changeme|redacted", re.IGNORECASE)
 _FEWEST_CHARACTERS = 6
 
@@ -128,6 +128,7 @@ def _private_keys(text: str) -> Positions:
 
 def _is_key(begin: re.Match[str], body: str) -> bool:
     """Whether the text between the markers decodes to what such a key must begin with."""
+    body = body.replace("\\r", "").replace("\\n", "\n")  # as JSON and .env files write lines
     headers = _KEY_HEADER.findall(body)
     data = _KEY_DECORATION.sub("", _KEY_HEADER.sub("", body))
     if begin[2]:  # OpenPGP armour ends in a checksum of its own

@@ -7,7 +7,7 @@ from scanning.errors import InvalidContentError
 MAX_NAME_LENGTH = 256
 MAX_VERSION_LENGTH = 256
 
-_NAME = re.compile(r"[A-Za-z0-9_~][A-Za-z0-9+._~-]*")
+_NAME = re.compile(r"\.?[A-Za-z0-9_~][A-Za-z0-9+._~-]*")
 _VERSION = re.compile(r"[!-~]+")
 
 

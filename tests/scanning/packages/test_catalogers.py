@@ -1,0 +1,72 @@
+"""All catalogers: whatever bytes they are given, they read them or refuse them."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanning.errors import InvalidContentError
+from scanning.packages import ownership
+from scanning.packages.catalogers import CATALOGERS, Cataloger, cataloger_of, unread_format
+from scanning.packages.purl import purl
+
+PATHS = (
+    "var/lib/dpkg/status",
+    "lib/apk/db/installed",
+    "usr/lib/python3/a.dist-info/METADATA",
+    "app/node_modules/a/package.json",
+)
+_WORDS: Iterable[bytes] = (
+    b"Package: a\n", b"Version: 1\n", b"Status: install ok installed\n", b"Source: b (2)\n", b"\n", b" ", b":",
+    b"P:a\n", b"V:1\n", b"F:usr\n", b"R:x\n", b"o:b\n", b"Name: a\n", b'{"name": "a", "version": "1"}', b"{", b"\r",
+    b"\xff", b"\0",
+)  # fmt: skip
+CONTENTS = st.binary(max_size=200) | st.lists(st.sampled_from(tuple(_WORDS)), max_size=12).map(b"".join)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@given(content=CONTENTS)
+def test_any_content_is_read_or_refused(path: str, content: bytes) -> None:
+    cataloger = cataloger_of(path)
+    assert cataloger is not None
+    try:
+        packages = cataloger.read(path, content)
+    except InvalidContentError:
+        return
+    for package in packages:
+        assert package.name
+        assert package.path == path
+        assert purl(package, None).startswith(f"pkg:{package.type}/")
+
+
+@given(path=st.sampled_from(("var/lib/dpkg/info/a.list", "lib/apk/db/installed")), content=CONTENTS)
+def test_any_ownership_list_is_read_or_refused(path: str, content: bytes) -> None:
+    try:
+        found = ownership.read(path, content)
+    except InvalidContentError:
+        return
+    assert all(owned for one in found for owned in one.paths)
+
+
+@pytest.mark.parametrize("cataloger", CATALOGERS)
+def test_every_cataloger_reads_one_of_these_paths(cataloger: Cataloger) -> None:
+    assert [path for path in PATHS if cataloger.matches(path)] == [
+        path for path in PATHS if cataloger_of(path) is cataloger
+    ]
+    assert any(cataloger.matches(path) for path in PATHS)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("var/lib/rpm/rpmdb.sqlite", "RPM"),
+        ("usr/lib/sysimage/rpm/Packages.db", "RPM"),
+        ("var/lib/rpm/Packages", "RPM"),
+        ("var/lib/pacman/local/bash-5.2-1/desc", "pacman"),
+        ("var/lib/rpm/.rpm.lock", ""),
+        ("srv/rpm/Packages", ""),
+    ],
+)
+def test_databases_that_are_recognised_and_not_read(path: str, expected: str) -> None:
+    assert unread_format(path) == expected
