@@ -6,7 +6,7 @@
                       every message is its kind (1 byte), a length (4 bytes) and a document of that length
 
 A refusal may come before END; what follows it is read and dropped. SPENT is a refusal after which the worker ends, as
-it does after FAILED. Facts come in parts, so that reading those of a large layer never holds up the event loop for long.
+it does after FAILED. Facts come in parts, so that reading those of a large layer never holds up the event loop long.
 """
 
 import struct

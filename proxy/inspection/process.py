@@ -221,7 +221,7 @@ class WorkerProcess:
             self._conclude(replace(facts, entries=tuple(self._entries), finds=tuple(self._finds)))
         elif kind in {REFUSED, SPENT}:
             if kind == SPENT:
-                self._why = "it has used its processor time"
+                self._why = "it has used up its processor time or memory"
             self._conclude(decode(Refusal, document).to_error())
         elif kind == ABANDONED:
             self._conclude(InspectionFailedError("the inspection was abandoned"))

@@ -6,7 +6,7 @@ A refused layer leaves it as good as new. On anything unforeseen it says so and 
 
 import gc
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from proxy.inspection.confinement import ProcessorTimeSpentError, confine, processor_time
 from proxy.inspection.framing import (
@@ -81,9 +81,9 @@ class Worker:
                 facts = self._inspect(first)
         except ProcessorTimeSpentError:
             # The interruption may have struck in the middle of a message: refuse, and begin again as a new process.
-            spent = LimitExceededError("cpu_seconds", self._limits.cpu_seconds)
-            self._say(reply(SPENT, encode(Refusal.of(spent))))
-            raise _EndError from None
+            self._give_up(LimitExceededError("cpu_seconds", self._limits.cpu_seconds))
+        except MemoryError:
+            self._give_up(LimitExceededError("memory_bytes", self._limits.memory_bytes))
         except UnreadableLayerError as error:
             self._say(reply(REFUSED, encode(Refusal.of(error))))
             self._drop_chunks()
@@ -97,6 +97,10 @@ class Worker:
             inspection.feed(chunk)
             chunk = self._next_chunk()
         return inspection.finish()
+
+    def _give_up(self, error: LimitExceededError) -> NoReturn:
+        self._say(reply(SPENT, encode(Refusal.of(error))))
+        raise _EndError from None
 
     def _drop_chunks(self) -> None:
         """Read on to the end of a layer that has had its reply; a refusal can also come of the end itself."""

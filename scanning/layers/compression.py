@@ -57,24 +57,17 @@ class Decompressor:
             if not self._sniff(last=False):
                 return
             chunk, self._lead = self._lead, b""
-        yield from self._pass_on(chunk)
+        if self._stream is not None:
+            yield from self._stream.feed(chunk)
 
     def finish(self) -> Iterator[bytes]:
         """Yield what a very short blob still held back. Raises `UnreadableLayerError` if the blob is cut short."""
         if self._stream is None:
             self._sniff(last=True)
-            yield from self._pass_on(self._lead)
+            if self._stream is not None:
+                yield from self._stream.feed(self._lead)
         if self._stream is not None:
             self._stream.finish()
-
-    def _pass_on(self, chunk: bytes) -> Iterator[bytes]:
-        if self._stream is None:
-            return
-        if len(chunk) <= _INPUT_BYTES:
-            yield from self._stream.feed(chunk)
-            return
-        for start in range(0, len(chunk), _INPUT_BYTES):
-            yield from self._stream.feed(chunk[start : start + _INPUT_BYTES])
 
     def _sniff(self, *, last: bool) -> bool:
         lead = self._lead
@@ -103,7 +96,8 @@ class Decompressor:
 
 class _PlainStream:
     def feed(self, data: bytes) -> Iterator[bytes]:
-        yield data
+        for start in range(0, len(data), STEP_BYTES):
+            yield data[start : start + STEP_BYTES]
 
     def finish(self) -> None:
         """A plain archive has no end of its own."""
@@ -118,6 +112,10 @@ class _GzipStream:
         self._members = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), _INPUT_BYTES):  # the library copies what it has not used yet
+            yield from self._inflate(data[start : start + _INPUT_BYTES])
+
+    def _inflate(self, data: bytes) -> Iterator[bytes]:
         full = False
         while data or full:
             if self._member is None:

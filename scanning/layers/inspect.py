@@ -56,7 +56,7 @@ class LayerInspection:
         self._uncompressed_size = 0
         self._decompressor = Decompressor(limits)
         self._reader = TarReader(limits)
-        self._tree = LayerTree()
+        self._tree = LayerTree(limits)
         self._finds: list[FileFinds] = []
         self._examination: FileExamination | None = None
 

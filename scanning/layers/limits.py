@@ -25,7 +25,7 @@ class InspectionLimits:
     path_depth: int = 128
     """Components of one path."""
     path_bytes: int = 128 * MIB
-    """Bytes of all paths and link targets together: they are kept in memory, file content is not."""
+    """Characters of all paths, the directories they imply and link targets together: those are kept in memory."""
     pax_bytes: int = 1 * MIB
     """Bytes of one extended header or long name. Go's archive/tar has the same limit."""
     file_bytes: int = 64 * MIB

@@ -70,7 +70,6 @@ class TarReader:
         self._limits = limits
         self._header = Header()
         self._entries = 0
-        self._path_bytes = 0
         self._position = 0  # of the chunk being fed
         self._offset = 0  # of the last header
         self._partial = b""  # of a header that chunks divide
@@ -206,9 +205,6 @@ class TarReader:
             self._padding = -header.size % BLOCK_BYTES
         if kind is _CHARACTER_DEVICE and header.device == (0, 0):
             raise self._refusal("a character device 0:0 is a whiteout to some runtimes and a device to others", raw)
-        self._path_bytes += len(raw) + len(link)
-        if self._path_bytes > self._limits.path_bytes:
-            raise LimitExceededError("path_bytes", self._limits.path_bytes, offset=self._offset)
         try:
             path = archive_path(raw, self._limits)
             target = self._read_link(kind, link) if kind is _SYMLINK or kind is _HARDLINK else ""

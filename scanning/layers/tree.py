@@ -7,8 +7,9 @@ would hang on the order or on the runtime. Directories may be repeated unchanged
     `.wh..wh..opq`    hides whatever the layers below have in its directory, nothing of its own layer
 """
 
-from scanning.errors import UnreadableLayerError
+from scanning.errors import LimitExceededError, UnreadableLayerError
 from scanning.facts import EntryKind, FileEntry
+from scanning.layers.limits import InspectionLimits
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -17,7 +18,9 @@ _OPAQUE = ".wh..wh..opq"
 class LayerTree:
     """Collects the members of one layer. Raises `UnreadableLayerError` where they contradict each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: InspectionLimits) -> None:
+        self._limits = limits
+        self._path_bytes = 0
         self._created: dict[str, FileEntry | None] = {"": None}  # None: a directory only implied by a path below it
         self._hidden: dict[str, None] = {}
         self._opaque: dict[str, None] = {}
@@ -42,6 +45,7 @@ class LayerTree:
     def add(self, entry: FileEntry) -> bool:
         """Take the next member. Returns whether it is a file of the layer, not a whiteout."""
         path = entry.path
+        self._count(path, entry.link)
         parent, _, name = path.rpartition("/")
         if parent != self._directory:
             self._imply_directory(parent, entry)
@@ -58,6 +62,11 @@ class LayerTree:
             self._link(entry)
         self._created[path] = entry
         return True
+
+    def _count(self, path: str, link: str = "") -> None:
+        self._path_bytes += len(path) + len(link)
+        if self._path_bytes > self._limits.path_bytes:
+            raise LimitExceededError("path_bytes", self._limits.path_bytes, entry=path[:100])
 
     def _repeat(self, entry: FileEntry) -> bool:
         known = self._created[entry.path]
@@ -86,6 +95,7 @@ class LayerTree:
                 raise UnreadableLayerError(
                     f"the layer writes below {path!r}, which it also hides or links to", entry=entry.path
                 )
+            self._count(path)
             self._created[path] = None
             path = path.rpartition("/")[0]
 

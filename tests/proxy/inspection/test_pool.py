@@ -282,6 +282,15 @@ class TestConfinement:
             assert next_one.process != before
             await next_one.abandon()
 
+    async def test_t56_memory_is_bounded(self) -> None:
+        async with workers(1, InspectionLimits(memory_bytes=192 * MIB, file_bytes=1 << 40)) as pool:
+            running = hold(pool)
+            await running.feed(header(b"var/lib/dpkg/status", size=8**11 - 1))
+            with pytest.raises(LimitExceededError, match="memory_bytes"):
+                await feed_for_ever(running, bytes(MIB))
+            await running.abandon()
+            assert await works(pool)
+
     async def test_t74_memory_stays_flat_on_a_long_stream(self, pool: InspectionPool) -> None:
         running = await pool.begin()
         block = os.urandom(MIB)

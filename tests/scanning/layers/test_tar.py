@@ -311,6 +311,7 @@ class TestLimits:
             (InspectionLimits(path_length=10), header(b"a", b"2", link=b"b" * 11)),
             (InspectionLimits(path_depth=3), member(b"a/b/c/d")),
             (InspectionLimits(path_bytes=20), member(b"a" * 11) + member(b"b" * 11)),
+            (InspectionLimits(path_bytes=20), member(b"a/" * 10 + b"b")),
             (InspectionLimits(pax_bytes=100), pax((b"comment", b"c" * 100)) + member(b"a")),
             (InspectionLimits(pax_bytes=100), long_name(b"c" * 101) + member(b"a")),
             (InspectionLimits(uncompressed_bytes=1000), member(b"a", b"x" * 2000)),

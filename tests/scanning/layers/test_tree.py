@@ -5,7 +5,7 @@ import pytest
 from scanning.errors import UnreadableLayerError
 from scanning.facts import EntryKind, LayerFacts
 from scanning.layers.tree import LayerTree
-from tests.scanning.layers.archives import END, directory, header, inspect, member, paths
+from tests.scanning.layers.archives import END, LIMITS, directory, header, inspect, member, paths
 
 
 def layer(*parts: bytes) -> LayerFacts:
@@ -133,5 +133,5 @@ class TestWhiteouts:
 
 
 def test_an_empty_tree() -> None:
-    tree = LayerTree()
+    tree = LayerTree(LIMITS)
     assert (tree.entries, tree.whiteouts, tree.opaque) == ((), (), ())
