@@ -16,6 +16,7 @@ from proxy.cli import (
     audit_commands,
     check_command,
     config_commands,
+    demo_command,
     feeds_commands,
     image_commands,
     policy_commands,
@@ -59,6 +60,7 @@ def build_app() -> typer.Typer:
         image_commands,
         audit_commands,
         config_commands,
+        demo_command,
     ):
         commands.register(app)
     return app
