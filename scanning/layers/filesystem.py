@@ -11,6 +11,9 @@ from collections.abc import Iterator
 
 from scanning.facts import EntryKind, FileEntry, LayerFacts
 
+MAX_STEPS = 4_000_000
+"""Components followed through the links of one image: a few seconds. Links can be nested to take for ever."""
+
 _MAX_LINKS = 40  # as Linux, path_resolution(7)
 
 
@@ -40,6 +43,7 @@ class FileSystem:
     def __init__(self) -> None:
         self.root = Node(None, 0)
         self._problems: dict[str, str] = {}
+        self._steps_left = MAX_STEPS
         self._layers: list[LayerFacts] = []
         self._directories: dict[str, Node] = {"": self.root}
 
@@ -155,22 +159,16 @@ class FileSystem:
             f" layer {earlier}",
         )
 
-    def at(self, path: str) -> Node | None:
-        """What is at `path`, links not followed."""
-        node = self.root
-        for step in path.split("/") if path else ():
-            child = node.children.get(step) if node.children is not None else None
-            if child is None:
-                return None
-            node = child
-        return node
-
     def resolve(self, path: str) -> tuple[str, Node] | None:
         """Where `path` leads with every symbolic link followed, as in the container; None if nowhere."""
         todo = path.split("/")[::-1]
         trail: list[tuple[str, Node]] = []
         links = 0
         while todo:
+            if self._steps_left <= 0:
+                self._problems.setdefault("", f"its symbolic links take more than {MAX_STEPS} steps to follow")
+                return None
+            self._steps_left -= 1
             step = todo.pop()
             node = trail[-1][1] if trail else self.root
             if step in {"", "."}:

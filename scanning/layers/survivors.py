@@ -75,16 +75,18 @@ class Survey:
             self._problems[found.problem] = None
 
     def _look_at_link(self, path: str, node: Node) -> None:
-        reached = self._tree.resolve(path)
+        found = self._finds.get((node.layer, path))
+        cataloger = catalogers.cataloger_of(path)
+        is_folder = path.endswith(METADATA_FOLDERS)
+        reached = self._tree.resolve(path) if found or cataloger or is_folder else None
         if reached is None:
             return
         target, there = reached
         if there.kind is EntryKind.FILE and self._can_run(there):
-            self._keep(path, target, node.layer, self._finds.get((node.layer, path)))
-        cataloger = catalogers.cataloger_of(path)
+            self._keep(path, target, node.layer, found)
         if cataloger is not None and cataloger is not catalogers.cataloger_of(self._origin(there)):
             self._unread(path, target)
-        if path.endswith(METADATA_FOLDERS) and there.children is not None and not target.endswith(METADATA_FOLDERS):
+        if is_folder and there.children is not None and not target.endswith(METADATA_FOLDERS):
             self._unread(path, target)
 
     def _look_at_hard_link(self, path: str, node: Node) -> None:

@@ -8,6 +8,7 @@ import pytest
 from config.vocabulary import ToolKind
 from scanning.facts import EntryKind, Evidence, FileEntry, FileFinds, ImageFacts, LayerFacts, Secret, Tool
 from scanning.files import examine
+from scanning.layers.filesystem import MAX_STEPS
 from scanning.layers.overlay import MAX_PROBLEMS, assemble
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, HistoryEntry, ImageConfig, Manifest, ManifestKind, Platform
@@ -279,6 +280,13 @@ class TestLinksOnTheWay:
         problems = image(links, layer({f"l{number}/x": b"x" for number in range(100)})).problems
         assert len(problems) == MAX_PROBLEMS + 1
         assert problems[-1] == "and 80 more problems of this kind"
+
+    def test_t56_links_that_take_for_ever_to_follow_are_a_problem(self) -> None:
+        detour = "/".join(["x", ".."] * 1000)
+        nested: dict[str, Content] = {"x": Directory(), "bin/0": Link("nowhere")}
+        nested |= {f"bin/{number}": Link(f"../{detour}/bin/{number - 1}") for number in range(1, 40)}
+        nested |= {f"{number}/bin/nc": Link("/bin/39") for number in range(60)}
+        assert f"more than {MAX_STEPS} steps" in image(layer(nested)).problems[0]
 
 
 class TestT51DatabasesBehindLinks:

@@ -1,0 +1,59 @@
+"""Real Debian systems, from layer bytes to image facts."""
+
+import json
+
+import pytest
+
+from config.vocabulary import ToolKind
+from scanning.facts import Evidence, ImageFacts
+from scanning.files import examine
+from scanning.layers.inspect import inspect_layer
+from scanning.layers.limits import InspectionLimits
+from scanning.layers.overlay import assemble
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
+from tests.real_images import real_image
+
+NETWORK = {ToolKind.SSH_CLIENT, ToolKind.SSH_SERVER, ToolKind.NETCAT, ToolKind.TELNET}
+
+
+def facts_of(kind: str) -> ImageFacts:
+    image = real_image(kind)
+    document = json.loads(image.manifest)
+    (described,) = document["layers"]
+    digest = Digest.parse(described["digest"])
+    layer = inspect_layer([image.blobs[digest]], InspectionLimits(), examine)
+    manifest = Manifest(
+        image.digest,
+        image.media_type,
+        len(image.manifest),
+        ManifestKind.IMAGE,
+        Descriptor(document["config"]["mediaType"], Digest.parse(document["config"]["digest"]), 1),
+        (Descriptor(described["mediaType"], digest, described["size"]),),
+    )
+    return assemble(manifest, ImageConfig(Platform("linux", "amd64"), (layer.diff_id,), user="nobody"), [layer])
+
+
+@pytest.mark.real
+def test_a_minimal_debian_is_clean() -> None:
+    facts = facts_of("patched")
+    assert facts.problems == ()
+    assert facts.secrets == ()
+    assert not {tool.kind for tool in facts.tools} & NETWORK
+    assert facts.distribution is not None
+    assert (facts.distribution.id, facts.distribution.version_id) == ("debian", "12")
+    assert not facts.runs_as_root
+    assert {"pkg:deb/debian/dpkg"} <= {package.purl.partition("@")[0] for package in facts.packages}
+
+
+@pytest.mark.real
+def test_an_installed_ssh_client_is_one_tool_with_its_package() -> None:
+    facts = facts_of("ssh")
+    (tool,) = (tool for tool in facts.tools if tool.kind in NETWORK)
+    assert (tool.kind, tool.name, tool.path, tool.evidence) == (
+        ToolKind.SSH_CLIENT,
+        "ssh",
+        "usr/bin/ssh",
+        Evidence.CONTENT,
+    )
+    assert tool.package.startswith("openssh-client 1:9.2p1-")
