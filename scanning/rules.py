@@ -304,7 +304,7 @@ def children(question: Question) -> Answers:
                 broken.rule,
                 effects[child.outcome],
                 broken.subject,
-                f"{broken.where} of image {child.digest}".strip(),
+                f"{broken.where} of image {child.digest}" if broken.where else f"image {child.digest}",
                 broken.why,
                 broken.fix,
             )

@@ -43,6 +43,12 @@ async def of_repository(tx: Transaction, repository: Repository) -> tuple[Tag, .
     return tuple(sorted(map(Tag, names)))
 
 
+async def manifests_waited_for(tx: Transaction) -> tuple[tuple[Repository, Digest], ...]:
+    """Every manifest that a tag waits for."""
+    rows = await tx.execute(sa.select(held_tags.c.repository, held_tags.c.manifest).distinct())
+    return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
+
+
 async def drop(tx: Transaction, repository: Repository, tag: Tag, digest: Digest | None = None) -> None:
     """The tag waits no longer; one that did not is no error. With `digest`, only if it waits for that manifest."""
     condition = sa.and_(held_tags.c.repository == str(repository), held_tags.c.tag == str(tag))

@@ -17,6 +17,8 @@ from storage.database import Transaction
 from storage.schema import manifest_blobs, manifest_children, manifests
 from storage.upsert import insert
 
+MAX_ANCESTORS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class ManifestRecord:
@@ -119,6 +121,21 @@ async def parents(tx: Transaction, repository: Repository, child: Digest) -> tup
             manifest_children.c.repository == str(repository), manifest_children.c.child == str(child)
         ),
     )
+
+
+async def ancestors(tx: Transaction, repository: Repository, child: Digest) -> tuple[Digest, ...]:
+    """The indexes of this repository that list `child`, then those that list them, and so on: nearest first.
+
+    At most `MAX_ANCESTORS`, so that nobody makes the gate look at indexes without end.
+    """
+    found: dict[Digest, None] = {}
+    level: tuple[Digest, ...] = (child,)
+    while level:
+        listing = [parent for digest in level for parent in await parents(tx, repository, digest)]
+        level = tuple(dict.fromkeys(parent for parent in listing if parent not in found))
+        level = level[: MAX_ANCESTORS - len(found)]
+        found |= dict.fromkeys(level)
+    return tuple(found)
 
 
 async def children(tx: Transaction, repository: Repository, parent: Digest) -> tuple[Digest, ...]:

@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from storage.content.filesystem import FilesystemContent
-
 from config.settings import Settings
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.replay import Replay
 from proxy.upstream.build import build_upstream
 from proxy.upstream.port import Upstream
+from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 from storage.snapshots import Snapshots
 

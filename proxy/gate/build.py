@@ -13,6 +13,7 @@ from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
 from proxy.gate.push import Push
 from proxy.gate.signatures import SignatureFinder
+from proxy.gate.standing import StandingVerdicts
 from proxy.gate.trail import Trail
 from proxy.inspection.pool import InspectionPool
 from proxy.upstream.port import Upstream
@@ -41,15 +42,7 @@ def build_gate(parts: GateParts) -> Gate:
     judge = Judge(database, upstream, images, signatures, parts.advisories, lambda: parts.policy.current, clock)
     trail = Trail(clock)
     promotion = Promotion(database, upstream, judge, trail)
-    pull = Pull(
-        database,
-        upstream,
-        judge,
-        lambda: parts.policy.current,
-        parts.advisories,
-        trail,
-        clock,
-        parts.public_url,
-    )
+    standing = StandingVerdicts(database, lambda: parts.policy.current, parts.advisories, clock)
+    pull = Pull(database, upstream, judge, promotion, standing, trail, parts.public_url)
     push = Push(database, images, judge, promotion, trail, parts.public_url)
     return Gate(database, upstream, layers, push, pull, promotion, trail)

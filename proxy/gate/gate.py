@@ -2,10 +2,6 @@
 
 from collections.abc import Iterable
 
-from scanning.oci.read import read_manifest
-from storage.audit import Event
-from storage.database import Database
-
 from proxy.errors import ManifestUnknownError, NameUnknownError
 from proxy.gate.layers import LayerInspector, LayerObserver
 from proxy.gate.promotion import Promotion
@@ -18,7 +14,10 @@ from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
 from scanning.oci.names import Reference, Repository, Tag
+from scanning.oci.read import read_manifest
 from storage import held_tags, manifests
+from storage.audit import Event
+from storage.database import Database
 
 
 class Gate:
@@ -101,12 +100,14 @@ class Gate:
             async with self._database.transaction() as tx:
                 held = await held_tags.find(tx, repository, reference)
                 await held_tags.drop(tx, repository, reference)
-                await self._trail.write(tx, Event.DELETE, caller, Target(repository, reference), outcome="deleted")
+                outcome = "deleted" if gone or held else "unknown"
+                await self._trail.write(tx, Event.DELETE, caller, Target(repository, reference), outcome=outcome)
         else:
             gone = await self._upstream.delete_manifest(repository, reference)
             async with self._database.transaction() as tx:
                 held = reference if await manifests.forget(tx, repository, reference) else None
-                await self._trail.write(tx, Event.DELETE, caller, Target(repository, reference), outcome="deleted")
+                outcome = "deleted" if gone or held else "unknown"
+                await self._trail.write(tx, Event.DELETE, caller, Target(repository, reference), outcome=outcome)
         if not gone and held is None:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
 

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 
-from scanning.layers.overlay import assemble
-
 from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.content import read_blob
 from proxy.gate.layers import LayerInspector
 from proxy.upstream.port import ContentSource
 from scanning.errors import InvalidManifestError
 from scanning.facts import ImageFacts, LayerFacts
+from scanning.layers.overlay import assemble
 from scanning.oci.classify import DOCUMENT_HEAD, check_documents
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import ImageConfig, Manifest, Platform
@@ -68,6 +67,11 @@ class ImageInspector:
         found = [outcomes[layer.digest] for layer in manifest.layers]
         refused = tuple(
             f"layer {outcome.digest}: {outcome.reason}" for outcome in found if isinstance(outcome, LayerRefusal)
+        )
+        refused += tuple(
+            f"layer {layer.digest} has {outcome.size} bytes, and the manifest says {layer.size}"
+            for layer, outcome in zip(manifest.layers, found, strict=True)
+            if isinstance(outcome, LayerFacts) and outcome.size != layer.size
         )
         if refused:
             return _unreadable(manifest, tuple(dict.fromkeys(refused)))

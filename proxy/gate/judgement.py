@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from proxy.clock import Clock
+from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.images import ImageInspector
 from proxy.gate.policy import PolicyInForce
@@ -55,7 +56,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a manifest stands while it is judged: the indexes being judged that list it, and how deep."""
+    """Where a manifest stands while it is judged: the indexes being judged that it lies in, and how deep."""
 
     parents: tuple[Digest, ...] = ()
     held: bool = False
@@ -94,7 +95,7 @@ class Judge:
         `InvalidManifestError` for an index that is nested too deeply or lists too much, or a signature that is none.
         """
         policy = self._policy()
-        children = await self._judge_children(repository, manifest, place.depth)
+        children = await self._judge_children(repository, manifest, place)
         facts_document: bytes | None = None
         facts: ImageFacts | None = None
         advisories = AdvisoryReport(self._advisories.basis())
@@ -135,10 +136,10 @@ class Judge:
             return StoredManifest(record.digest, record.media_type, record.body), record.held
         return await self._source.get_manifest(repository, digest), False
 
-    async def _judge_children(self, repository: Repository, manifest: Manifest, depth: int) -> tuple[Judgement, ...]:
+    async def _judge_children(self, repository: Repository, manifest: Manifest, place: Place) -> tuple[Judgement, ...]:
         if not manifest.children:
             return ()
-        if depth >= _DEEPEST_INDEX:
+        if place.depth >= _DEEPEST_INDEX:
             raise InvalidManifestError(f"index {manifest.digest} is nested more than {_DEEPEST_INDEX} deep")
         if len(manifest.children) > _MOST_CHILDREN:
             raise InvalidManifestError(f"index {manifest.digest} lists more than {_MOST_CHILDREN} manifests")
@@ -148,8 +149,8 @@ class Judge:
             if stored is None:
                 continue  # a sparse index: what is not there cannot be pulled either
             parsed = read_manifest(stored.body, stored.media_type)
-            place = Place((manifest.digest,), held, depth + 1)
-            judged.append(await self.judge(repository, parsed, stored.body, place))
+            inside = Place((manifest.digest, *place.parents), held, place.depth + 1)
+            judged.append(await self.judge(repository, parsed, stored.body, inside))
         return tuple(judged)
 
     async def _facts(self, repository: Repository, manifest: Manifest) -> tuple[bytes, ImageFacts]:
@@ -170,9 +171,20 @@ class Judge:
         if manifest.kind not in (ManifestKind.IMAGE, ManifestKind.INDEX):
             return SignatureEvidence()
         async with self._database.snapshot() as tx:
-            known = await manifests.parents(tx, repository, manifest.digest)
+            known = await manifests.ancestors(tx, repository, manifest.digest)
         subjects = dict.fromkeys((manifest.digest, *parents, *sorted(known)))
         return await self._signatures.collect(repository, subjects)
+
+
+def check_complete(judgement: Judgement) -> None:
+    """Everything an index lists was there to be judged. Raises `ManifestBlobUnknownError`."""
+    judged = {child.manifest.digest for child in judgement.children}
+    for child in judgement.manifest.children:
+        if child.digest not in judged:
+            raise ManifestBlobUnknownError(
+                f"manifest {child.digest}, which the index lists, is not in this repository; it was refused or"
+                " never pushed: push it first and read why it is refused"
+            )
 
 
 async def record(tx: Transaction, repository: Repository, judgement: Judgement) -> None:
@@ -185,13 +197,15 @@ async def record(tx: Transaction, repository: Repository, judgement: Judgement) 
     await verdicts.append(tx, judgement.verdict)
 
 
-async def record_manifest(tx: Transaction, repository: Repository, judgement: Judgement, *, held: bool) -> None:
+async def record_manifest(
+    tx: Transaction, repository: Repository, judgement: Judgement, *, held: bool, published: bool = False
+) -> None:
     """Remember a manifest, and what an index lists, with the edges that pulling needs.
 
-    `held` says whether the gate alone keeps it; when it does not, neither does it keep what the index lists.
+    `held` says whether the gate alone keeps it. What it lists stays as held as it was, unless all was `published`.
     """
     for child in judgement.children:
-        await record_manifest(tx, repository, child, held=held and child.held)
+        await record_manifest(tx, repository, child, held=child.held and not published, published=published)
     await manifests.record(
         tx,
         repository,

@@ -4,10 +4,9 @@ Each layer is inspected once, whoever asks and however many ask at the same time
 """
 
 import asyncio
+import hashlib
 from collections.abc import Iterable, Mapping
-
-from storage.database import Database
-from storage.layers import LayerRefusal
+from contextlib import suppress
 
 from proxy.clock import Clock
 from proxy.errors import BusyError, ManifestBlobUnknownError
@@ -18,6 +17,9 @@ from scanning.facts import LayerFacts
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage import layers
+from storage.database import Database
+from storage.errors import StorageError
+from storage.layers import LayerRefusal
 
 LayerOutcome = LayerFacts | LayerRefusal
 
@@ -51,7 +53,8 @@ class LayerObserver:
         except (UnreadableLayerError, InspectionFailedError):
             return
         if facts.digest == digest:
-            await self._inspector.keep(facts)
+            with suppress(StorageError):
+                await self._inspector.keep(facts)
 
     async def abandon(self) -> None:
         """Stop looking."""
@@ -107,6 +110,7 @@ class LayerInspector:
         except LimitExceededError as error:
             return LayerRefusal(digest, str(error))  # not kept: the limit may be raised
         except UnreadableLayerError as error:
+            await self._prove(repository, digest)
             outcome = LayerRefusal(digest, str(error))
         except InspectionFailedError as error:
             raise BusyError(f"layer {digest} could not be inspected: {error}; try again") from error
@@ -133,5 +137,19 @@ class LayerInspector:
             finally:
                 await running.abandon()
         if facts.digest != digest:
-            raise BrokenContentError(f"the upstream sent bytes for {digest} of {repository} that have another digest")
+            raise _broken(repository, digest)
         return facts
+
+    async def _prove(self, repository: Repository, digest: Digest) -> None:
+        """A refusal is kept for ever, so the refused bytes must be those that the digest names."""
+        seen = hashlib.new(digest.algorithm)
+        async with self._source.open_blob(repository, digest) as stream:
+            if stream is not None:
+                async for chunk in stream.chunks:
+                    await asyncio.to_thread(seen.update, chunk)
+        if seen.hexdigest() != digest.hex:
+            raise _broken(repository, digest)
+
+
+def _broken(repository: Repository, digest: Digest) -> BrokenContentError:
+    return BrokenContentError(f"the upstream sent bytes for {digest} of {repository} that have another digest")

@@ -1,7 +1,11 @@
-"""What was held goes upstream once its verdict allows it: a signature arrived, or policy or advisories changed."""
+"""What was held goes upstream once its verdict allows it: a signature arrived, or policy or advisories changed.
+
+Whoever changes what a repository's tags mean takes turns (`Promotion.turn`), so that an image that was judged for a
+long time never takes a tag back from a newer one.
+"""
 
 import asyncio
-from collections.abc import Iterable
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -10,12 +14,12 @@ from proxy.gate.judgement import Judge, Judgement, record, record_manifest
 from proxy.gate.trail import Target, Trail
 from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
-from scanning.oci.names import Reference, Repository
+from scanning.oci.names import Reference, Repository, Tag
 from scanning.oci.read import read_manifest
 from scanning.verdict import Outcome
 from storage import held_tags, manifests
 from storage.audit import Event
-from storage.database import Database
+from storage.database import Database, Transaction
 
 _log = structlog.get_logger(__name__)
 
@@ -28,36 +32,67 @@ class Promotion:
         self._upstream = upstream
         self._judge = judge
         self._trail = trail
-        self._one_at_a_time = asyncio.Lock()
+        self._turns: WeakValueDictionary[Repository, asyncio.Lock] = WeakValueDictionary()
 
-    async def publish(self, repository: Repository, judgement: Judgement, references: Iterable[Reference]) -> None:
-        """Give an admitted manifest to the upstream under `references`, after what it lists."""
+    def turn(self, repository: Repository) -> asyncio.Lock:
+        """The turn to change what the tags of `repository` mean."""
+        return self._turns.setdefault(repository, asyncio.Lock())
+
+    async def publish(self, repository: Repository, judgement: Judgement, *references: Reference) -> None:
+        """Give an admitted manifest to the upstream under `references` and the tags that wait for it, after what it
+        lists. Call it in the turn of `repository`.
+        """
         for child in judgement.children:
-            if child.held:
-                await self.publish(repository, child, (child.manifest.digest,))
-        for reference in references:
+            await self.publish(repository, child, *((child.manifest.digest,) if child.held else ()))
+        waiting = await self._waiting(repository, judgement.manifest.digest)
+        for reference in dict.fromkeys((*references, *waiting)):
             await self._upstream.put_manifest(repository, reference, judgement.manifest.media_type, judgement.body)
+
+    async def record_published(self, tx: Transaction, repository: Repository, judgement: Judgement) -> None:
+        """Record an admission after `publish`: nothing of it is held any more, and no tag waits for it."""
+        await record(tx, repository, judgement)
+        await record_manifest(tx, repository, judgement, held=False, published=True)
+        await _drop_waiting(tx, repository, judgement)
+
+    async def settle(self, repository: Repository, judgement: Judgement) -> None:
+        """Record a new judgement of a manifest that the gate knows; if it is held and admitted now, let it go."""
+        digest = judgement.manifest.digest
+        async with self.turn(repository):
+            async with self._database.snapshot() as tx:
+                known = await manifests.find(tx, repository, digest)
+            waiting = await self._waiting(repository, digest)
+            is_held = known is not None and known.held
+            if judgement.verdict.enforced is not Outcome.ADMIT or not (is_held or waiting):
+                async with self._database.transaction() as tx:
+                    await record(tx, repository, judgement)
+                    if known is not None:  # else it was deleted meanwhile
+                        await record_manifest(tx, repository, judgement, held=is_held)
+                return
+            await self.publish(repository, judgement, digest)
+            async with self._database.transaction() as tx:
+                await self.record_published(tx, repository, judgement)
+                target = Target(repository, digest, digest)
+                names = ", ".join(tag.name for tag in waiting)
+                await self._trail.write(tx, Event.PROMOTE, None, target, verdict=judgement.verdict, detail=names)
 
     async def reconsider(self, repository: Repository, digest: Digest) -> None:
         """Judge a manifest again because a signature of it arrived, then the indexes that list it.
 
         A manifest the gate does not know is left alone: it is judged when somebody asks for it.
         """
-        async with self._one_at_a_time:
-            await self._reconsider(repository, digest)
-            async with self._database.snapshot() as tx:
-                parents = await manifests.parents(tx, repository, digest)
-            for parent in parents:
-                await self._reconsider(repository, parent)
+        async with self._database.snapshot() as tx:
+            indexes = await manifests.ancestors(tx, repository, digest)
+        for waiting in (digest, *indexes):
+            await self._reconsider(repository, waiting)
 
     async def reconsider_all(self) -> None:
-        """Judge everything that is held again: at start, and when policy or advisories changed.
+        """Judge everything that waits again: at start, and when policy or advisories changed.
 
         One that fails is logged and stays held.
         """
         async with self._database.snapshot() as tx:
-            waiting = await manifests.held(tx)
-        for repository, digest in waiting:
+            waiting = {*await manifests.held(tx), *await held_tags.manifests_waited_for(tx)}
+        for repository, digest in sorted(waiting):
             try:
                 await self.reconsider(repository, digest)
             except ImagegateError as error:
@@ -66,21 +101,17 @@ class Promotion:
     async def _reconsider(self, repository: Repository, digest: Digest) -> None:
         async with self._database.snapshot() as tx:
             known = await manifests.find(tx, repository, digest)
-            tags = await held_tags.of(tx, repository, digest)
-        if known is None:
-            return
-        manifest = read_manifest(known.body, known.media_type)
-        judgement = await self._judge.judge(repository, manifest, known.body)
-        promoted = judgement.verdict.enforced is Outcome.ADMIT and (known.held or bool(tags))
-        if promoted:
-            await self.publish(repository, judgement, (digest, *tags))
-        async with self._database.transaction() as tx:
-            await record(tx, repository, judgement)
-            if not promoted:
-                return
-            await record_manifest(tx, repository, judgement, held=False)
-            for tag in tags:
-                await held_tags.drop(tx, repository, tag, digest)
-            target = Target(repository, digest, digest)
-            names = ", ".join(tag.name for tag in tags)
-            await self._trail.write(tx, Event.PROMOTE, None, target, verdict=judgement.verdict, detail=names)
+        if known is not None:
+            manifest = read_manifest(known.body, known.media_type)
+            await self.settle(repository, await self._judge.judge(repository, manifest, known.body))
+
+    async def _waiting(self, repository: Repository, digest: Digest) -> tuple[Tag, ...]:
+        async with self._database.snapshot() as tx:
+            return await held_tags.of(tx, repository, digest)
+
+
+async def _drop_waiting(tx: Transaction, repository: Repository, judgement: Judgement) -> None:
+    for child in judgement.children:
+        await _drop_waiting(tx, repository, child)
+    for tag in await held_tags.of(tx, repository, judgement.manifest.digest):
+        await held_tags.drop(tx, repository, tag)

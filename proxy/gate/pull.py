@@ -8,20 +8,18 @@ gets only what a verdict admits: what nobody judged yet is judged first, once, a
 """
 
 import asyncio
-from collections.abc import Callable
-from datetime import timedelta
+from contextlib import suppress
 
-from proxy.clock import Clock
 from proxy.errors import (
     BlobUnknownError,
     DeniedError,
     ManifestBlobUnknownError,
     ManifestUnknownError,
 )
-from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.judgement import Judge, record, record_manifest
-from proxy.gate.policy import PolicyInForce
+from proxy.gate.promotion import Promotion
 from proxy.gate.refusal import refuse
+from proxy.gate.standing import StandingVerdicts
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, Upstream
@@ -31,12 +29,9 @@ from scanning.oci.manifest import Manifest
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.oci.read import read_manifest
 from scanning.verdict import Outcome, Verdict
-from storage import held_tags, manifests, verdicts
+from storage import held_tags, manifests
 from storage.audit import Event
-from storage.database import Database, Transaction
-
-_LOOK_AGAIN = timedelta(seconds=60)
-"""How long a verdict that does not admit stands before signatures that bypassed the gate are looked for."""
+from storage.database import Database
 
 
 class Pull:
@@ -47,19 +42,17 @@ class Pull:
         database: Database,
         upstream: Upstream,
         judge: Judge,
-        policy: Callable[[], PolicyInForce],
-        advisories: AdvisoryDesk,
+        promotion: Promotion,
+        standing: StandingVerdicts,
         trail: Trail,
-        clock: Clock,
         public_url: str,
     ) -> None:
         self._database = database
         self._upstream = upstream
         self._judge = judge
-        self._policy = policy
-        self._advisories = advisories
+        self._promotion = promotion
+        self._standing = standing
         self._trail = trail
-        self._clock = clock
         self._public_url = public_url
         self._judging: dict[tuple[Repository, Digest], asyncio.Task[Verdict]] = {}
 
@@ -79,7 +72,13 @@ class Pull:
         assert stored is not None  # noqa: S101 (one of the two is, or the line above has raised)
         if pusher and head:
             return stored
-        verdict = await self._verdict_on(caller, repository, reference, stored)
+        try:
+            verdict = await self._verdict_on(repository, stored)
+        except DeniedError as error:
+            async with self._database.transaction() as tx:
+                target = Target(repository, reference, stored.digest)
+                await self._trail.write(tx, Event.PULL, caller, target, outcome="denied", detail=str(error))
+            raise
         admitted = verdict.enforced is Outcome.ADMIT or (pusher and verdict.enforced is Outcome.QUARANTINE)
         if not admitted or not head:
             async with self._database.transaction() as tx:
@@ -99,11 +98,12 @@ class Pull:
         for holder in holders:
             async with self._database.snapshot() as tx:
                 known = await manifests.find(tx, repository, holder)
-            if known is None or known.held:
+            if known is None:
                 continue
             stored = StoredManifest(known.digest, known.media_type, known.body)
-            if (await self._verdict_on(caller, repository, holder, stored)).enforced is Outcome.ADMIT:
-                return
+            with suppress(DeniedError):  # another image that has it may be admitted
+                if (await self._verdict_on(repository, stored)).enforced is Outcome.ADMIT:
+                    return
         if not holders:
             raise BlobUnknownError(
                 f"no manifest that the gate knows in {repository} refers to blob {digest}; pull the manifest first"
@@ -121,40 +121,17 @@ class Pull:
             return None
         return StoredManifest(known.digest, known.media_type, known.body)
 
-    async def _verdict_on(
-        self, caller: Caller, repository: Repository, reference: Reference, stored: StoredManifest
-    ) -> Verdict:
-        standing = await self._standing(repository, stored.digest)
+    async def _verdict_on(self, repository: Repository, stored: StoredManifest) -> Verdict:
+        standing = await self._standing.find(repository, stored.digest)
         if standing is not None:
             return standing
         try:
             manifest = read_manifest(stored.body, stored.media_type)
         except InvalidContentError as error:
-            async with self._database.transaction() as tx:
-                target = Target(repository, reference, stored.digest)
-                await self._trail.write(tx, Event.PULL, caller, target, outcome="denied", detail=str(error))
             raise DeniedError(
-                f"{repository} {reference} is refused: its manifest cannot be read in one way only: {error}"
+                f"{repository}@{stored.digest} is refused: its manifest cannot be read in one way only: {error}"
             ) from error
         return await self._judge_once(repository, manifest, stored)
-
-    async def _standing(self, repository: Repository, digest: Digest) -> Verdict | None:
-        """The last verdict, if judging again could not give another one."""
-        async with self._database.snapshot() as tx:
-            last = await verdicts.latest(tx, repository, digest)
-        if last is None:
-            return None
-        now = self._clock()
-        unchanged = (
-            last.inputs.policy == self._policy().digest
-            and last.inputs.snapshot == self._advisories.in_force
-            and (last.valid_until is None or now < last.valid_until)
-        )
-        if not unchanged:
-            return None
-        if last.enforced is not Outcome.ADMIT and now - last.judged_at > _LOOK_AGAIN:
-            return None
-        return last
 
     async def _judge_once(self, repository: Repository, manifest: Manifest, stored: StoredManifest) -> Verdict:
         key = repository, stored.digest
@@ -172,12 +149,12 @@ class Pull:
             raise DeniedError(f"{repository}@{stored.digest} cannot be inspected: {error}") from error
         except InvalidContentError as error:
             raise DeniedError(f"{repository}@{stored.digest} is refused: {error}") from error
-        async with self._database.transaction() as tx:
-            await record(tx, repository, judgement)
-            await record_manifest(tx, repository, judgement, held=await self._is_held(tx, repository, stored.digest))
+        async with self._database.snapshot() as tx:
+            known = await manifests.find(tx, repository, stored.digest)
+        if known is not None:
+            await self._promotion.settle(repository, judgement)
+        else:
+            async with self._database.transaction() as tx:
+                await record(tx, repository, judgement)
+                await record_manifest(tx, repository, judgement, held=False)
         return judgement.verdict
-
-    @staticmethod
-    async def _is_held(tx: Transaction, repository: Repository, digest: Digest) -> bool:
-        known = await manifests.find(tx, repository, digest)
-        return known is not None and known.held

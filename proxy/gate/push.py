@@ -6,25 +6,24 @@ that the gate does not know: nobody can pull it until it was judged anew (threat
 
 from dataclasses import dataclass
 
-from scanning.oci.read import read_manifest
-from scanning.signatures.discover import signed_digest
-from storage.audit import Event
-from storage.database import Database, Transaction
-
 from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.images import ImageInspector
-from proxy.gate.judgement import Judge, Judgement, record, record_manifest
+from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
 from proxy.gate.promotion import Promotion
 from proxy.gate.refusal import refuse, warnings
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Caller
 from proxy.upstream.port import UpstreamRefusedError
-from scanning.errors import InvalidDigestError
+from scanning.errors import InvalidContentError, InvalidDigestError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Reference, Repository, Tag
+from scanning.oci.read import read_manifest
+from scanning.signatures.discover import signed_digest
 from scanning.verdict import Outcome
 from storage import held_tags
+from storage.audit import Event
+from storage.database import Database, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +60,14 @@ class Push:
         """Take a manifest. Raises `DeniedError` when the policy rejects it, `InvalidManifestError` when it cannot be
         read in one way only, `ManifestBlobUnknownError` when content it needs is missing.
         """
-        manifest = read_manifest(body, content_type)
-        if isinstance(reference, Digest) and reference != manifest.digest:
-            raise InvalidDigestError(f"the manifest has the digest {manifest.digest}, not {reference}")
-        await self._images.check_blobs(repository, manifest)
-        judgement = await self._judge.judge(repository, manifest, body)
-        self._check_children(manifest, judgement)
+        try:
+            judgement = await self._examine(repository, reference, content_type, body)
+        except (InvalidContentError, ManifestBlobUnknownError) as error:
+            async with self._database.transaction() as tx:
+                target = Target(repository, reference, Digest.of(body))
+                await self._trail.write(tx, Event.PUSH, caller, target, outcome="invalid", detail=str(error))
+            raise
+        manifest = judgement.manifest
         match judgement.verdict.enforced:
             case Outcome.REJECT:
                 await self._reject(caller, repository, reference, judgement)
@@ -78,14 +79,14 @@ class Push:
         told = warnings(judgement.verdict, repository, reference, self._public_url)
         return PushedManifest(manifest.digest, manifest.subject.digest if manifest.subject else None, told)
 
-    def _check_children(self, manifest: Manifest, judgement: Judgement) -> None:
-        there = {child.manifest.digest for child in judgement.children}
-        for child in manifest.children:
-            if child.digest not in there:
-                raise ManifestBlobUnknownError(
-                    f"manifest {child.digest}, which the index lists, is not in this repository; it was refused or"
-                    " never pushed: push it first and read why it is refused"
-                )
+    async def _examine(self, repository: Repository, reference: Reference, content_type: str, body: bytes) -> Judgement:
+        manifest = read_manifest(body, content_type)
+        if isinstance(reference, Digest) and reference != manifest.digest:
+            raise InvalidDigestError(f"the manifest has the digest {manifest.digest}, not {reference}")
+        await self._images.check_blobs(repository, manifest)
+        judgement = await self._judge.judge(repository, manifest, body)
+        check_complete(judgement)
+        return judgement
 
     async def _reject(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
         async with self._database.transaction() as tx:
@@ -94,7 +95,7 @@ class Push:
         raise refuse(judgement.verdict, repository, reference, self._public_url)
 
     async def _hold(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
-        async with self._database.transaction() as tx:
+        async with self._promotion.turn(repository), self._database.transaction() as tx:
             await record(tx, repository, judgement)
             await record_manifest(tx, repository, judgement, held=True)
             if isinstance(reference, Tag):
@@ -102,18 +103,18 @@ class Push:
             await self._audit(tx, caller, repository, reference, judgement)
 
     async def _admit(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
-        try:
-            await self._promotion.publish(repository, judgement, (reference,))
-        except UpstreamRefusedError as error:
-            if error.code == "MANIFEST_BLOB_UNKNOWN":
-                raise ManifestBlobUnknownError(str(error)) from error
-            raise
-        async with self._database.transaction() as tx:
-            await record(tx, repository, judgement)
-            await record_manifest(tx, repository, judgement, held=False)
-            if isinstance(reference, Tag):
-                await held_tags.drop(tx, repository, reference)
-            await self._audit(tx, caller, repository, reference, judgement)
+        async with self._promotion.turn(repository):
+            try:
+                await self._promotion.publish(repository, judgement, reference)
+            except UpstreamRefusedError as error:
+                if error.code == "MANIFEST_BLOB_UNKNOWN":
+                    raise ManifestBlobUnknownError(str(error)) from error
+                raise
+            async with self._database.transaction() as tx:
+                await self._promotion.record_published(tx, repository, judgement)
+                if isinstance(reference, Tag):
+                    await held_tags.drop(tx, repository, reference)
+                await self._audit(tx, caller, repository, reference, judgement)
 
     async def _audit(
         self,

@@ -19,7 +19,7 @@ def refuse(verdict: Verdict, repository: Repository, reference: Reference, publi
 
 def explain(verdict: Verdict, repository: Repository, reference: Reference, public_url: str) -> str:
     """One line about a verdict that is not `admit`."""
-    what = "refused" if verdict.outcome is Outcome.REJECT else "in quarantine"
+    what = "refused" if verdict.outcome is Outcome.REJECT else "in quarantine, only pushers can pull it"
     name = f"{repository}{'@' if ':' in str(reference) else ':'}{reference}"
     return _one_line(f"{name} is {what}: {_first(verdict.violations)}", _more(verdict, public_url))
 
@@ -28,7 +28,7 @@ def warnings(verdict: Verdict, repository: Repository, reference: Reference, pub
     """What to tell a pusher whose push was accepted, but."""
     said: list[str] = []
     if verdict.enforced is Outcome.QUARANTINE:
-        said.append(f"{explain(verdict, repository, reference, public_url)}; until then only pushers can pull it")
+        said.append(explain(verdict, repository, reference, public_url))
     elif verdict.outcome is not Outcome.ADMIT:
         said.append(
             _one_line(

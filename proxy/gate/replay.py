@@ -2,10 +2,6 @@
 
 import asyncio
 
-from scanning.oci.read import read_manifest
-from scanning.signatures.verify import verify
-from storage.database import Database, Transaction
-
 from config.policy import Policy
 from proxy.errors import NotFoundError
 from proxy.gate.advisories import AdvisoryDesk
@@ -14,10 +10,13 @@ from scanning.documents import decode
 from scanning.facts import ImageFacts
 from scanning.judge import judge
 from scanning.oci.digest import Digest
+from scanning.oci.read import read_manifest
 from scanning.rules import Case
 from scanning.signatures.model import SignatureEvidence
+from scanning.signatures.verify import verify
 from scanning.verdict import Verdict
 from storage import documents, verdicts
+from storage.database import Database, Transaction
 
 
 class Replay:

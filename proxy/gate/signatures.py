@@ -6,7 +6,6 @@ An error while looking is an error, never "unsigned".
 from collections.abc import Iterable
 
 import structlog
-from storage.database import Database
 
 from proxy.gate.content import read_blob
 from proxy.upstream.port import ContentSource, StoredManifest
@@ -18,6 +17,7 @@ from scanning.oci.read import read_manifest
 from scanning.signatures.discover import MAX_SIGNATURE_BLOB, documents, signature_tag, wanted_blobs
 from scanning.signatures.model import SignatureDocument, SignatureEvidence
 from storage import manifests
+from storage.database import Database
 
 _MOST_CANDIDATES = 64
 """An image with more signature manifests than this is looked at no further (threat 58)."""

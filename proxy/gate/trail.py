@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from storage.audit import AuditRecord, Event
-from storage.database import Transaction
-
 from proxy.clock import Clock
 from proxy.identity.principal import Caller
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
 from scanning.verdict import Verdict
 from storage import audit
+from storage.audit import AuditRecord, Event
+from storage.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)

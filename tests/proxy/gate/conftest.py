@@ -1,0 +1,96 @@
+"""Gates for the tests: before the embedded registry, before docker-registry, and before simulators.
+
+One event loop and one inspection worker serve the whole session; everything else is new for every test.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.build import GateParts, build_gate
+from proxy.gate.policy import PolicyFile
+from proxy.upstream.connection import RemoteOptions
+from proxy.upstream.embedded import EmbeddedUpstream
+from proxy.upstream.origin import Origin
+from proxy.upstream.port import Upstream
+from proxy.upstream.remote import RemoteUpstream
+from storage.content.filesystem import FilesystemContent
+from storage.database import Database
+from storage.snapshots import Snapshots
+from tests.proxy.face import Time
+from tests.proxy.gate.world import PUBLIC_URL, REFUSE_SSH, WatchedPool, World, policy_text
+from tests.registries import RealRegistry, docker_registry, fresh_repository
+
+__all__ = ["docker_registry"]
+
+MakeWorld = Callable[[Upstream], World]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def session_pool() -> AsyncIterator[WatchedPool]:
+    """One real worker."""
+    pool = WatchedPool()
+    await pool.start()
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def pool(session_pool: WatchedPool) -> Iterator[WatchedPool]:
+    """The worker, with nothing counted yet and nothing held up."""
+    session_pool.begun = 0
+    yield session_pool
+    session_pool.gate.set()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database."""
+    opened = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'gate.sqlite3'}")
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def embedded(database: Database, tmp_path: Path) -> EmbeddedUpstream:
+    """The embedded registry."""
+    return EmbeddedUpstream(database, FilesystemContent(tmp_path / "content"))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def remote(docker_registry: RealRegistry) -> AsyncIterator[RemoteUpstream]:
+    """The remote adapter before docker-registry."""
+    upstream = RemoteUpstream(RemoteOptions(Origin.parse(docker_registry.url)))
+    yield upstream
+    await upstream.close()
+
+
+@pytest.fixture
+def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path) -> MakeWorld:
+    """A gate before any upstream. Its policy refuses ssh; there are no advisories."""
+
+    def make(upstream: Upstream) -> World:
+        path = tmp_path / "policy.yaml"
+        if not path.exists():
+            path.write_text(policy_text(deny=REFUSE_SSH))
+        policy, snapshots = PolicyFile(path), Snapshots(tmp_path / "advisories")
+        desk = AdvisoryDesk(snapshots)
+        gate = build_gate(GateParts(database, upstream, pool, policy, desk, time.now, PUBLIC_URL))
+        return World(database, upstream, gate, pool, policy, path, desk, snapshots, time, fresh_repository("team"))
+
+    return make
+
+
+@pytest.fixture(params=["embedded", pytest.param("remote", marks=pytest.mark.real)])
+def world(request: pytest.FixtureRequest, make_world: MakeWorld) -> World:
+    """A gate before each kind of upstream in turn."""
+    return make_world(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def small_world(embedded: EmbeddedUpstream, make_world: MakeWorld) -> World:
+    """A gate before the embedded registry, for what does not depend on the upstream."""
+    return make_world(embedded)

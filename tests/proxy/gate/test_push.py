@@ -1,0 +1,291 @@
+"""A manifest is pushed: admitted, held in quarantine, or refused; and what the upstream holds afterwards."""
+
+import json
+
+import pytest
+
+from proxy.errors import DeniedError, ManifestBlobUnknownError
+from scanning.errors import InvalidDigestError, InvalidManifestError
+from scanning.oci import media_types
+from scanning.oci.digest import Digest
+from scanning.oci.names import Tag
+from scanning.verdict import Outcome
+from tests.images import File, TestImage, debian, descriptor, image, index
+from tests.proxy.gate.world import LATEST, REFUSE_SSH, World, layers_of, policy_text, wants_signature
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CLEAN = image(debian())
+WITH_SSH = image(debian(), {"usr/bin/ssh": File(b"\x7fELF", 0o755)})
+OTHER = image(debian(("base-files", "12.4+deb12u9")))
+
+
+async def test_a_clean_image_is_admitted_under_its_tag_and_digest(world: World) -> None:
+    pushed = await world.push(CLEAN)
+
+    assert (pushed.digest, pushed.subject, pushed.warnings) == (CLEAN.digest, None, ())
+    assert await world.behind(LATEST) == CLEAN.digest
+    assert await world.behind(CLEAN.digest) == CLEAN.digest
+    assert (await world.verdict(CLEAN.digest)).outcome is Outcome.ADMIT
+
+
+async def test_an_image_with_ssh_is_refused_and_the_upstream_never_sees_its_manifest(world: World) -> None:
+    with pytest.raises(DeniedError) as refused:
+        await world.push(WITH_SSH)
+
+    verdict = await world.verdict(WITH_SSH.digest)
+    assert verdict.outcome is Outcome.REJECT
+    assert str(refused.value) == (
+        f"{world.repository}:latest is refused: ssh in usr/bin/ssh: a tool of the kind ssh-client (recognised by path)"
+        " is not allowed [deny.tools]; remove usr/bin/ssh and build again -- see: imagegate verdict show"
+        f" {verdict.id} (or http://gate.example/api/v1/verdicts/{verdict.id})"
+    )
+    assert refused.value.detail["verdict"] == verdict.id
+    assert refused.value.detail["violations"][0]["where"] == "usr/bin/ssh"
+    assert await world.behind(LATEST) is None
+    assert await world.behind(WITH_SSH.digest) is None
+
+
+async def test_a_refused_push_leaves_the_tag_where_it_was(world: World) -> None:
+    await world.push(CLEAN)
+    with pytest.raises(DeniedError):
+        await world.push(WITH_SSH)
+
+    assert await world.behind(LATEST) == CLEAN.digest
+    assert (await world.pull()).digest == CLEAN.digest
+
+
+async def test_an_unsigned_image_is_held_with_a_warning_and_the_upstream_never_sees_its_manifest(world: World) -> None:
+    await world.change_policy(policy_text(require=wants_signature()))
+
+    pushed = await world.push(CLEAN)
+
+    verdict = await world.verdict(CLEAN.digest)
+    assert verdict.outcome is Outcome.QUARANTINE
+    assert len(pushed.warnings) == 1
+    assert pushed.warnings[0].startswith(f"{world.repository}:latest is in quarantine, only pushers can pull it: ")
+    assert f"imagegate verdict show {verdict.id}" in pushed.warnings[0]
+    assert await world.behind(LATEST) is None
+    assert await world.behind(CLEAN.digest) is None
+
+
+async def test_in_audit_mode_everything_passes_and_the_pusher_is_told_what_would_have_been(world: World) -> None:
+    await world.change_policy(policy_text(deny=REFUSE_SSH, mode="audit"))
+
+    pushed = await world.push(WITH_SSH)
+
+    verdict = await world.verdict(WITH_SSH.digest)
+    assert (verdict.outcome, verdict.enforced) == (Outcome.REJECT, Outcome.ADMIT)
+    assert pushed.warnings[0].startswith("audit mode, would be reject: ssh in usr/bin/ssh: ")
+    assert await world.behind(LATEST) == WITH_SSH.digest
+    assert (await world.pull()).digest == WITH_SSH.digest
+
+
+async def test_what_only_warns_is_admitted_with_the_warning(world: World) -> None:
+    await world.change_policy(policy_text(deny={"root_user": {"effect": "warn"}}))
+
+    pushed = await world.push(image(debian(), user=""))
+
+    assert len(pushed.warnings) == 1
+    assert pushed.warnings[0].startswith("warning: no user in the image configuration: its process starts as root")
+
+
+async def test_a_repository_that_no_rule_covers_is_refused(small_world: World) -> None:
+    await small_world.change_policy(policy_text(repositories=["elsewhere/**"]))
+
+    with pytest.raises(DeniedError, match="no rule of the policy covers this repository"):
+        await small_world.push(CLEAN)
+
+
+async def test_a_manifest_whose_layer_is_not_there_is_refused(world: World) -> None:
+    with pytest.raises(ManifestBlobUnknownError, match="push it before the manifest"):
+        await world.push_manifest(CLEAN)
+
+    assert await world.behind(LATEST) is None
+
+
+async def test_a_manifest_must_have_the_digest_it_is_pushed_by(world: World) -> None:
+    await world.upload(CLEAN)
+
+    with pytest.raises(InvalidDigestError, match=str(CLEAN.digest)):
+        await world.push_manifest(CLEAN, OTHER.digest)
+
+
+@pytest.mark.parametrize("part", ["config", "layers"])
+async def test_t45_a_wrong_descriptor_size_is_refused(world: World, part: str) -> None:
+    document = json.loads(CLEAN.manifest)
+    described = document["config"] if part == "config" else document["layers"][0]
+    described["size"] += 1
+    lying = TestImage(json.dumps(document).encode(), CLEAN.media_type, CLEAN.blobs)
+
+    with pytest.raises(InvalidManifestError, match="bytes, but it has"):
+        await world.push(lying)
+
+    assert await world.behind(LATEST) is None
+
+
+async def test_t39_a_manifest_that_two_readers_take_differently_is_refused(world: World) -> None:
+    ambiguous = CLEAN.manifest.replace(b'"layers"', b'"Layers": [], "layers"')
+
+    with pytest.raises(InvalidManifestError):
+        await world.push(TestImage(ambiguous, CLEAN.media_type, CLEAN.blobs))
+
+    assert await world.behind(LATEST) is None
+
+
+async def test_a_layer_that_cannot_be_read_is_refused_whatever_the_policy_says(world: World) -> None:
+    await world.change_policy(policy_text())
+    garbage, config = b"this is no layer", next(iter(CLEAN.blobs.items()))
+    document = json.loads(CLEAN.manifest)
+    document["layers"] = [descriptor(garbage, "application/vnd.oci.image.layer.v1.tar+gzip")]
+    broken = TestImage(
+        json.dumps(document).encode(), CLEAN.media_type, {config[0]: config[1], Digest.of(garbage): garbage}
+    )
+
+    with pytest.raises(DeniedError, match=r"cannot be inspected: layer sha256:.* \[inspection\]"):
+        await world.push(broken)
+
+    assert await world.behind(LATEST) is None
+
+
+async def test_t46_a_signature_whose_layer_is_an_archive_in_disguise_is_refused(world: World) -> None:
+    document = json.loads(WITH_SSH.manifest)
+    for layer in document["layers"]:
+        layer["mediaType"] = media_types.COSIGN_SIMPLE_SIGNING
+    disguised = TestImage(json.dumps(document).encode(), WITH_SSH.media_type, WITH_SSH.blobs)
+
+    with pytest.raises(InvalidManifestError, match="a runtime could unpack it"):
+        await world.push(disguised)
+
+    assert await world.behind(LATEST) is None
+
+
+async def test_artifacts_are_admitted_unless_the_policy_says_otherwise(world: World) -> None:
+    content = b"chart"
+    body = {
+        "schemaVersion": 2,
+        "mediaType": media_types.OCI_MANIFEST,
+        "artifactType": "application/vnd.cncf.helm.chart",
+        "config": descriptor(b"{}", "application/vnd.oci.empty.v1+json"),
+        "layers": [descriptor(content, "application/vnd.cncf.helm.chart.content.v1.tar+gzip")],
+    }
+    chart = TestImage(
+        json.dumps(body).encode(),
+        media_types.OCI_MANIFEST,
+        {Digest.of(content): content, Digest.of(b"{}"): b"{}"},
+    )
+
+    await world.push(chart)
+    await world.change_policy(policy_text(artifacts=False))
+
+    assert await world.behind(LATEST) == chart.digest
+    with pytest.raises(DeniedError, match="artifacts that are not images are not allowed"):
+        await world.push(chart, Tag("again"))
+
+
+async def test_layers_seen_while_they_were_uploaded_are_not_read_again(small_world: World) -> None:
+    await small_world.upload(CLEAN)
+    for digest, content in CLEAN.blobs.items():
+        observer = small_world.gate.observe_upload()
+        if observer is not None:
+            await observer.feed(content)
+            await observer.finish(digest)
+
+    await small_world.push_manifest(CLEAN)
+
+    assert small_world.pool.begun == 0
+
+
+async def test_a_layer_is_read_once_for_all_images_that_have_it(small_world: World) -> None:
+    await small_world.push(image(debian(), {"one": b"1"}))
+    await small_world.push(image(debian(), {"two": b"2"}))
+
+    assert small_world.pool.begun == 3
+
+
+async def test_what_was_observed_counts_only_for_the_bytes_that_were_observed(small_world: World) -> None:
+    """Whoever says one digest and uploads other bytes has proven nothing."""
+    (layer,), (other,) = layers_of(CLEAN), layers_of(OTHER)
+    observer = small_world.gate.observe_upload()
+    assert observer is not None
+    await observer.feed(OTHER.blobs[other])
+    await observer.finish(layer)
+
+    await small_world.push(CLEAN)
+
+    assert small_world.pool.begun == 1
+
+
+async def test_t43_an_index_is_admitted_with_its_images(world: World) -> None:
+    both = index(CLEAN, image(debian(), architecture="arm64"))
+
+    await world.push(both)
+
+    assert await world.behind(LATEST) == both.digest
+    for child in both.children:
+        assert await world.behind(child.digest) == child.digest
+
+
+async def test_t43_an_index_whose_child_was_refused_cannot_be_pushed(world: World) -> None:
+    both = index(CLEAN, WITH_SSH)
+    await world.upload(both)
+    await world.push_manifest(CLEAN, CLEAN.digest)
+    with pytest.raises(DeniedError):
+        await world.push_manifest(WITH_SSH, WITH_SSH.digest)
+
+    with pytest.raises(ManifestBlobUnknownError, match=f"manifest {WITH_SSH.digest}, which the index lists"):
+        await world.push_manifest(both)
+
+    assert await world.behind(LATEST) is None
+
+
+async def test_t43_an_index_is_as_bad_as_the_worst_image_it_lists(world: World) -> None:
+    """The child got onto the upstream past the gate."""
+    both = index(CLEAN, WITH_SSH)
+    await world.put_behind(CLEAN, CLEAN.digest)
+    await world.put_behind(WITH_SSH, WITH_SSH.digest)
+
+    with pytest.raises(DeniedError, match=f"ssh in usr/bin/ssh of image {WITH_SSH.digest}: a tool"):
+        await world.push_manifest(both)
+
+    assert await world.behind(LATEST) is None
+
+
+async def test_t43_a_nested_index_is_judged_to_its_leaves(world: World) -> None:
+    inner = index(WITH_SSH)
+    outer = index(inner)
+    await world.change_policy(policy_text())
+    await world.push(outer)
+    await world.change_policy(policy_text(deny=REFUSE_SSH))
+
+    for manifest in (outer, inner, WITH_SSH):
+        with pytest.raises(DeniedError, match="ssh in usr/bin/ssh"):
+            await world.pull(manifest.digest)
+
+
+async def test_an_attestation_beside_the_images_of_an_index_is_not_an_image(world: World) -> None:
+    """What docker buildx pushes by default."""
+    statement = b'{"_type": "https://in-toto.io/Statement/v0.1"}'
+    config = b'{"architecture": "unknown", "os": "unknown", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}'
+    body = {
+        "schemaVersion": 2,
+        "mediaType": media_types.OCI_MANIFEST,
+        "config": descriptor(config, media_types.OCI_CONFIG),
+        "layers": [descriptor(statement, "application/vnd.in-toto+json")],
+    }
+    attestation = TestImage(
+        json.dumps(body).encode(),
+        media_types.OCI_MANIFEST,
+        {Digest.of(statement): statement, Digest.of(config): config},
+    )
+    await world.change_policy(
+        policy_text(
+            deny={"root_user": {"effect": "reject"}}, require={"vetted_packages": {"purls": ["pkg:deb/debian/*"]}}
+        )
+    )
+    both = index(CLEAN, attestation)
+
+    await world.push(both)
+
+    assert await world.behind(LATEST) == both.digest
+    assert (await world.pull(attestation.digest)).digest == attestation.digest

@@ -1,0 +1,205 @@
+"""A whole gate without its HTTP face, and the people and things that meet it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from config.patterns import RepositoryPattern
+from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.gate import Gate
+from proxy.gate.policy import PolicyFile
+from proxy.gate.push import PushedManifest
+from proxy.gate.replay import Replay
+from proxy.identity.principal import Caller, Principal, Role
+from proxy.inspection.pool import InspectionPool, RunningInspection
+from proxy.upstream.port import StoredManifest, Upstream
+from scanning.advisories.osv import Advisory
+from scanning.layers.limits import InspectionLimits
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Descriptor
+from scanning.oci.names import Reference, Repository, Tag
+from scanning.verdict import Verdict
+from storage import audit, verdicts
+from storage.audit import AuditRecord
+from storage.database import Database
+from storage.snapshots import Snapshot, Snapshots
+from tests.images import TestImage
+from tests.proxy.face import Time
+
+PUBLIC_URL = "http://gate.example"
+LATEST = Tag("latest")
+
+REFUSE_SSH = {"tools": {"kinds": ["ssh-client", "ssh-server"]}}
+REFUSE_FINDINGS = {"findings": {"severity": "high"}}
+
+
+def policy_text(
+    *,
+    deny: Mapping[str, Any] | None = None,
+    require: Mapping[str, Any] | None = None,
+    signers: Mapping[str, str] | None = None,
+    waivers: Sequence[Mapping[str, Any]] = (),
+    repositories: Sequence[str] = ("**",),
+    **rule: Any,
+) -> str:
+    """A policy of one rule. `signers` are PEM keys by name."""
+    only = {"repositories": list(repositories), "deny": dict(deny or {}), "require": dict(require or {}), **rule}
+    return json.dumps(
+        {
+            "version": 1,
+            "signers": {name: {"key": key} for name, key in (signers or {}).items()},
+            "rules": [only],
+            "waivers": [*waivers],
+        }
+    )
+
+
+def wants_signature(*names: str, **more: Any) -> dict[str, Any]:
+    """A requirement of signatures."""
+    return {"signatures": {"of": [*names], **more}}
+
+
+def layers_of(image: TestImage) -> tuple[Digest, ...]:
+    """The layers of an image, the lowest first."""
+    return tuple(Digest.parse(layer["digest"]) for layer in json.loads(image.manifest)["layers"])
+
+
+def caller(role: Role, name: str) -> Caller:
+    """Somebody who may do on every repository what `role` may."""
+    principal = Principal(f"grant-{name}", name, role, (RepositoryPattern("**"),))
+    return Caller(principal, "192.0.2.7", f"request-of-{name}")
+
+
+class WatchedPool(InspectionPool):
+    """Counts the layers that are read back, and makes them wait where a test wants it."""
+
+    def __init__(self) -> None:
+        super().__init__(1, InspectionLimits())
+        self.begun = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def begin(self) -> RunningInspection:
+        self.begun += 1
+        await self.gate.wait()
+        return await super().begin()
+
+
+@dataclass
+class World:
+    """The gate with everything around it. `repository` is nobody else's."""
+
+    database: Database
+    upstream: Upstream
+    gate: Gate
+    pool: WatchedPool
+    policy: PolicyFile
+    policy_path: Path
+    desk: AdvisoryDesk
+    snapshots: Snapshots
+    time: Time
+    repository: Repository
+    pusher: Caller = field(default_factory=lambda: caller(Role.DEVELOPER, "ci"))
+    operator: Caller = field(default_factory=lambda: caller(Role.OPERATOR, "cluster"))
+
+    async def upload(self, image: TestImage) -> None:
+        """Put the blobs of an image, and of those it lists, behind the gate, which looks at none of them."""
+        for child in image.children:
+            await self.upload(child)
+        for digest, content in image.blobs.items():
+            upload = await self.upstream.begin_upload(self.repository)
+            upload = await self.upstream.append(self.repository, upload, _once(content))
+            await self.upstream.finish_upload(self.repository, upload, digest)
+
+    async def push(self, image: TestImage, reference: Reference = LATEST) -> PushedManifest:
+        """Push as a client does: blobs, then what an index lists by digest, then the manifest."""
+        await self.upload(image)
+        for child in image.children:
+            await self.push(child, child.digest)
+        return await self.push_manifest(image, reference)
+
+    async def push_manifest(self, image: TestImage, reference: Reference = LATEST) -> PushedManifest:
+        """Push the manifest alone."""
+        return await self.gate.push_manifest(self.pusher, self.repository, reference, image.media_type, image.manifest)
+
+    async def put_behind(self, image: TestImage, reference: Reference = LATEST) -> None:
+        """Put an image on the upstream without the gate's knowledge."""
+        await self.upload(image)
+        for child in image.children:
+            await self.put_behind(child, child.digest)
+        await self.upstream.put_manifest(self.repository, reference, image.media_type, image.manifest)
+
+    async def pull(
+        self, reference: Reference = LATEST, who: Caller | None = None, *, head: bool = False
+    ) -> StoredManifest:
+        """Pull a manifest, as the operator unless told otherwise."""
+        return await self.gate.pull_manifest(who or self.operator, self.repository, reference, head=head)
+
+    async def check_blob(self, digest: Digest, who: Caller | None = None) -> None:
+        """Ask for a blob, as the operator unless told otherwise."""
+        await self.gate.check_blob(who or self.operator, self.repository, digest)
+
+    async def behind(self, reference: Reference) -> Digest | None:
+        """What the upstream holds under `reference`."""
+        stored = await self.upstream.get_manifest(self.repository, reference)
+        return stored.digest if stored else None
+
+    async def verdict(self, digest: Digest) -> Verdict:
+        """The last verdict on a manifest."""
+        async with self.database.snapshot() as tx:
+            found = await verdicts.latest(tx, self.repository, digest)
+        assert found is not None
+        return found
+
+    async def verdicts(self) -> tuple[Verdict, ...]:
+        """Every verdict, oldest first."""
+        async with self.database.snapshot() as tx:
+            return tuple(reversed(await verdicts.list_newest(tx, limit=1000)))
+
+    async def audited(self) -> list[AuditRecord]:
+        """The audit, oldest first."""
+        async with self.database.snapshot() as tx:
+            return [record for _, record in reversed(await audit.newest(tx, limit=1000))]
+
+    async def change_policy(self, text: str) -> None:
+        """Write a new policy and let the gate see it, as a running gate does."""
+        self.time.passed += 1
+        self.policy_path.write_text(text)
+
+        async def changed(_: object) -> None:
+            await self.gate.promotion.reconsider_all()
+
+        await self.policy.reload_if_changed(changed)
+
+    async def publish_advisories(self, *advisories: Advisory, ecosystem: str = "Debian") -> Snapshot:
+        """Import advisories and let the gate see them, as a running gate does."""
+        self.time.passed += 1
+        now = self.time.now()
+        snapshot = self.snapshots.publish([self.snapshots.stage(ecosystem, advisories, now)], now)
+        await self.desk.reload_if_changed(self.gate.promotion.reconsider_all)
+        return snapshot
+
+    @property
+    def replay(self) -> Replay:
+        """Judges old cases again."""
+        return Replay(self.database, self.desk)
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time.passed += seconds
+
+    async def referrers(self, subject: Digest, who: Caller | None = None) -> tuple[Descriptor, ...]:
+        """Ask what refers to `subject`, as the operator unless told otherwise."""
+        return await self.gate.referrers(who or self.operator, self.repository, subject)
+
+
+def scoped(caller: Caller, name: str) -> Caller:
+    """The same person under another request."""
+    return replace(caller, request_id=name)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
