@@ -8,7 +8,7 @@ Becoming a blob is: verify, fsync, rename, fsync of the folder (`storage.durable
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 from io import FileIO
@@ -66,7 +66,7 @@ class FilesystemContent:
         """A blob's size in bytes."""
         return await to_its_end(self._size, digest)
 
-    async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes from `start` up to, not including, `end`."""
         file, size = await to_its_end(self._open, digest)
 

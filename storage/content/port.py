@@ -1,6 +1,6 @@
 """The port every content store implements. `tests/storage/content` runs one contract suite on all of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Protocol
 
@@ -41,8 +41,11 @@ class ContentStore(Protocol):
         """A blob's size in bytes, None if it is not there."""
         ...
 
-    def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes from `start` up to, not including, `end`. Raises `ContentMissingError`."""
+    def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes from `start` up to, not including, `end`. Raises `ContentMissingError`.
+
+        Whoever stops before the end closes it (`contextlib.aclosing`).
+        """
         ...
 
     def path(self, digest: Digest) -> Path | None:

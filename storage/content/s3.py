@@ -6,14 +6,14 @@ Uploads are staged on a local disk, since objects cannot be appended to: an uplo
 began it. boto3 blocks, and so works in threads. Credentials come from where boto3 looks for them.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
+import boto3.session
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -51,7 +51,7 @@ class S3Content:
         self._location = location
         self._staging = Staging(staging)
         with self._errors():
-            self._client = boto3.client(
+            self._client = boto3.session.Session().client(
                 "s3",
                 endpoint_url=location.endpoint_url,
                 region_name=location.region,
@@ -93,7 +93,7 @@ class S3Content:
         """A blob's size in bytes."""
         return await to_its_end(self._size, digest)
 
-    async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes from `start` up to, not including, `end`."""
         size = await self.size(digest)
         if size is None:
@@ -114,8 +114,9 @@ class S3Content:
         finally:
             body.close()
 
-    def path(self, digest: Digest) -> None:
+    def path(self, digest: Digest) -> Path | None:
         """No blob is a file here."""
+        return None
 
     async def delete(self, digest: Digest) -> None:
         """Remove a blob."""

@@ -1,0 +1,60 @@
+"""What is true of the bucket only."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import boto3
+import pytest
+
+from scanning.oci.digest import Digest
+from storage.content.s3 import S3Content, S3Location
+from storage.errors import StorageUnavailableError
+from tests.storage.content.test_contract import BODY, DIGEST, store
+
+
+async def test_a_blob_is_an_object_under_its_digest(s3_location: S3Location, tmp_path: Path) -> None:
+    content = S3Content(s3_location, tmp_path)
+    await store(content, BODY)
+
+    client = boto3.client("s3", endpoint_url=s3_location.endpoint_url, region_name=s3_location.region)
+    listed = client.list_objects_v2(Bucket=s3_location.bucket)["Contents"]
+    client.close()
+    assert [found["Key"] for found in listed] == [f"gate/blobs/sha256/{DIGEST.hex[:2]}/{DIGEST.hex}"]
+    assert content.path(DIGEST) is None
+    assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a look at a test's own folder
+
+
+async def test_a_large_blob_goes_in_parts(s3_location: S3Location, tmp_path: Path) -> None:
+    content = S3Content(s3_location, tmp_path)
+    body = BODY * 6
+    digest = await store(content, body)
+
+    assert len(body) > 16 << 20
+    assert Digest.of(b"".join([chunk async for chunk in content.read(digest)])) == digest
+
+
+@pytest.mark.parametrize("change", [{"bucket": "no-such-bucket"}, {"endpoint_url": "http://127.0.0.1:1"}])
+async def test_a_bucket_that_does_not_answer_is_unavailable(
+    s3_location: S3Location, tmp_path: Path, change: dict[str, str]
+) -> None:
+    content = S3Content(replace(s3_location, **change), tmp_path)
+    staging = await content.begin()
+    await content.append(staging, BODY)
+
+    with pytest.raises(StorageUnavailableError, match="check its name"):
+        await content.check()
+    with pytest.raises(StorageUnavailableError):
+        await content.commit(staging, DIGEST)
+    assert await content.staged(staging) == len(BODY)
+
+
+async def test_without_credentials_it_is_unavailable(
+    s3_location: S3Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    with pytest.raises(StorageUnavailableError, match="credentials"):
+        await S3Content(s3_location, tmp_path).size(DIGEST)

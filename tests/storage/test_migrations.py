@@ -1,0 +1,92 @@
+"""The tables are made and brought up to date by migrations, wherever the package is installed."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from storage.database import Database
+from storage.errors import StorageError
+from storage.schema import metadata
+
+_OPEN = """
+import asyncio, sys
+from storage import migrations
+from storage.database import Database
+
+async def main():
+    print(migrations.__file__)
+    await (await Database.open(sys.argv[1])).close()
+
+asyncio.run(main())
+"""
+
+
+async def test_the_migrations_make_the_tables_of_the_schema(database: Database) -> None:
+    def differences(connection: sa.Connection) -> list[object]:
+        options = {"compare_type": True, "compare_server_default": True}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+    async with database.transaction() as tx:
+        assert await tx.run_sync(differences) == []
+
+
+async def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
+    children = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _OPEN, database_url, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    answers = [await child.communicate() for child in children]
+
+    assert [child.returncode for child in children] == [0] * 3, answers
+    database = await Database.open(database_url)
+    async with database.snapshot() as tx:
+        assert (await tx.scalars(sa.text("SELECT version_num FROM alembic_version"))).all() == ["0001"]
+    await database.close()
+
+
+async def test_a_migration_that_fails_leaves_no_table(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("half-way")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.runtime.migration.HeadMaintainer.update_to_step", fail)  # after the tables are made
+        with pytest.raises(RuntimeError, match="half-way"):
+            await Database.open(database_url)
+
+    database = await Database.open(database_url)
+    await database.check()
+    await database.close()
+
+
+async def test_tables_of_a_newer_version_are_refused(database_url: str) -> None:
+    database = await Database.open(database_url)
+    async with database.transaction() as tx:
+        await tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.close()
+
+    with pytest.raises(StorageError, match=r"9999.*newer"):
+        await Database.open(database_url)
+
+
+def test_the_migrations_are_found_in_an_installed_wheel(sqlite_url: str, tmp_path: Path) -> None:
+    project = Path(__file__).parents[2]
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=project, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    command = [sys.executable, "-c", _OPEN, sqlite_url]
+    answer = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+
+    assert answer.stdout.startswith(str(tmp_path / "site"))
