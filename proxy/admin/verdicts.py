@@ -79,6 +79,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
         "counts": dict(verdict.counts),
         "inputs": {
             "manifest": str(inputs.manifest),
+            "media_type": inputs.media_type,
             "policy": str(inputs.policy),
             "signatures": str(inputs.signatures),
             "facts": str(inputs.facts) if inputs.facts else None,

@@ -68,9 +68,7 @@ async def _head(call: Call, digest: Digest) -> web.StreamResponse:
     size = await call.services.upstream.blob_size(call.repository, digest)
     if size is None:
         raise _unknown(call, digest)
-    response = web.Response(headers=_headers(digest))
-    response.content_length = size
-    return response
+    return web.Response(headers={**_headers(digest), hdrs.CONTENT_LENGTH: str(size)})
 
 
 async def _wanted(call: Call, digest: Digest) -> tuple[int, int] | None:

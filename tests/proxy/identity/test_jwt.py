@@ -190,5 +190,5 @@ class _NoKeys(TokenKeys):
     def __init__(self) -> None:
         pass
 
-    async def public(self, key_id: str) -> None:  # type: ignore[override]  # it never has one
+    async def public(self, key_id: str) -> None:
         return None
