@@ -77,7 +77,7 @@ def real_image(kind: str) -> TestImage:
 def _make_all(folder: Path) -> None:
     root = folder / "root"
     shutil.rmtree(root, ignore_errors=True)
-    _run("debootstrap", "--variant=minbase", _SUITE, str(root))
+    _run("debootstrap", "--variant=minbase", "--include=openssl", _SUITE, str(root))
     _pack(root, folder / "debian-unpatched.tar")
     for source in ("sources.list", "sources.list.d", "apt.conf.d"):
         _copy(Path("/etc/apt") / source, root / "etc/apt" / source)

@@ -1,12 +1,14 @@
 """Gates in front of both upstreams, real clients, real images, and a key to sign with."""
 
+import json
 import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.e2e.clients import Client, Docker, DockerDaemon, Podman, Said, Skopeo, run
 from tests.e2e.running_gate import RunningGate
@@ -78,7 +80,7 @@ def signing_key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
 def policy_text(public_key: str) -> str:
     """The policy the end-to-end tests run under."""
     deny = {"tools": {"kinds": _DENIED_TOOLS}, "secrets": {}, "findings": {"severity": "high"}}
-    return yaml.safe_dump(
+    return json.dumps(  # JSON is YAML, and has no anchors
         {
             "version": 1,
             "name": "end-to-end",
@@ -129,25 +131,35 @@ def gate(
 
 
 @pytest.fixture(scope="session")
-def docker_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDaemon]:
+def docker_daemon() -> Iterator[DockerDaemon]:
     """dockerd, once for the session."""
     need("docker", "dockerd", "skopeo")
-    daemon = DockerDaemon(tmp_path_factory.mktemp("dockerd"))
-    daemon.start()
-    try:
-        yield daemon
-    finally:
-        daemon.stop()
+    with _short_folder() as folder:
+        daemon = DockerDaemon(folder)
+        daemon.start()
+        try:
+            yield daemon
+        finally:
+            daemon.stop()
 
 
 @pytest.fixture(params=["skopeo", "podman", "docker"])
-def client(request: pytest.FixtureRequest, tmp_path: Path) -> Client:
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """Each real client in turn, never used before."""
-    if request.param == "docker":
-        daemon: DockerDaemon = request.getfixturevalue("docker_daemon")
-        return Docker(tmp_path, daemon.socket)
     need(request.param)
-    return Skopeo(tmp_path) if request.param == "skopeo" else Podman(tmp_path)
+    with _short_folder() as home:
+        if request.param == "docker":
+            daemon: DockerDaemon = request.getfixturevalue("docker_daemon")
+            yield Docker(home, daemon.socket)
+        else:
+            yield Skopeo(home) if request.param == "skopeo" else Podman(home)
+
+
+@contextmanager
+def _short_folder() -> Iterator[Path]:
+    """A folder with a short name: podman and sockets take no long one."""
+    with tempfile.TemporaryDirectory(prefix="ig-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

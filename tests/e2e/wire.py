@@ -52,7 +52,7 @@ class Wire:
         """One request, with `target` exactly as given."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.putrequest(method, target, skip_accept_encoding=True)
+            connection.putrequest(method, target, skip_host="Host" in (headers or {}), skip_accept_encoding=True)
             everything = {**self.authorization, **(headers or {})}
             if body is not None and "Transfer-Encoding" not in everything:
                 everything.setdefault("Content-Length", str(len(body)))
