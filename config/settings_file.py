@@ -18,12 +18,16 @@ from config.yaml_source import YamlDocument, read_yaml, read_yaml_file
 FILE_VARIABLE = "IMAGEGATE_CONFIG"
 """Names the settings file where no flag does."""
 
+CLIENT_VARIABLES = frozenset({"IMAGEGATE_GATE", "IMAGEGATE_TOKEN"})
+"""For commands that ask a gate on another machine: no settings of this one, though they have the same prefix."""
+
 MAX_SECRET_BYTES = 64 << 10
 _USUAL_FILES = (Path("imagegate.yaml"), Path("/etc/imagegate/imagegate.yaml"))
 _SECRETS: tuple[tuple[Location, Location], ...] = (
     (("upstream", "password"), ("upstream", "password_file")),
     (("database_url",), ("database_url_file",)),
 )
+_NO_SETTINGS = {FILE_VARIABLE, *CLIENT_VARIABLES}
 # A Service called imagegate makes Kubernetes set these in every pod of its namespace.
 _NOT_OURS = re.compile(r"IMAGEGATE_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP)\w*)?)")
 
@@ -115,7 +119,7 @@ def _unknown_variables() -> Iterator[Problem]:
     """Variables with our prefix that name no section; pydantic sees unknown keys below one, but not these."""
     known = list(Settings.model_fields)
     for name in sorted(os.environ):
-        if not name.startswith(ENVIRONMENT_PREFIX) or name == FILE_VARIABLE or _NOT_OURS.fullmatch(name):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in _NO_SETTINGS or _NOT_OURS.fullmatch(name):
             continue
         key = name.removeprefix(ENVIRONMENT_PREFIX).split(ENVIRONMENT_DELIMITER)[0].lower()
         if key not in known:

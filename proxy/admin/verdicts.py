@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from proxy.errors import BadRequestError, NotFoundError, UnauthorizedError
+from proxy.gate.report import report
 from proxy.identity.challenge import repository_scope
 from proxy.identity.principal import Action, Caller
 from proxy.registry.paging import page_size
@@ -24,7 +25,7 @@ async def show(call: Call) -> web.StreamResponse:
     if verdict is None or not _may_read(call.caller, Repository(verdict.repository)):
         raise NotFoundError("there is no such verdict, or its repository is not yours to see")
     if _prefers_text(call.request.headers.get(hdrs.ACCEPT, "")):
-        return web.Response(text=_as_text(verdict))
+        return web.Response(text=report(verdict))
     return web.json_response(_as_json(verdict))
 
 
@@ -98,14 +99,3 @@ def _violation(item: Violation) -> dict[str, str]:
         "why": item.why,
         "fix": item.fix,
     }
-
-
-def _as_text(verdict: Verdict) -> str:
-    lines = [
-        f"{verdict.outcome}  {verdict.repository}@{verdict.digest}",
-        f"verdict {verdict.id}, {verdict.mode}, judged {verdict.judged_at.isoformat(timespec='seconds')}",
-        *(f"- {item.sentence}" for item in verdict.violations),
-        *(f"- warning: {item.sentence}" for item in verdict.warnings),
-        *(f"- waived: {item}" for item in verdict.waived),
-    ]
-    return "".join("".join(c if c.isprintable() else " " for c in line) + "\n" for line in lines)

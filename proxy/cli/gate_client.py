@@ -7,9 +7,8 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from config.errors import ImagegateError
+from proxy.cli.output import printable
 from proxy.identity.tokens import PREFIX
-from scanning.documents import decode
-from scanning.verdict import Verdict
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
@@ -25,12 +24,14 @@ class GateClient:
     url: str
     token: str
 
-    async def verdict(self, verdict_id: str) -> Verdict:
-        """A verdict by id. Raises `GateUnreachableError` with the gate's own words."""
-        return decode(Verdict, await self._get(f"/api/v1/verdicts/{quote(verdict_id, safe='')}"))
+    async def verdict(self, verdict_id: str, *, as_json: bool) -> str:
+        """A verdict by id, as JSON or for a person. Raises `GateUnreachableError` with the gate's own words."""
+        kind = "application/json" if as_json else "text/plain"
+        body = await self._get(f"/api/v1/verdicts/{quote(verdict_id, safe='')}", kind)
+        return printable(body.decode(errors="replace"))
 
-    async def _get(self, path: str) -> bytes:
-        headers = {"Accept": "application/json"}
+    async def _get(self, path: str, kind: str) -> bytes:
+        headers = {"Accept": kind}
         credentials = aiohttp.BasicAuth("imagegate", self.token)
         try:
             async with (

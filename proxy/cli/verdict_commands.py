@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from config.settings import Settings
-from proxy.cli.gate_client import GateClient, gate_client
+from proxy.cli.gate_client import gate_client
 from proxy.cli.local_state import open_state
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
@@ -41,7 +41,10 @@ def _show(
 ) -> None:
     """Explain a verdict: every reason, every warning, and what it was made of."""
     client = gate_client(gate, token)
-    verdict = asyncio.run(_fetch(client, settings_for(context), verdict_id))
+    if client is not None:
+        typer.echo(asyncio.run(client.verdict(verdict_id, as_json=as_json)), nl=as_json)
+        return
+    verdict = asyncio.run(_kept(settings_for(context), verdict_id))
     typer.echo(encode(verdict).decode() if as_json else report(verdict), nl=as_json)
 
 
@@ -80,9 +83,7 @@ def _replay(
     raise typer.Exit(1)
 
 
-async def _fetch(client: GateClient | None, settings: Settings, verdict_id: str) -> Verdict:
-    if client is not None:
-        return await client.verdict(verdict_id)
+async def _kept(settings: Settings, verdict_id: str) -> Verdict:
     async with open_state(settings) as state:
         return await state.replay.get(verdict_id)
 

@@ -62,14 +62,14 @@ def _conclude(stage: Stage) -> None:
 
 
 async def _wait(stage: Stage, gate: DemoGate) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
     host = f"{gate.origin.host}:{gate.origin.port}"
     stage.say("The gate stays until Ctrl-C; then it is gone with all it holds. In another terminal:\n", "bold")
     stage.say(f"  docker login {host} -u developer -p {gate.developer}")
     stage.say(f"  docker login {host} -u operator -p {gate.operator}")
     stage.say(f"  imagegate --state-dir {gate.state} verdict list")
     stage.say(f"  tail {gate.log}\n")
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
     await told.wait()

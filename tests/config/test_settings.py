@@ -149,6 +149,12 @@ def test_a_kubernetes_service_of_our_name_does_no_harm(monkeypatch: pytest.Monke
     assert load_settings() == Settings()
 
 
+def test_what_names_a_gate_to_ask_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEGATE_GATE", "https://gate.example")
+    monkeypatch.setenv("IMAGEGATE_TOKEN", "igt_0123")
+    assert load_settings() == Settings()
+
+
 def test_inspection_mirrors_the_limits_of_the_layer_reader() -> None:
     limits = InspectionLimits()
     inspection = Settings().inspection

@@ -1,0 +1,83 @@
+"""`imagegate verdict show --gate`: for people who are not on the gate's machine."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE
+
+import pytest
+
+from config.vocabulary import Mode
+from proxy.cli.gate_client import GateUnreachableError, gate_client
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import ManifestKind
+from scanning.oci.media_types import OCI_MANIFEST
+from scanning.verdict import Outcome, Verdict, VerdictInputs
+from storage import verdicts
+from tests.proxy.face import START, Face
+
+MANIFEST = Digest.of(b"manifest")
+VERDICT = Verdict(
+    id="v1",
+    repository="team/app",
+    digest=MANIFEST,
+    kind=ManifestKind.IMAGE,
+    outcome=Outcome.ADMIT,
+    mode=Mode.ENFORCE,
+    violations=(),
+    warnings=(),
+    waived=(),
+    counts=(("packages", 3),),
+    inputs=VerdictInputs(MANIFEST, OCI_MANIFEST, Digest.of(b"policy"), Digest.of(b"signatures")),
+    judged_at=START,
+)
+
+
+@pytest.fixture(autouse=True)
+async def _verdict(face: Face) -> None:
+    async with face.services.database.transaction() as tx:
+        await verdicts.append(tx, VERDICT)
+
+
+async def show(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Run `imagegate verdict show` as a user does: its exit status, output and errors."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", "from proxy.cli import main; main()", "verdict", "show", *arguments),
+        env={name: value for name, value in os.environ.items() if not name.startswith("IMAGEGATE_")} | environment,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    output, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+async def test_a_gate_named_in_the_environment_is_asked_and_its_report_is_shown(face: Face) -> None:
+    status, output, errors = await show({"IMAGEGATE_GATE": face.url, "IMAGEGATE_TOKEN": face.token}, "v1")
+    assert (status, errors) == (0, "")
+    assert output.startswith("ADMITTED\n")
+    assert f"team/app@{MANIFEST}" in output
+
+
+async def test_it_gives_the_document_as_json(face: Face) -> None:
+    status, output, _ = await show({}, "v1", "--json", "--gate", face.url, "--token", face.token)
+    assert status == 0
+    assert json.loads(output)["digest"] == str(MANIFEST)
+
+
+async def test_what_the_gate_refuses_is_said_in_its_words(face: Face) -> None:
+    status, _, errors = await show({}, "v2", "--gate", face.url, "--token", face.token)
+    assert status == 2
+    assert "answered 404" in errors
+    assert "no such verdict" in errors
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "said"),
+    [("ftp://gate.example", "igt_x", "is not an address"), ("https://gate.example", "password", "needs a token")],
+)
+def test_a_gate_is_named_by_address_and_token(url: str, token: str, said: str) -> None:
+    with pytest.raises(GateUnreachableError, match=said):
+        gate_client(url, token)
