@@ -28,6 +28,8 @@ from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 from storage.snapshots import Snapshots
 
+_UPLOADS_LIVE = timedelta(days=7)
+_SWEEP_EVERY = timedelta(hours=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -42,7 +44,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         policy = PolicyFile(settings.policy_path)
         database = await Database.open(settings.database)
         stack.push_async_callback(database.close)
-        upstream = build_upstream(settings.upstream, database, FilesystemContent(settings.content_path))
+        content = FilesystemContent(settings.content_path)
+        upstream = build_upstream(settings.upstream, database, content)
         stack.push_async_callback(upstream.close)
         pool = inspection_pool(settings.inspection)
         stack.push_async_callback(pool.close)
@@ -57,7 +60,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
 
         services = await assemble(settings, Parts(database, upstream, gate, {}, warnings))
         stack.push_async_callback(services.close)
-        background = Background(settings, database, policy, desk, snapshots, gate.promotion)
+        background = Background(settings, parts, snapshots, content, gate.promotion)
         await stack.enter_async_context(background.at_work())
         yield services
 
@@ -68,23 +71,28 @@ class Background:
     def __init__(
         self,
         settings: Settings,
-        database: Database,
-        policy: PolicyFile,
-        desk: AdvisoryDesk,
+        parts: GateParts,
         snapshots: Snapshots,
+        content: FilesystemContent,
         promotion: Promotion,
     ) -> None:
         self._settings = settings
-        self._database = database
-        self._policy = policy
-        self._desk = desk
+        self._database = parts.database
+        self._policy = parts.policy
+        self._desk = parts.advisories
         self._snapshots = snapshots
+        self._content = content
         self._promotion = promotion
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """Watch policy and advisories, promote what may go upstream, refresh feeds; until left."""
-        jobs = [self._policy.watch(self._policy_changed), self._desk.watch(self._reconsider), self._reconsider()]
+        jobs = [
+            self._policy.watch(self._policy_changed),
+            self._desk.watch(self._reconsider),
+            self._reconsider(),
+            self._sweep_uploads(),
+        ]
         if self._settings.feeds.refresh_hours:
             jobs.append(self._refresh_feeds())
         tasks = [asyncio.create_task(job) for job in jobs]
@@ -118,12 +126,25 @@ class Background:
         except ImagegateError as error:
             _log.error("what is held was not judged again", problem=str(error))
 
+    async def _sweep_uploads(self) -> None:
+        """Remove uploads that nobody has added to for a long time."""
+        while True:
+            try:
+                swept = await self._content.sweep(utc_now() - _UPLOADS_LIVE)
+                if swept:
+                    _log.info("uploads given up", count=swept)
+            except ImagegateError as error:
+                _log.error("uploads not swept", problem=str(error))
+            await asyncio.sleep(_SWEEP_EVERY.total_seconds())
+
     async def _refresh_feeds(self) -> None:
         feeds = self._settings.feeds
         async with aiohttp.ClientSession() as session:
             while True:
                 try:
                     report = await update(feeds.url, feeds.ecosystems, self._snapshots, session, utc_now())
+                    async with self._database.transaction() as tx:
+                        await audit.append(tx, report.record(utc_now(), "imagegate", "", f"refresh from {feeds.url}"))
                     for result in report.results:
                         if result.problem:
                             _log.error("advisories not refreshed", ecosystem=result.ecosystem, problem=result.problem)

@@ -13,6 +13,8 @@ from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.signatures.model import SignatureReport
 from scanning.verdict import Outcome, Verdict, VerdictInputs, Violation
 
+_OF_DISTRIBUTIONS = frozenset({"deb", "apk", "rpm", "alpm"})
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -75,6 +77,16 @@ def uninspected(question: Question) -> Answers:
             "",
             f"it cannot be inspected: {problem}",
             "rebuild the image so that every layer has one unambiguous meaning",
+        )
+    nameless = [package for package in facts.packages if package.type in _OF_DISTRIBUTIONS] if facts else []
+    if facts and nameless and facts.distribution is None:
+        yield Violation(
+            "inspection",
+            Effect.REJECT,
+            f"{len(nameless)} packages of a distribution",
+            nameless[0].path,
+            "no os-release says which distribution, so no advisory can be matched",
+            "keep etc/os-release in the image",
         )
     if facts and facts.executables and not facts.packages:
         yield Violation(

@@ -14,12 +14,15 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as ProgressBars
 from rich.table import Table
 
-from proxy.cli.output import printable
-from proxy.cli.session import settings_for
+from config.settings import Settings
+from proxy.cli.local_state import open_state
+from proxy.cli.output import console, printable
+from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.feeds.fetch import update
 from proxy.feeds.importer import import_path
 from proxy.feeds.report import FeedReport, Progress
+from storage import audit
 from storage.snapshots import Snapshot, Snapshots
 
 ForceOption = Annotated[
@@ -45,9 +48,11 @@ def _import(
     force: ForceOption = False,
 ) -> None:
     """Take in OSV advisories from local files. Ecosystems that are not there stay as they are."""
-    snapshots = Snapshots(settings_for(context).advisories_path)
+    settings = settings_for(context)
+    snapshots = Snapshots(settings.advisories_path)
     with _progress() as progress:
         report = import_path(path, snapshots, utc_now(), ecosystem=ecosystem, force=force, progress=progress)
+    asyncio.run(_record(settings, report, f"import {path}"))
     _show(report)
 
 
@@ -70,6 +75,7 @@ def _update(
                 progress=progress,
             )
         )
+    asyncio.run(_record(settings, report, f"update from {base_url or settings.feeds.url}"))
     _show(report)
 
 
@@ -89,6 +95,12 @@ async def _fetch(
     # A session of its own: no cookies, no credentials.
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         return await update(base_url, ecosystems, snapshots, session, utc_now(), force=force, progress=progress)
+
+
+async def _record(settings: Settings, report: FeedReport, deed: str) -> None:
+    by = administrator()
+    async with open_state(settings) as state, state.database.transaction() as tx:
+        await audit.append(tx, report.record(utc_now(), by.name, by.address, deed))
 
 
 def _show(report: FeedReport) -> None:
@@ -125,15 +137,15 @@ def _age(age: timedelta) -> str:
 
 
 def _print(table: Table) -> None:
-    Console(markup=False, highlight=False).print(table)
+    console().print(table)
 
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """Bars on a terminal, nothing elsewhere."""
-    console = Console(stderr=True, markup=False)
+    screen = Console(stderr=True, markup=False)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with ProgressBars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with ProgressBars(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bars:
         tasks = {}
 
         def show(label: str, done: int, total: int) -> None:

@@ -1,5 +1,7 @@
 """What the options before the command say, and the settings a command gets from them."""
 
+import getpass
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ import typer
 
 from config.settings import Settings
 from config.settings_file import load_settings
+from proxy.identity.tokens import Administrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +34,8 @@ def settings_for(
     if options.state_dir is not None:
         flags["state_dir"] = str(options.state_dir)
     return load_settings(config or options.config, flags)
+
+
+def administrator() -> Administrator:
+    """The person at this terminal, for the audit."""
+    return Administrator(getpass.getuser(), socket.gethostname())

@@ -1,8 +1,6 @@
 """`imagegate token create|list|revoke`: who may use the gate."""
 
 import asyncio
-import getpass
-import socket
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -14,11 +12,11 @@ from config.patterns import RepositoryPattern
 from config.settings import Settings
 from proxy.cli.local_state import open_state
 from proxy.cli.output import complain, console, printable
-from proxy.cli.session import settings_for
+from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.identity import tokens
 from proxy.identity.principal import Role
-from proxy.identity.tokens import Administrator, NewGrant, OpaqueToken
+from proxy.identity.tokens import NewGrant, OpaqueToken
 from storage import grants
 from storage.grants import Grant
 
@@ -30,11 +28,6 @@ def register(app: typer.Typer) -> None:
     commands.command("list")(_list)
     commands.command("revoke")(_revoke)
     app.add_typer(commands, name="token")
-
-
-def administrator() -> Administrator:
-    """The person at this terminal, for the audit."""
-    return Administrator(getpass.getuser(), socket.gethostname())
 
 
 def _create(

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from config.errors import ImagegateError
+from storage.audit import AuditRecord, Event
 from storage.snapshots import Snapshot
 
 Progress = Callable[[str, int, int], None]
@@ -44,6 +46,19 @@ class FeedReport:
 
     snapshot: Snapshot | None
     results: tuple[EcosystemResult, ...]
+
+    def record(self, at: datetime, actor: str, address: str, deed: str) -> AuditRecord:
+        """What the audit keeps of it."""
+        taken = ", ".join(f"{result.ecosystem} {result.outcome}" for result in self.results)
+        return AuditRecord(
+            at=at,
+            event=Event.FEEDS_CHANGED,
+            actor=actor,
+            address=address,
+            outcome="failed" if self.failed else "done",
+            digest=str(self.snapshot.digest) if self.snapshot else "",
+            detail=f"{deed}: {taken}",
+        )
 
     @property
     def failed(self) -> bool:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from proxy.clock import Clock
 from storage import signing_keys
 from storage.database import Database
+from storage.locks import serialise
 from storage.signing_keys import SigningKey
 
 TOKENS = "tokens"
@@ -72,6 +73,7 @@ async def _load_or_make(
     database: Database, purpose: str, make: Callable[[], bytes], clock: Clock
 ) -> tuple[SigningKey, ...]:
     async with database.transaction() as tx:
+        await serialise(tx, "signing keys")  # two replicas that start together must end up with the same keys
         if not await signing_keys.of(tx, purpose):
             await signing_keys.add(tx, SigningKey(secrets.token_hex(8), purpose, make(), clock()))
         return await signing_keys.of(tx, purpose)

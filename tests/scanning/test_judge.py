@@ -9,7 +9,7 @@ import pytest
 from config.policy import Policy
 from config.vocabulary import Effect, Severity, ToolKind
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport, Finding
-from scanning.facts import Evidence, ImageFacts, Package, Secret, Tool
+from scanning.facts import Evidence, ImageFacts, OsRelease, Package, Secret, Tool
 from scanning.judge import judge
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
@@ -70,6 +70,7 @@ def facts(**changes: Any) -> ImageFacts:
         diff_ids=(),
         user="app",
         runs_as_root=False,
+        distribution=OsRelease("debian", "12"),
         packages=(OPENSSL,),
         executables=3,
     )
@@ -185,6 +186,11 @@ def test_t52_executables_without_any_package_are_unvetted() -> None:
     bare = case(facts(packages=()))
     assert judge(bare, policy(require={"vetted_packages": {"purls": ["pkg:deb/**"]}}), NOW).outcome is Outcome.REJECT
     assert [warning.rule for warning in judge(bare, policy(), NOW).warnings] == ["inspection"]
+
+
+def test_packages_of_a_distribution_that_hides_its_name_are_refused() -> None:
+    verdict = judge(case(facts(distribution=None)), policy(), NOW)
+    assert (verdict.outcome, rules_broken(verdict)) == (Outcome.REJECT, ["inspection"])
 
 
 def test_an_unsigned_image_is_quarantined_and_a_signed_one_admitted() -> None:
