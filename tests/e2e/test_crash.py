@@ -1,0 +1,99 @@
+"""kill -9 at any moment loses nothing acknowledged and admits nothing unjudged (threat 65)."""
+
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import policy_text
+from tests.e2e.running_gate import RunningGate
+from tests.e2e.wire import Answer, Wire
+from tests.images import File, TestImage, debian, image
+from tests.registries import RealRegistry, fresh_repository
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+_ROUNDS = 4
+_KEY = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+"""
+
+
+@dataclass
+class Pusher:
+    """Pushes good, unsigned and bad images by turns until the gate is gone, and remembers what it was told."""
+
+    wire: Wire
+    repository: str
+    rounds: int = 0
+    acknowledged: list[tuple[str, TestImage]] = field(default_factory=list)
+    attempted_bad: list[TestImage] = field(default_factory=list)
+    enough: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, wanted: int) -> None:
+        """Push for ever; `enough` is set after `wanted` acknowledgements."""
+        before = len(self.acknowledged)
+        try:
+            while True:
+                self.rounds += 1
+                self._push(self.repository, debian())
+                self._push(f"signed/{self.repository}", debian())
+                self._push(self.repository, debian(("openssh-client", "1:9.2p1-2")), bad=True)
+                if len(self.acknowledged) - before >= wanted:
+                    self.enough.set()
+        except (OSError, AssertionError):
+            self.enough.set()
+
+    def _push(self, repository: str, files: dict[str, File | bytes], *, bad: bool = False) -> None:
+        made = image(files, {"srv/round": f"{repository} {self.rounds} {bad}".encode()})
+        if bad:
+            self.attempted_bad.append(made)
+        said: Answer = self.wire.push(repository, f"r{self.rounds}", made)
+        assert said.status == (403 if bad else 201), said
+        if not bad:
+            self.acknowledged.append((repository, made))
+
+
+@pytest.fixture(params=["embedded", "remote"])
+def gate(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningGate]:
+    """A gate that a test may kill."""
+    upstream = ""
+    if request.param == "remote":
+        registry: RealRegistry = request.getfixturevalue("docker_registry")
+        upstream = registry.url
+    running = RunningGate(tmp_path / "state", upstream)
+    running.state.mkdir()
+    (running.state / "policy.yaml").write_text(policy_text(_KEY))
+    running.start()
+    yield running
+    if running.process is not None:
+        running.stop()
+
+
+def test_t65_kill_minus_nine_loses_nothing_acknowledged_and_admits_nothing_unjudged(gate: RunningGate) -> None:
+    developer = Wire(gate.port, gate.token("dev", "developer", "**"))
+    operator = Wire(gate.port, gate.token("ops", "operator", "**"))
+    pusher = Pusher(developer, str(fresh_repository("crash")))
+    chance = random.Random(65)  # noqa: S311 (a test that can be repeated)
+    for _ in range(_ROUNDS):
+        pusher.enough.clear()
+        thread = threading.Thread(target=pusher.run, args=(chance.randint(1, 6),))
+        thread.start()
+        assert pusher.enough.wait(60)
+        gate.stop(signal.SIGKILL)
+        thread.join(60)
+        gate.start()
+    assert len(pusher.acknowledged) >= _ROUNDS
+    for repository, made in pusher.acknowledged:
+        kept = developer.send("GET", f"/v2/{repository}/manifests/{made.digest}")
+        assert (kept.status, kept.body) == (200, made.manifest)
+        for digest, content in made.blobs.items():
+            assert developer.send("GET", f"/v2/{repository}/blobs/{digest}").body == content
+        seen = operator.send("GET", f"/v2/{repository}/manifests/{made.digest}")
+        assert seen.status == (403 if repository.startswith("signed/") else 200)
+    for made in pusher.attempted_bad:
+        assert operator.send("GET", f"/v2/{pusher.repository}/manifests/{made.digest}").status in (403, 404)
