@@ -96,7 +96,9 @@ class Gate:
     async def delete_manifest(self, caller: Caller, repository: Repository, reference: Reference) -> None:
         """Delete a manifest with its tags, or one tag. Raises `ManifestUnknownError`."""
         if isinstance(reference, Tag):
-            gone = await self._upstream.delete_tag(repository, reference)
+            # A tag that only waits is not asked for: some registries answer with an error that they delete no tags.
+            is_there = await self._upstream.get_manifest(repository, reference) is not None
+            gone = is_there and await self._upstream.delete_tag(repository, reference)
             async with self._database.transaction() as tx:
                 held = await held_tags.find(tx, repository, reference)
                 await held_tags.drop(tx, repository, reference)

@@ -41,9 +41,9 @@ async def session_pool() -> AsyncIterator[WatchedPool]:
 @pytest.fixture
 def pool(session_pool: WatchedPool) -> Iterator[WatchedPool]:
     """The worker, with nothing counted yet and nothing held up."""
-    session_pool.begun = 0
+    session_pool.reset()
     yield session_pool
-    session_pool.gate.set()
+    session_pool.reset()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

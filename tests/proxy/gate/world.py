@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,18 +76,31 @@ def caller(role: Role, name: str) -> Caller:
 
 
 class WatchedPool(InspectionPool):
-    """Counts the layers that are read back, and makes them wait where a test wants it."""
+    """Counts the layers that are read back; makes them wait for `gate`, or kills their worker, if a test wants it."""
 
     def __init__(self) -> None:
         super().__init__(1, InspectionLimits())
         self.begun = 0
         self.gate = asyncio.Event()
+        self.reached = asyncio.Event()
+        self.kills_worker = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing counted, nothing held up, nobody killed."""
+        self.begun = 0
         self.gate.set()
+        self.reached.clear()
+        self.kills_worker = False
 
     async def begin(self) -> RunningInspection:
         self.begun += 1
+        self.reached.set()
         await self.gate.wait()
-        return await super().begin()
+        running = await super().begin()
+        if self.kills_worker:
+            os.kill(running.process, signal.SIGKILL)
+        return running
 
 
 @dataclass

@@ -1,0 +1,207 @@
+"""Something fails in the middle: nothing is admitted that was not judged, and nothing acknowledged is lost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from proxy.errors import BlobUnknownError, BusyError, DeniedError
+from proxy.upstream.port import UpstreamUnavailableError
+from scanning.oci.digest import Digest
+from scanning.oci.names import Reference, Repository, Tag
+from scanning.verdict import Outcome
+from storage.errors import StorageUnavailableError
+from tests.images import TestImage, debian, image, index
+from tests.proxy.gate.conftest import MakeWorld
+from tests.proxy.gate.signing import legacy_signature
+from tests.proxy.gate.world import LATEST, World, layers_of, policy_text, wants_signature
+from tests.scanning.signatures.signing import new_key, pem
+from tests.simulators import MemoryUpstream
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+KEY = new_key()
+STRICT = policy_text(signers={"release": pem(KEY)}, require=wants_signature("release"))
+CLEAN = image(debian())
+
+
+@contextmanager
+def crash_after_putting(world: World, image: TestImage, reference: Reference) -> Iterator[None]:
+    """The database is gone as soon as the upstream has `image` under `reference`, as if the gate were."""
+    with pytest.MonkeyPatch.context() as patch:
+        put = world.upstream.put_manifest
+
+        async def put_then_crash(repository: Repository, under: Reference, media_type: str, body: bytes) -> None:
+            await put(repository, under, media_type, body)
+            if (Digest.of(body), under) == (image.digest, reference):
+                patch.setattr(world.database, "transaction", _gone)
+
+        patch.setattr(world.upstream, "put_manifest", put_then_crash)
+        with pytest.raises(StorageUnavailableError):
+            yield
+
+
+def _gone() -> None:
+    raise StorageUnavailableError("the database is gone")
+
+
+def restarted(world: World, make_world: MakeWorld) -> World:
+    """A new gate on the same state."""
+    return replace(make_world(world.upstream), repository=world.repository)
+
+
+class TestCrashBetweenTheUpstreamAndTheRecord:
+    async def test_t65_a_pushed_image_is_unknown_and_judged_before_anybody_gets_it(
+        self, world: World, make_world: MakeWorld
+    ) -> None:
+        await world.change_policy(policy_text())
+        with crash_after_putting(world, CLEAN, LATEST):
+            await world.push(CLEAN)
+        assert await world.behind(LATEST) == CLEAN.digest
+
+        again = restarted(world, make_world)
+
+        assert await again.verdicts() == ()
+        assert await again.audited() == []
+        with pytest.raises(BlobUnknownError):
+            await again.check_blob(layers_of(CLEAN)[0])
+        await again.change_policy(policy_text(deny={"packages": {"purls": ["pkg:deb/debian/base-files@*"]}}))
+        with pytest.raises(DeniedError, match=r"\[deny\.packages\]"):
+            await again.pull()
+
+    @pytest.mark.parametrize("reference", [CLEAN.digest, LATEST])
+    async def test_t65_an_image_promoted_by_half_stays_held_and_is_promoted_after_the_restart(
+        self, world: World, make_world: MakeWorld, reference: Reference
+    ) -> None:
+        await world.change_policy(STRICT)
+        await world.push(CLEAN)
+        with crash_after_putting(world, CLEAN, reference):
+            await world.push(*legacy_signature(KEY, CLEAN.digest))
+        assert await world.behind(CLEAN.digest) == CLEAN.digest
+
+        again = restarted(world, make_world)
+        assert (await again.verdict(CLEAN.digest)).outcome is Outcome.QUARANTINE
+        for asked in (LATEST, CLEAN.digest):
+            with pytest.raises(DeniedError):
+                await again.pull(asked)
+        await again.gate.promotion.reconsider_all()
+
+        assert await again.behind(LATEST) == CLEAN.digest
+        assert (await again.pull()).body == CLEAN.manifest
+
+    async def test_t65_an_index_promoted_by_half_is_promoted_whole_after_the_restart(
+        self, world: World, make_world: MakeWorld
+    ) -> None:
+        both = index(CLEAN, image(debian(), architecture="arm64"))
+        await world.change_policy(STRICT)
+        await world.push(both)
+        with crash_after_putting(world, CLEAN, CLEAN.digest):
+            await world.push(*legacy_signature(KEY, both.digest))
+
+        again = restarted(world, make_world)
+        await again.gate.promotion.reconsider_all()
+
+        assert await again.behind(LATEST) == both.digest
+        for child in both.children:
+            assert (await again.pull(child.digest)).body == child.manifest
+
+    async def test_t65_the_client_pushes_again_after_an_error_and_nothing_stands_in_its_way(self, world: World) -> None:
+        with crash_after_putting(world, CLEAN, LATEST):
+            await world.push(CLEAN)
+
+        await world.push(CLEAN)
+
+        assert (await world.pull()).body == CLEAN.manifest
+        assert [(found.event, found.outcome) for found in await world.audited()] == [
+            ("push", "admit"),
+            ("pull", "served"),
+        ]
+
+
+class TestInspectionFails:
+    async def test_a_push_is_not_admitted_when_the_worker_dies(self, world: World) -> None:
+        world.pool.kills_worker = True
+
+        with pytest.raises(BusyError, match=r"could not be inspected: .* try again"):
+            await world.push(CLEAN)
+
+        assert await world.verdicts() == ()
+        assert await world.behind(LATEST) is None
+        world.pool.reset()
+        await world.push(CLEAN)
+        assert await world.behind(LATEST) == CLEAN.digest
+
+
+class TestUpstreamFails:
+    async def test_a_push_that_the_upstream_does_not_take_is_no_admission(self, make_world: MakeWorld) -> None:
+        world = make_world(UnwillingUpstream())
+        with pytest.raises(UpstreamUnavailableError):
+            await world.push(CLEAN)
+
+        assert await world.verdicts() == ()
+        assert await world.audited() == []
+
+    async def test_a_promotion_that_the_upstream_does_not_take_leaves_the_image_held(
+        self, make_world: MakeWorld
+    ) -> None:
+        upstream = UnwillingUpstream(unwilling=False)
+        world = make_world(upstream)
+        await world.change_policy(policy_text(require=wants_signature()))
+        await world.push(CLEAN)
+        upstream.unwilling = True
+        await world.change_policy(policy_text())
+        with pytest.raises(UpstreamUnavailableError):
+            await world.pull()
+        upstream.unwilling = False
+
+        await world.gate.promotion.reconsider_all()
+
+        assert await world.behind(LATEST) == CLEAN.digest
+
+    async def test_one_image_that_cannot_be_promoted_does_not_hold_up_the_others(self, make_world: MakeWorld) -> None:
+        upstream = UnwillingUpstream(unwilling=False)
+        world = make_world(upstream)
+        await world.change_policy(policy_text(require=wants_signature()))
+        images = sorted((CLEAN, image(debian(), {"other": b""})), key=lambda held: held.digest)
+        for number, held in enumerate(images):
+            await world.push(held, Tag(f"held-{number}"))
+        upstream.refuses = images[0].digest
+
+        await world.change_policy(policy_text())
+
+        assert await world.behind(Tag("held-0")) is None
+        assert await world.behind(Tag("held-1")) == images[1].digest
+
+
+class TestDatabaseFails:
+    async def test_nothing_is_served_without_a_record(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        await world.push(CLEAN)
+        monkeypatch.setattr(world.database, "transaction", _gone)
+
+        with pytest.raises(StorageUnavailableError):
+            await world.pull()
+
+    async def test_nothing_is_served_without_a_verdict(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        await world.push(CLEAN)
+        monkeypatch.setattr(world.database, "snapshot", _gone)
+
+        for head in (False, True):
+            with pytest.raises(StorageUnavailableError):
+                await world.pull(head=head)
+        with pytest.raises(StorageUnavailableError):
+            await world.check_blob(layers_of(CLEAN)[0])
+
+
+class UnwillingUpstream(MemoryUpstream):
+    """Takes no manifests, or not this one."""
+
+    def __init__(self, *, unwilling: bool = True) -> None:
+        super().__init__()
+        self.unwilling = unwilling
+        self.refuses: Digest | None = None
+
+    async def put_manifest(self, repository: Repository, reference: Reference, media_type: str, body: bytes) -> None:
+        if self.unwilling or Digest.of(body) == self.refuses:
+            raise UpstreamUnavailableError("the simulated upstream takes no manifest")
+        await super().put_manifest(repository, reference, media_type, body)
