@@ -29,6 +29,11 @@ class Connection(web.RequestHandler):
         self._deadline: asyncio.TimerHandle | None = None
         self._heard = False
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self._request_in_progress
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Expect the first head."""
         super().connection_made(transport)

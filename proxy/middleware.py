@@ -17,6 +17,7 @@ from proxy.services import Services
 from proxy.telemetry.metrics import NO_ROUTE
 
 CLIENT = web.RequestKey("client", Client)
+_LONGEST_PART = 80
 _NOT_ANSWERED = 499
 """What the log and the counters say of a request whose client went away, or was cut off (as nginx does)."""
 _log = structlog.get_logger(__name__)
@@ -50,7 +51,7 @@ def observing(services: Services) -> Middleware:
                 _log.info(
                     "request",
                     method=request.method[:20],
-                    path=request.raw_path.partition("?")[0][:512],
+                    path=_shortened(request.raw_path.partition("?")[0]),
                     status=status,
                     seconds=round(seconds, 4),
                     address=client.address,
@@ -87,6 +88,12 @@ def naming(services: Services) -> Callable[[web.Request, web.StreamResponse], Aw
         response.headers.update(standing_headers(request.path, secure=secure, request_id=request[CLIENT].request_id))
 
     return name
+
+
+def _shortened(path: str) -> str:
+    """A path fit to be read: upload addresses hold a sealed state of hundreds of characters."""
+    parts = (part if len(part) <= _LONGEST_PART else f"{part[:_LONGEST_PART]}..." for part in path[:2048].split("/"))
+    return "/".join(parts)
 
 
 def _answer(services: Services, error: ImagegateError) -> web.Response:

@@ -122,6 +122,7 @@ class Face:
             return await reader.read()
         finally:
             writer.close()
+            await writer.wait_closed()
 
     def blob(self, content: bytes, repository: str = "team/app") -> Digest:
         """Put a blob behind the gate."""

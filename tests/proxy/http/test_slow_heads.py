@@ -36,6 +36,7 @@ async def test_t72_a_head_that_trickles_in_does_not_move_the_deadline(hasty: Fac
         writer.write(b"X-Drop: 1\r\n")
         await asyncio.wait([answer], timeout=0.02)
     writer.close()
+    await writer.wait_closed()
     assert answer.result().startswith(b"HTTP/1.1 408 ")
 
 
@@ -50,6 +51,7 @@ async def test_t72_the_second_request_of_a_connection_has_its_own_deadline(hasty
     writer.write(HEAD)
     second = await reader.read()
     writer.close()
+    await writer.wait_closed()
     assert first.startswith(b"HTTP/1.1 200 ")
     assert second.startswith(b"HTTP/1.1 408 ")
 
@@ -62,6 +64,7 @@ async def test_a_connection_between_two_requests_may_rest(hasty: Face) -> None:
     writer.write(HEAD + b"Connection: close\r\n\r\n")
     said = await reader.read()
     writer.close()
+    await writer.wait_closed()
     assert said.startswith(b"HTTP/1.1 200 ")
 
 
@@ -74,4 +77,5 @@ async def test_t72_a_body_that_falls_silent_is_given_up(hasty: Face) -> None:
     writer.write(head.encode() + b"half")
     said = await reader.readuntil(b"\r\n\r\n")
     writer.close()
+    await writer.wait_closed()
     assert said.startswith(b"HTTP/1.1 408 ")

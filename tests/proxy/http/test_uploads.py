@@ -245,5 +245,6 @@ async def test_an_upload_whose_framing_breaks_is_given_up(start_face: StartFace)
         writer.write(b"not a size\r\n")
         said = await reader.read()
         writer.close()
+        await writer.wait_closed()
     assert said.split(b" ", 2)[1] in (b"400", b"408")
     assert face.gate.observers[0].abandoned
