@@ -18,6 +18,7 @@ from tests.registries import RealRegistry, docker_registry
 
 __all__ = ["docker_registry"]
 
+READ_TIMEOUT_SECONDS = 5
 _DENIED_TOOLS = ["ssh-client", "ssh-server", "netcat", "telnet"]
 
 
@@ -112,7 +113,11 @@ def gate(
         registry: RealRegistry = request.getfixturevalue("docker_registry")
         upstream = registry.url
     folder = tmp_path_factory.mktemp(f"gate-{request.param}")
-    running = RunningGate(folder / "state", upstream)
+    hasty = {
+        "IMAGEGATE_NETWORK__HEADER_TIMEOUT_SECONDS": "2",
+        "IMAGEGATE_UPSTREAM__READ_TIMEOUT_SECONDS": str(READ_TIMEOUT_SECONDS),
+    }
+    running = RunningGate(folder / "state", upstream, extra=hasty)
     running.state.mkdir()
     (running.state / "policy.yaml").write_text(policy_text(signing_key.public))
     imported = running.command("feeds", "import", str(testdata / "osv"))

@@ -1,16 +1,23 @@
 """Attacks that work against a naive proxy, by their numbers, against a running gate in front of both upstreams."""
 
 import gzip
+import http.client
 import json
+import os
 import secrets
+import select
 import socket
+import sqlite3
+from contextlib import closing
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
-from tests.e2e.conftest import Gate
+from tests.e2e.conftest import READ_TIMEOUT_SECONDS, Gate
 from tests.e2e.wire import Answer, Wire
 from tests.images import TestImage, debian, descriptor, image, image_of_layers, index, tar
 
@@ -56,6 +63,26 @@ def push_layer(wire: Wire, repository: str, packed: bytes, plain: bytes) -> Answ
 def edited(image: TestImage, **changes: Any) -> bytes:
     """The image's manifest with top-level fields changed."""
     return json.dumps(json.loads(image.manifest) | changes).encode()
+
+
+@pytest.mark.parametrize("claim", ["exp", "aud", "iss", "nbf"])
+def test_t2_a_token_that_lacks_a_claim_is_refused_though_its_signature_is_right(gate: Gate, claim: str) -> None:
+    asked = Wire(gate.running.port, gate.operator).send("GET", "/auth/token?service=imagegate")
+    genuine = json.loads(asked.body)["token"]
+    with closing(sqlite3.connect(gate.running.state / "imagegate.sqlite3")) as database:
+        (secret,) = database.execute("SELECT secret FROM signing_keys WHERE purpose = 'tokens'").fetchone()
+    claims = jwt.decode(genuine, options={"verify_signature": False})
+    key = Ed25519PrivateKey.from_private_bytes(secret)
+    headers = {"kid": jwt.get_unverified_header(genuine)["kid"]}
+    bare = Wire(gate.running.port)
+
+    def ask(content: dict[str, Any]) -> int:
+        token = jwt.encode(content, key, algorithm="EdDSA", headers=headers)
+        return bare.send("GET", "/v2/", {"Authorization": f"Bearer {token}"}).status
+
+    assert ask(claims) == 200
+    del claims[claim]
+    assert ask(claims) == 401
 
 
 def test_t11_two_authorization_headers_are_refused(wire: Wire) -> None:
@@ -134,6 +161,14 @@ def test_t28_an_encoded_request_body_is_refused(wire: Wire, repository: str) -> 
         body,
     )
     assert said.status == 415
+
+
+def test_t29_a_compressed_blob_arrives_as_it_was_pushed(wire: Wire, repository: str) -> None:
+    packed = gzip.compress(b"x" * 100_000)
+    digest = wire.push_blob(repository, packed)
+    said = wire.send("GET", f"/v2/{repository}/blobs/{digest}", {"Accept-Encoding": "gzip"})
+    assert (said.body, said.headers["content-length"]) == (packed, str(len(packed)))
+    assert "content-encoding" not in said.headers
 
 
 def test_t30_an_unsatisfiable_range_is_answered_by_the_gate(wire: Wire, repository: str) -> None:
@@ -302,6 +337,52 @@ def test_t50_a_corrupt_header_in_mid_archive_is_refused(wire: Wire, repository: 
     said = push_layer(wire, repository, gzip.compress(bytes(plain)), bytes(plain))
     assert (said.status, said.code) == (403, "DENIED")
     assert "cannot be inspected" in said.error["message"]
+
+
+@pytest.mark.parametrize("gate", ["embedded"], indirect=True)
+def test_t66_a_blob_that_is_cut_short_behind_the_gate_does_not_end_cleanly(
+    gate: Gate, wire: Wire, repository: str
+) -> None:
+    """Behind a remote registry: tests/proxy/upstream/test_remote_hostile.py, where the registry can be made to do it."""
+    content = secrets.token_bytes(1 << 20)
+    digest = wire.push_blob(repository, content)
+    (blob,) = (path for path in gate.running.state.rglob(f"*{digest.hex}*") if path.is_file())
+    os.truncate(blob, len(content) // 2)
+    try:
+        said = wire.send("GET", f"/v2/{repository}/blobs/{digest}")
+    except (http.client.IncompleteRead, ConnectionError, http.client.RemoteDisconnected):
+        return
+    assert said.status >= 500
+
+
+def test_t69_a_pull_that_takes_longer_than_any_read_timeout_is_not_cut(wire: Wire, repository: str) -> None:
+    content = secrets.token_bytes(64 << 20)
+    digest = wire.push_blob(repository, content)
+    head = "".join(f"{name}: {value}\r\n" for name, value in wire.authorization.items())
+    request = f"GET /v2/{repository}/blobs/{digest} HTTP/1.1\r\nHost: x\r\n{head}Connection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", wire.port)) as connection:
+        connection.sendall(request.encode())
+        received = connection.recv(65536)
+        # Nothing is read until the gate has long filled the socket's buffers, and its own read timeout is over.
+        while select.select([], [], [], READ_TIMEOUT_SECONDS + 1) != ([], [], []):
+            pass
+        parts = [received]
+        while part := connection.recv(1 << 20):
+            parts.append(part)
+    assert b"".join(parts).partition(b"\r\n\r\n")[2] == content
+
+
+@pytest.mark.parametrize("half", [b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"GET /v2/ HT"])
+def test_t72_half_a_head_is_answered_and_closed(wire: Wire, half: bytes) -> None:
+    assert wire.raw(half).startswith(b"HTTP/1.1 408 ")
+
+
+def test_t84_a_blob_is_never_answered_with_a_redirect(wire: Wire, operator: Wire, repository: str) -> None:
+    pushed = clean(repository)
+    assert wire.push(repository, "1", pushed).status == 201
+    for digest, content in pushed.blobs.items():
+        said = operator.send("GET", f"/v2/{repository}/blobs/{digest}")
+        assert (said.status, said.headers.get("location"), said.body) == (200, None, content)
 
 
 def test_nothing_of_an_image_in_quarantine_reaches_a_token_that_may_only_pull(
