@@ -16,6 +16,8 @@ DRAIN_SECONDS = 30.0
 _DRAIN_LOOK_SECONDS = 0.05
 _CUT_OFF_SECONDS = 1.0
 _KEEP_ALIVE_SECONDS = 75.0
+_LINGER_SECONDS = 10.0
+"""How long to go on reading a body that was refused, so that its sender gets to read why."""
 _BACKLOG = 1024
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ async def listening(services: Services) -> AsyncIterator[tuple[str, int]]:
             loop=loop,
             header_timeout=settings.network.header_timeout_seconds,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            lingering_time=min(_LINGER_SECONDS, settings.network.read_timeout_seconds),
             access_log=None,
             auto_decompress=False,
         )
