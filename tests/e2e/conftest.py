@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import PostgresServer
 from tests.e2e.clients import Client, Docker, DockerDaemon, Podman, Said, Skopeo, run
 from tests.e2e.running_gate import RunningGate
 from tests.images import TestImage
@@ -107,17 +108,18 @@ def gate(
     testdata: Path,
     signing_key: SigningKey,
 ) -> Iterator[Gate]:
-    """A gate with real advisories in front of the embedded registry, then of a real docker-registry."""
-    upstream = ""
+    """A gate with real advisories: the embedded registry and SQLite, then a real docker-registry and PostgreSQL."""
+    upstream, database = "", {}
     if request.param == "remote":
         registry: RealRegistry = request.getfixturevalue("docker_registry")
-        upstream = registry.url
+        postgres: PostgresServer = request.getfixturevalue("postgres_server")
+        upstream, database = registry.url, {"IMAGEGATE_DATABASE_URL": postgres.create_database()}
     folder = tmp_path_factory.mktemp(f"gate-{request.param}")
     hasty = {
         "IMAGEGATE_NETWORK__HEADER_TIMEOUT_SECONDS": "2",
         "IMAGEGATE_UPSTREAM__READ_TIMEOUT_SECONDS": str(READ_TIMEOUT_SECONDS),
     }
-    running = RunningGate(folder / "state", upstream, extra=hasty)
+    running = RunningGate(folder / "state", upstream, extra=hasty | database)
     running.state.mkdir()
     (running.state / "policy.yaml").write_text(policy_text(signing_key.public))
     imported = running.command("feeds", "import", str(testdata / "osv"))

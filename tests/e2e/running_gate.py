@@ -38,6 +38,11 @@ class RunningGate:
         return f"http://{self.host}"
 
     @property
+    def database_url(self) -> str:
+        """Where it keeps its records."""
+        return self.extra.get("IMAGEGATE_DATABASE_URL", f"sqlite+aiosqlite:///{self.state}/imagegate.sqlite3")
+
+    @property
     def log(self) -> str:
         """What it has written so far."""
         return (self.state.parent / f"gate-{self.port}.log").read_text()

@@ -1,5 +1,6 @@
 """Attacks that work against a naive proxy, by their numbers, against a running gate in front of both upstreams."""
 
+import asyncio
 import gzip
 import http.client
 import json
@@ -7,16 +8,17 @@ import os
 import secrets
 import select
 import socket
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from proxy.identity.keys import TOKENS
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
+from storage import signing_keys
+from storage.database import Database
 from tests.e2e.conftest import READ_TIMEOUT_SECONDS, Gate
 from tests.e2e.wire import Answer, Wire
 from tests.images import TestImage, debian, descriptor, image, image_of_layers, index, tar
@@ -53,6 +55,15 @@ def with_ssh(name: str) -> TestImage:
     return image(debian(("openssh-client", "1:9.2p1-2")), {"srv/name": name.encode()})
 
 
+async def signing_key(database_url: str) -> bytes:
+    """The key the gate signs its tokens with, out of its database."""
+    database = await Database.open(database_url)
+    async with database.snapshot() as tx:
+        newest, *_ = await signing_keys.of(tx, TOKENS)
+    await database.close()
+    return newest.secret
+
+
 def push_layer(wire: Wire, repository: str, packed: bytes, plain: bytes) -> Answer:
     """Push an image of one given layer."""
     return wire.push(
@@ -69,8 +80,7 @@ def edited(image: TestImage, **changes: Any) -> bytes:
 def test_t2_a_token_that_lacks_a_claim_is_refused_though_its_signature_is_right(gate: Gate, claim: str) -> None:
     asked = Wire(gate.running.port, gate.operator).send("GET", "/auth/token?service=imagegate")
     genuine = json.loads(asked.body)["token"]
-    with closing(sqlite3.connect(gate.running.state / "imagegate.sqlite3")) as database:
-        (secret,) = database.execute("SELECT secret FROM signing_keys WHERE purpose = 'tokens'").fetchone()
+    secret = asyncio.run(signing_key(gate.running.database_url))
     claims = jwt.decode(genuine, options={"verify_signature": False})
     key = Ed25519PrivateKey.from_private_bytes(secret)
     headers = {"kid": jwt.get_unverified_header(genuine)["kid"]}
@@ -343,7 +353,7 @@ def test_t50_a_corrupt_header_in_mid_archive_is_refused(wire: Wire, repository: 
 def test_t66_a_blob_that_is_cut_short_behind_the_gate_does_not_end_cleanly(
     gate: Gate, wire: Wire, repository: str
 ) -> None:
-    """Behind a remote registry: tests/proxy/upstream/test_remote_hostile.py, where the registry can be made to do it."""
+    """For a remote one see tests/proxy/upstream/test_remote_hostile.py: there the registry can be made to do it."""
     content = secrets.token_bytes(1 << 20)
     digest = wire.push_blob(repository, content)
     (blob,) = (path for path in gate.running.state.rglob(f"*{digest.hex}*") if path.is_file())
