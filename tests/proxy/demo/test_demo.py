@@ -80,7 +80,7 @@ def test_an_unsigned_image_waits_and_is_promoted_once_it_is_signed(shown: str) -
     unsigned = scene(shown, 4)
     before, signed, after = unsigned.partition("now it is signed")
     assert signed
-    assert re.search(r'push release/report:1\.0 +201\n +299 - "release/report:1\.0 is in quarantine: ', before)
+    assert re.search(r'push release/report:1\.0 +201\n +299 - "release/report:1\.0 is in quarantine\b', before)
     assert re.search(r"operator   pull release/report:1\.0 +403 DENIED\n.*\[require\.signatures\]", before)
     assert re.search(r"developer  pull release/report:1\.0 +200\n", before)
     assert re.search(r"operator   pull release/report:1\.0 +200\n", after)
