@@ -65,11 +65,9 @@ class Pull:
         """
         pusher = caller.principal.granted(Action.PUSH, repository)
         held = await self._held(repository, reference)
-        stored = held if held and pusher else await self._upstream.get_manifest(repository, reference)
-        if stored is None and held is None:
+        stored = held if pusher and held else await self._upstream.get_manifest(repository, reference) or held
+        if stored is None:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
-        stored = stored or held
-        assert stored is not None  # noqa: S101 (one of the two is, or the line above has raised)
         if pusher and head:
             return stored
         try:
