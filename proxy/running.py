@@ -21,6 +21,7 @@ from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
 from proxy.gate.promotion import Promotion
 from proxy.inspection.build import inspection_pool
 from proxy.services import Parts, Services, assemble
+from proxy.state_folder import make_state_folder
 from proxy.upstream.build import build_upstream
 from storage import audit, documents
 from storage.audit import AuditRecord, Event
@@ -160,7 +161,7 @@ def _tell_failure(task: asyncio.Task[None]) -> None:
 
 
 def _prepare(settings: Settings) -> None:
-    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_state_folder(settings.state_dir)
     path: Path = settings.policy_path
     if not settings.policy_file and not path.exists():
         write_profile(Profile.EVALUATION, path)

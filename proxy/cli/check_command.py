@@ -26,13 +26,13 @@ from proxy.clock import utc_now
 from proxy.errors import ManifestUnknownError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.images import ImageInspector
-from proxy.gate.judgement import Judge
+from proxy.gate.judgement import Judge, check_complete
 from proxy.gate.layers import LayerInspector
 from proxy.gate.policy import in_force
 from proxy.gate.report import report
 from proxy.gate.signatures import SignatureFinder
 from proxy.inspection.build import inspection_pool
-from proxy.upstream.port import BlobStream, ContentSource, StoredManifest
+from proxy.upstream.port import BlobStream, StoredManifest
 from scanning.documents import encode
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
@@ -101,7 +101,9 @@ async def _judge(settings: Settings, named: str, repository: str, policy: Policy
             raise ManifestUnknownError(f"there is no image {named}")
         manifest = read_manifest(stored.body, stored.media_type)
         async with _judge_of(settings, found, policy) as judge:
-            return (await judge.judge(found.repository, manifest, stored.body)).verdict
+            judgement = await judge.judge(found.judged_as, manifest, stored.body)
+            check_complete(judgement)
+            return judgement.verdict
 
 
 @asynccontextmanager
@@ -110,7 +112,7 @@ async def _judge_of(settings: Settings, found: FoundImage, policy: Policy) -> As
     with tempfile.TemporaryDirectory(prefix="imagegate-check-") as folder, _progress() as progress:
         database = await Database.open(f"sqlite+aiosqlite:///{folder}/check.sqlite3")
         pool = inspection_pool(settings.inspection)
-        source = _Watched(found.source, progress)
+        source = _Watched(found, progress)
         try:
             await pool.start()
             layers = LayerInspector(database, source, pool, utc_now)
@@ -136,26 +138,27 @@ def _progress() -> Progress:
 
 
 class _Watched:
-    """A source whose blobs move a progress bar while they are read."""
+    """Reads where the image lies, whatever repository it is judged under, and moves a progress bar meanwhile."""
 
-    def __init__(self, source: ContentSource, progress: Progress) -> None:
-        self._source = source
+    def __init__(self, found: FoundImage, progress: Progress) -> None:
+        self._source = found.source
+        self._home = found.repository
         self._progress = progress
 
-    async def get_manifest(self, repository: Repository, reference: Reference) -> StoredManifest | None:
-        return await self._source.get_manifest(repository, reference)
+    async def get_manifest(self, _: Repository, reference: Reference) -> StoredManifest | None:
+        return await self._source.get_manifest(self._home, reference)
 
-    async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
-        return await self._source.blob_size(repository, digest)
+    async def blob_size(self, _: Repository, digest: Digest) -> int | None:
+        return await self._source.blob_size(self._home, digest)
 
-    async def referrers(self, repository: Repository, subject: Digest) -> tuple[StoredManifest, ...]:
-        return await self._source.referrers(repository, subject)
+    async def referrers(self, _: Repository, subject: Digest) -> tuple[StoredManifest, ...]:
+        return await self._source.referrers(self._home, subject)
 
     @asynccontextmanager
     async def open_blob(
-        self, repository: Repository, digest: Digest, start: int = 0, end: int | None = None
+        self, _: Repository, digest: Digest, start: int = 0, end: int | None = None
     ) -> AsyncIterator[BlobStream | None]:
-        async with self._source.open_blob(repository, digest, start, end) as stream:
+        async with self._source.open_blob(self._home, digest, start, end) as stream:
             if stream is None:
                 yield None
                 return

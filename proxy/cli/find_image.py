@@ -31,41 +31,48 @@ class ImageNotFoundError(ImagegateError):
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image and where to read it."""
+    """An image, where to read it, and the repository to judge it under."""
 
     source: ContentSource
     repository: Repository
     reference: Reference
+    judged_as: Repository
 
 
 @asynccontextmanager
 async def find_image(settings: Settings, named: str, repository: str) -> AsyncIterator[FoundImage]:
     """Open what `named` means: an existing path, `host/name:tag`, or `name:tag` of the configured upstream.
 
-    `repository` is the name to judge a path under; "" makes one of the file's name. Raises the `ImagegateError`
-    family.
+    `repository` is the name to judge it under; "" takes the image's own, for a path one made of the file's name.
+    Raises the `ImagegateError` family.
     """
     host, slash, rest = named.partition("/")
-    if local := _local_image(Path(named), repository):
+    judged_as = Repository(repository) if repository else None
+    if local := _local_image(named, judged_as):
         yield local
     elif slash and (_LOCAL.fullmatch(host) or "." in host or ":" in host):
         image = ImageReference.parse(rest)
         remote = RemoteUpstream(_options(settings, host))
         try:
-            yield FoundImage(remote, Repository(repository) if repository else image.repository, image.reference)
+            yield FoundImage(remote, image.repository, image.reference, judged_as or image.repository)
         finally:
             await remote.close()
     else:
         image = ImageReference.parse(named)
         async with open_state(settings) as state, open_upstream(settings, state.database) as upstream:
-            yield FoundImage(upstream, image.repository, image.reference)
+            yield FoundImage(upstream, image.repository, image.reference, judged_as or image.repository)
 
 
-def _local_image(path: Path, repository: str) -> FoundImage | None:
-    if not path.exists():
+def _local_image(named: str, judged_as: Repository | None) -> FoundImage | None:
+    path = Path(named)
+    try:
+        if not path.exists():
+            return None
+    except OSError:  # too long for a file's name; a reference may be that long
         return None
     layout = open_layout(path)
-    return FoundImage(layout, Repository(repository or _name_of(path)), _only_root(layout, path))
+    name = Repository(_name_of(path))
+    return FoundImage(layout, name, _only_root(layout, path), judged_as or name)
 
 
 def _only_root(layout: OciLayout, path: Path) -> Reference:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from config.settings import Settings
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.replay import Replay
+from proxy.state_folder import make_state_folder
 from proxy.upstream.build import build_upstream
 from proxy.upstream.port import Upstream
 from storage.content.filesystem import FilesystemContent
@@ -30,7 +31,7 @@ class LocalState:
 @asynccontextmanager
 async def open_state(settings: Settings) -> AsyncIterator[LocalState]:
     """Open the database and the advisories that `settings` name, and close them afterwards."""
-    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_state_folder(settings.state_dir)
     database = await Database.open(settings.database)
     try:
         yield LocalState(database, AdvisoryDesk(Snapshots(settings.advisories_path)))

@@ -1,6 +1,7 @@
 """What the options before the command say, and the settings a command gets from them."""
 
 import getpass
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,4 +39,8 @@ def settings_for(
 
 def administrator() -> Administrator:
     """The person at this terminal, for the audit."""
-    return Administrator(getpass.getuser(), socket.gethostname())
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user without an account
+        name = f"uid {os.getuid()}"
+    return Administrator(name, socket.gethostname())

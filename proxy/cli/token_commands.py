@@ -1,7 +1,7 @@
 """`imagegate token create|list|revoke`: who may use the gate."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -44,7 +44,7 @@ def _create(
     """Make a token. It is printed once, on standard output, and kept nowhere."""
     now = utc_now()
     patterns = tuple(RepositoryPattern(text) for text in (repository or ["**"]))
-    new = NewGrant(name, role, patterns, now + _lifetime(expires) if expires else None)
+    new = NewGrant(name, role, patterns, _end(expires, now) if expires else None)
     grant, token = asyncio.run(_make(context, new, now))
     until = f", until {grant.expires_at:%Y-%m-%d %H:%M} UTC" if grant.expires_at else ""
     typer.echo(
@@ -75,17 +75,20 @@ def _revoke(
     context: typer.Context, token_id: Annotated[str, typer.Argument(metavar="ID", help="The id token list shows.")]
 ) -> None:
     """End a token. It is refused everywhere within 5 seconds."""
-    if not asyncio.run(_end(settings_for(context), token_id)):
+    if not asyncio.run(_revoked(settings_for(context), token_id)):
         complain(f"There is no live token {token_id}; imagegate token list shows them.")
         raise typer.Exit(1)
     typer.echo(f"Token {token_id} is revoked; it is refused everywhere within 5 seconds.")
 
 
-def _lifetime(text: str) -> timedelta:
+def _end(expires: str, now: datetime) -> datetime:
     try:
-        return parse_duration(text)
-    except ValueError as error:
+        end = now + parse_duration(expires)
+    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(str(error), param_hint="--expires") from error
+    if end <= now:
+        raise typer.BadParameter("a token that has ended already is of no use", param_hint="--expires")
+    return end
 
 
 def _state(grant: Grant, now: datetime) -> str:
@@ -106,6 +109,6 @@ async def _all(settings: Settings) -> tuple[Grant, ...]:
         return await grants.list_all(tx)
 
 
-async def _end(settings: Settings, token_id: str) -> bool:
+async def _revoked(settings: Settings, token_id: str) -> bool:
     async with open_state(settings) as state:
         return await tokens.revoke(state.database, token_id, administrator(), utc_now())
