@@ -155,9 +155,7 @@ class _Record(_Document):
 def parse(document: bytes) -> Advisory:
     """Read one OSV record, withdrawn or not. Raises `InvalidContentError` saying what is wrong with it."""
     if len(document) > MAX_RECORD_BYTES:
-        raise InvalidContentError(
-            f"the OSV record has {len(document)} bytes; at most {MAX_RECORD_BYTES} are read"
-        )
+        raise InvalidContentError(f"the OSV record has {len(document)} bytes; at most {MAX_RECORD_BYTES} are read")
     try:
         record = _Record.model_validate_json(document)
     except ValidationError as error:
@@ -188,9 +186,7 @@ def _affected(entry: _Affected, package: _Package) -> Affected:
         ecosystem=ecosystem,
         release=release,
         package=package_name(ecosystem, package.name),
-        ranges=tuple(
-            _events(range_.events) for range_ in entry.ranges if range_.type in ("ECOSYSTEM", "SEMVER")
-        ),
+        ranges=tuple(_events(range_.events) for range_ in entry.ranges if range_.type in ("ECOSYSTEM", "SEMVER")),
         versions=entry.versions,
         ratings=(
             *_scores(entry.severity),
@@ -222,9 +218,7 @@ def _scores(severity: object) -> tuple[Rating, ...]:
     return tuple(
         Rating(entry["type"], entry["score"])
         for entry in severity
-        if isinstance(entry, dict)
-        and isinstance(entry.get("type"), str)
-        and isinstance(entry.get("score"), str)
+        if isinstance(entry, dict) and isinstance(entry.get("type"), str) and isinstance(entry.get("score"), str)
     )
 
 

@@ -73,16 +73,12 @@ def _fix_if_within(version: str, events: Sequence[Event], ecosystem: str) -> str
     if limits and not any(order(version, limit) < 0 for limit in limits):
         return None
     vulnerable = False
-    ordered = sorted(
-        (event for event in events if event.bound is not Bound.LIMIT), key=cmp_to_key(order_events)
-    )
+    ordered = sorted((event for event in events if event.bound is not Bound.LIMIT), key=cmp_to_key(order_events))
     for event in ordered:
         position = order(version, event.version)
         if event.bound is Bound.INTRODUCED and position >= 0:
             vulnerable = True
-        elif (event.bound is Bound.FIXED and position >= 0) or (
-            event.bound is Bound.LAST_AFFECTED and position > 0
-        ):
+        elif (event.bound is Bound.FIXED and position >= 0) or (event.bound is Bound.LAST_AFFECTED and position > 0):
             vulnerable = False
     if not vulnerable:
         return None

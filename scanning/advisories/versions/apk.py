@@ -39,9 +39,7 @@ _THE_END: _Token = (_Kind.END, 0)
 def _tokens(version: str) -> Iterator[_Token]:
     match = _GRAMMAR.fullmatch(version)
     if match is None:
-        raise InvalidVersionError(
-            f"{version!r} is not an Alpine version: digits, a letter, _suffixes, ~commit, -rN"
-        )
+        raise InvalidVersionError(f"{version!r} is not an Alpine version: digits, a letter, _suffixes, ~commit, -rN")
     first, *numbers = match["numbers"].split(".")
     yield _Kind.FIRST, int(first)
     for number in numbers:

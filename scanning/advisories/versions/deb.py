@@ -27,9 +27,7 @@ def _weight(character: str) -> int:
 
 
 def _part(text: str) -> _Part:
-    return tuple(
-        ((*map(_weight, other), _END_OF_RUN), int(digits or "0")) for other, digits in _RUNS.findall(text)
-    )
+    return tuple(((*map(_weight, other), _END_OF_RUN), int(digits or "0")) for other, digits in _RUNS.findall(text))
 
 
 def _key(version: str) -> tuple[int, _Part, _Part]:
