@@ -2,15 +2,16 @@
 
 import asyncio
 import json
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 import pytest_asyncio
 
 from proxy.errors import BlobUnknownError, BusyError, DeniedError, ManifestUnknownError
-from proxy.upstream.port import UpstreamError
+from proxy.upstream.port import BlobStream, UpstreamError
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
-from scanning.oci.names import Tag
+from scanning.oci.names import Repository, Tag
 from scanning.verdict import Outcome
 from tests.images import File, TestImage, debian, image, index
 from tests.proxy.gate.conftest import MakeWorld
@@ -289,8 +290,20 @@ class TestPastTheGate:
 
 
 class TestTogether:
-    async def test_t47_many_pull_it_at_once_and_it_is_inspected_once(self, world: World) -> None:
+    async def test_t47_many_pull_it_at_once_and_it_is_inspected_once(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         await world.put_behind(CLEAN)
+        opened: list[Digest] = []
+        open_blob = world.upstream.open_blob
+
+        def open_and_count(
+            repository: Repository, digest: Digest, *span: int
+        ) -> AbstractAsyncContextManager[BlobStream | None]:
+            opened.append(digest)
+            return open_blob(repository, digest, *span)
+
+        monkeypatch.setattr(world.upstream, "open_blob", open_and_count)
         world.pool.gate.clear()
         pulls = [asyncio.create_task(world.pull(reference)) for reference in (LATEST, CLEAN.digest) * 3]
         await world.pool.reached.wait()
@@ -299,7 +312,7 @@ class TestTogether:
         world.pool.gate.set()
 
         assert {stored.body for stored in await asyncio.gather(*pulls)} == {CLEAN.manifest}
-        assert world.pool.begun == 1
+        assert opened == [*CLEAN.blobs]
         assert len(await world.verdicts()) == 1
 
     async def test_t47_all_who_wait_are_refused_together(self, world: World) -> None:

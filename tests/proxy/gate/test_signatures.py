@@ -245,6 +245,16 @@ class TestPastTheGate:
         for blob in CLEAN.blobs:
             await strict.check_blob(blob)
 
+    async def test_that_of_an_index_covers_all_it_leads_to_when_it_is_pulled_for_the_first_time(
+        self, strict: World
+    ) -> None:
+        nested = index(index(CLEAN))
+        await strict.put_behind(nested)
+        await strict.put_behind(*legacy_signature(KEY, nested.digest))
+
+        for digest in (nested.digest, nested.children[0].digest, CLEAN.digest):
+            assert (await strict.pull(digest)).digest == digest
+
 
 class TestTrouble:
     @pytest.mark.parametrize("fails", ["referrers", "tag"])

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from storage.content.filesystem import FilesystemContent
 
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.embedded import EmbeddedUpstream
@@ -12,6 +11,7 @@ from proxy.upstream.origin import Origin
 from proxy.upstream.port import Upstream
 from proxy.upstream.remote import RemoteUpstream
 from scanning.oci.names import Repository
+from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 from tests.registries import (
     RealRegistry,

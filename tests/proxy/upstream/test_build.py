@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from storage.content.filesystem import FilesystemContent
 
 from config.errors import ConfigurationError
 from config.settings import Upstream as UpstreamSettings
@@ -14,6 +13,7 @@ from proxy.upstream.credentials import Login
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.origin import Origin
 from proxy.upstream.remote import RemoteUpstream
+from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 
 REMOTE = UpstreamSettings(kind="remote", url="https://registry.example")

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from storage.content.filesystem import FilesystemContent
 
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.port import BrokenContentError, UploadOffsetError, UpstreamRefusedError
 from scanning.oci.digest import Digest
 from scanning.oci.media_types import OCI_MANIFEST
 from scanning.oci.names import Repository, Tag
+from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 from tests.proxy.upstream.oci_content import chunks, image_manifest, push_blob, push_image
 from tests.registries import fresh_repository
