@@ -13,18 +13,16 @@ pytest_plugins = ("tests.databases",)
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
-# Taken out of the environment, where the gate's own settings would refuse an unknown IMAGEGATE_ variable.
-_TESTDATA = Path(os.environ.pop("IMAGEGATE_TESTDATA", "") or Path(__file__).parents[1].parent / "shared" / "testdata")
+TESTDATA = Path(os.environ.pop("IMAGEGATE_TESTDATA", "") or Path(__file__).parents[1].parent / "shared" / "testdata")
+"""Real advisories. The variable is taken out of the environment, where the gate would refuse one it does not know."""
 
 
 @pytest.fixture(scope="session")
 def testdata() -> Path:
     """The folder of real advisories: `osv/<ECOSYSTEM>/all.zip`, laid out like OSV's public bucket."""
-    if not (_TESTDATA / "osv").is_dir():
-        pytest.skip(
-            f"no real advisories at {_TESTDATA}: IMAGEGATE_TESTDATA names a folder with osv/<ECOSYSTEM>/all.zip"
-        )
-    return _TESTDATA
+    if not (TESTDATA / "osv").is_dir():
+        pytest.skip(f"no real advisories at {TESTDATA}: IMAGEGATE_TESTDATA names a folder with osv/<ECOSYSTEM>/all.zip")
+    return TESTDATA
 
 
 @pytest.hookimpl(wrapper=True)

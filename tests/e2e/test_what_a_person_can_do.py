@@ -53,6 +53,7 @@ def test_2_an_image_with_an_ssh_client_is_refused_and_the_line_says_why(
     assert not operator(client, gate).pull(reference).ok
 
 
+@pytest.mark.usefixtures("testdata")
 def test_3_an_unpatched_image_is_refused_with_cve_package_and_versions(
     client: Client, gate: Gate, debian_images: dict[str, TestImage]
 ) -> None:
