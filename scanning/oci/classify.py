@@ -2,8 +2,9 @@
 
 Who would run what, whatever the manifest calls itself:
 
-    docker (classic store)  config and layers of types below application/vnd.oci.image or application/vnd.docker, or
-                            application/octet-stream, application/json, text/html; unpacks every layer
+    docker (classic store)  config and layers whose types are, or lie below (a dot follows), application/vnd.oci.image,
+                            application/vnd.docker, application/octet-stream, application/json or text/html, in any
+                            mixture; unpacks every layer
     podman, CRI-O           the OCI image config type, or any Docker schema 2 manifest; unpacks every layer
     containerd              the two image config types; unpacks the layers whose type starts with
                             application/vnd.oci.image.layer. or is one of Docker's
@@ -16,7 +17,7 @@ So in this order:
 2. a Docker schema 2 manifest                                   -> image
 3. an image config, whatever the layers are                     -> image
 4. any layer of an image layer type, whatever the config is     -> image
-5. what docker would take for an old image                      -> image
+5. nothing but types that docker would take                     -> image
 6. anything else                                                -> artifact
 
 `artifactType`, annotations, and who is asking are never looked at.
@@ -45,7 +46,13 @@ _COSE = "application/cose"
 _COSE_SIGN1_TAG = b"\xd2"
 _IMAGE_CONFIGS = ("application/vnd.oci.image.", "application/vnd.docker.")
 _IMAGE_LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.")
-_OLD_IMAGE_TYPES = frozenset({"application/octet-stream", "application/json", "text/html"})
+_DOCKER_TYPES = (
+    "application/vnd.oci.image",
+    "application/vnd.docker",
+    "application/octet-stream",
+    "application/json",
+    "text/html",
+)
 _CHECKSUM = slice(148, 156)
 
 
@@ -60,9 +67,13 @@ def classify(media_type: str, config: Descriptor, layers: Sequence[Descriptor]) 
         return ManifestKind.IMAGE
     if any(layer.startswith(_IMAGE_LAYERS) for layer in types):
         return ManifestKind.IMAGE
-    if _OLD_IMAGE_TYPES.issuperset((config.media_type.lower(), *types)):
+    if all(map(_is_for_docker, (config.media_type.lower(), *types))):
         return ManifestKind.IMAGE
     return ManifestKind.ARTIFACT
+
+
+def _is_for_docker(media_type: str) -> bool:
+    return any(media_type == taken or media_type.startswith(f"{taken}.") for taken in _DOCKER_TYPES)
 
 
 def check_documents(manifest: Manifest, heads: Mapping[Digest, bytes]) -> None:

@@ -74,6 +74,22 @@ def test_t46_docker_takes_unspecific_types_for_old_images(config: str) -> None:
     assert read(manifest(config, "application/octet-stream", "application/wasm")).kind is ManifestKind.ARTIFACT
 
 
+@pytest.mark.parametrize(
+    ("config", "layer"),
+    [
+        ("application/json", "application/vnd.oci.image"),
+        ("application/json", "application/vnd.oci.image.rootfs.v1"),
+        ("application/json", "application/vnd.docker"),
+        ("application/json", "application/octet-stream.v1"),
+        ("application/json.v1", "application/octet-stream"),
+        ("application/vnd.oci.image", "text/html"),
+        ("application/vnd.docker", "APPLICATION/OCTET-STREAM"),
+    ],
+)
+def test_t46_docker_takes_its_types_in_any_mixture_and_whatever_lies_below_them(config: str, layer: str) -> None:
+    assert read(manifest(config, layer)).kind is ManifestKind.IMAGE
+
+
 @pytest.mark.parametrize("config", [OCI_EMPTY, "application/vnd.example+json"])
 def test_t46_podman_unpacks_any_docker_manifest(config: str) -> None:
     document = manifest(config, "application/wasm", media_type=DOCKER_MANIFEST)
