@@ -13,6 +13,7 @@ from pathlib import Path
 from config.errors import ImagegateError
 from config.settings import Settings
 from proxy.cli.local_state import open_state, open_upstream
+from proxy.upstream.build import token_origins
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.credentials import Login
 from proxy.upstream.layout import OciLayout, open_layout
@@ -95,14 +96,13 @@ def _options(settings: Settings, host: str) -> RemoteOptions:
         origin = Origin.parse(f"{scheme}://{host}")
     except ValueError as error:
         raise ImageNotFoundError(f"{host} is not a registry's address: {error}") from error
-    trusted = frozenset(Origin.parse(text) for text in settings.upstream.token_origins)
-    return RemoteOptions(origin=origin, login=_login(host), token_origins=trusted)
+    return RemoteOptions(origin=origin, login=_login(host), token_origins=token_origins(settings.upstream))
 
 
 def _login(host: str) -> Login:
     """What `docker login` or `podman login` has kept for this registry."""
-    folders = [os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker"))]
-    files = [os.environ.get("REGISTRY_AUTH_FILE", ""), *(f"{folder}/config.json" for folder in folders)]
+    folder = os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
+    files = (os.environ.get("REGISTRY_AUTH_FILE", ""), f"{folder}/config.json")
     for file in filter(None, files):
         try:
             kept = json.loads(Path(file).read_text())["auths"][host]["auth"]

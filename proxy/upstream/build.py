@@ -34,8 +34,13 @@ def remote_options(settings: UpstreamSettings) -> RemoteOptions:
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
         redirect_hosts=frozenset(host.lower() for host in settings.redirect_hosts),
-        token_origins=frozenset(_origin("upstream.token_origins", text) for text in settings.token_origins),
+        token_origins=token_origins(settings),
     )
+
+
+def token_origins(settings: UpstreamSettings) -> frozenset[Origin]:
+    """The token services that are trusted. Raises `ConfigurationError`."""
+    return frozenset(_origin("upstream.token_origins", text) for text in settings.token_origins)
 
 
 def _origin(key: str, text: str) -> Origin:

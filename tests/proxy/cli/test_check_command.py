@@ -284,6 +284,14 @@ class TestReference:
         assert checked.exit_code == 2
         assert "is not a registry's address" in checked.stderr
 
+    def test_a_mistake_in_the_settings_is_a_sentence(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("IMAGEGATE_UPSTREAM__TOKEN_ORIGINS", "auth.example.com")
+
+        checked = run("check", "127.0.0.1:1/team/app:1")
+
+        assert checked.exit_code == 2
+        assert "upstream.token_origins: 'auth.example.com' must be http[s]://host[:port]" in checked.stderr
+
 
 def put(registry: RealRegistry, name: str, image: TestImage) -> None:
     """Push as a client does, straight to the registry."""
