@@ -37,10 +37,9 @@ class UnauthorizedError(ImagegateError):
 class DeniedError(ImagegateError):
     """The caller is known, and may not. `detail` is a JSON object that says why (verdict, violations)."""
 
-    def __init__(self, message: str, *, detail: Mapping[str, Any] | None = None, retry_after: int = 0) -> None:
+    def __init__(self, message: str, *, detail: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.detail = dict(detail or {})
-        self.retry_after = retry_after
 
 
 class NameUnknownError(ImagegateError):
@@ -162,9 +161,10 @@ def to_wire(error: ImagegateError) -> WireError:
     """Map any of our errors to what a registry client understands."""
     code, status = next((code, status) for kind, code, status in _TABLE if isinstance(error, kind))
     headers: dict[str, str] = {}
-    retry_after = getattr(error, "retry_after", 0) or (_RETRY_AFTER_WHEN_DOWN if status == 503 else 0)
-    if retry_after:
-        headers["Retry-After"] = str(retry_after)
+    if isinstance(error, TooManyRequestsError):
+        headers["Retry-After"] = str(error.retry_after)
+    elif status == 503:
+        headers["Retry-After"] = str(_RETRY_AFTER_WHEN_DOWN)
     if isinstance(error, MethodNotAllowedError) and error.allowed:
         headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, RangeNotSatisfiableError):

@@ -49,9 +49,6 @@ async def manifests_waited_for(tx: Transaction) -> tuple[tuple[Repository, Diges
     return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
 
 
-async def drop(tx: Transaction, repository: Repository, tag: Tag, digest: Digest | None = None) -> None:
-    """The tag waits no longer; one that did not is no error. With `digest`, only if it waits for that manifest."""
-    condition = sa.and_(held_tags.c.repository == str(repository), held_tags.c.tag == str(tag))
-    if digest is not None:
-        condition &= held_tags.c.manifest == str(digest)
-    await tx.execute(sa.delete(held_tags).where(condition))
+async def drop(tx: Transaction, repository: Repository, tag: Tag) -> None:
+    """The tag waits no longer; one that did not is no error."""
+    await tx.execute(sa.delete(held_tags).where(held_tags.c.repository == str(repository), held_tags.c.tag == str(tag)))

@@ -102,11 +102,6 @@ async def find(tx: Transaction, repository: Repository, digest: Digest) -> Manif
     return None if row is None else _record(row)
 
 
-async def release(tx: Transaction, repository: Repository, digest: Digest) -> None:
-    """The upstream has it now: it is not held any more."""
-    await tx.execute(sa.update(manifests).where(*_is(repository, digest)).values(held=False))
-
-
 async def forget(tx: Transaction, repository: Repository, digest: Digest) -> bool:
     """Remove a manifest with its edges and the tags that wait for it; False if it is not there."""
     gone = await tx.execute(sa.delete(manifests).where(*_is(repository, digest)))
@@ -136,16 +131,6 @@ async def ancestors(tx: Transaction, repository: Repository, child: Digest) -> t
         level = level[: MAX_ANCESTORS - len(found)]
         found |= dict.fromkeys(level)
     return tuple(found)
-
-
-async def children(tx: Transaction, repository: Repository, parent: Digest) -> tuple[Digest, ...]:
-    """What an index lists, whether it is there or not, in the order of the digests."""
-    return await _digests(
-        tx,
-        sa.select(manifest_children.c.child).where(
-            manifest_children.c.repository == str(repository), manifest_children.c.parent == str(parent)
-        ),
-    )
 
 
 async def holders(tx: Transaction, repository: Repository, blob: Digest) -> tuple[Digest, ...]:
