@@ -9,8 +9,8 @@ from proxy.registry.blobs import check_deletion
 from proxy.registry.bodies import read_bounded
 from proxy.routing import Call
 from scanning.oci.names import parse_reference
+from scanning.oci.read import MAX_MANIFEST_BYTES
 
-MAX_BYTES = 4 * 1024 * 1024
 _MAX_WARNING_CHARACTERS = 2000
 """Quoting can double them, and a warning has at most 4,096 bytes (OCI distribution specification, "Warnings")."""
 
@@ -36,9 +36,9 @@ async def put(call: Call) -> web.StreamResponse:
     content_type = call.request.headers.get(hdrs.CONTENT_TYPE, "")
     if not content_type:
         raise BadRequestError("a manifest is pushed with its media type as Content-Type")
-    body = await read_bounded(call.request, MAX_BYTES, call.services.settings.network.read_timeout_seconds)
+    body = await read_bounded(call.request, MAX_MANIFEST_BYTES, call.services.settings.network.read_timeout_seconds)
     if body is None:
-        raise TooLargeError(f"a manifest has at most {MAX_BYTES} bytes; move what is large into a blob")
+        raise TooLargeError(f"a manifest has at most {MAX_MANIFEST_BYTES} bytes; move what is large into a blob")
     pushed = await call.services.gate.push_manifest(call.caller, call.repository, reference, content_type, body)
     response = web.Response(
         status=201,

@@ -17,9 +17,9 @@ from scanning.errors import InvalidContentError
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
+from scanning.oci.read import MAX_MANIFEST_BYTES
 
 _CHUNK = 1 << 20
-_LARGEST_DOCUMENT = 4 << 20
 _REF_NAME = "org.opencontainers.image.ref.name"
 
 
@@ -69,7 +69,7 @@ class OciLayout:
         place = self._files.get(_blob_name(digest)) if digest else None
         if digest is None or place is None:
             return None
-        if place.size > _LARGEST_DOCUMENT:
+        if place.size > MAX_MANIFEST_BYTES:
             raise NotALayoutError(f"{self._path}: manifest {digest} has {place.size} bytes, more than a manifest may")
         body = await asyncio.to_thread(place.read, 0, place.size)
         if not digest.matches(body):
@@ -99,7 +99,7 @@ class OciLayout:
 
     def _document(self, name: str) -> bytes:
         place = self._files.get(name)
-        if place is None or place.size > _LARGEST_DOCUMENT:
+        if place is None or place.size > MAX_MANIFEST_BYTES:
             raise NotALayoutError(f"{self._path} has no readable {name}")
         return place.read(0, place.size)
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.identity.principal import Role
-from proxy.registry.manifests import MAX_BYTES
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
 from scanning.oci.media_types import OCI_INDEX, OCI_MANIFEST
+from scanning.oci.read import MAX_MANIFEST_BYTES
 from tests.proxy.conftest import StartFace
 from tests.proxy.face import Answer, Face
 
@@ -67,11 +67,11 @@ async def test_t33_a_manifest_over_four_mebibytes_is_413(face: Face) -> None:
         for _ in range(5):
             yield b" " * (1 << 20)
 
-    for body in (io.BytesIO(b" " * (MAX_BYTES + 1)), in_pieces()):
+    for body in (io.BytesIO(b" " * (MAX_MANIFEST_BYTES + 1)), in_pieces()):
         answer = await put(face, body=body)
         assert (answer.status, answer.code) == (413, "SIZE_INVALID")
     assert face.upstream.manifests == {}
-    assert (await put(face, body=io.BytesIO(b" " * MAX_BYTES))).status == 201
+    assert (await put(face, body=io.BytesIO(b" " * MAX_MANIFEST_BYTES))).status == 201
 
 
 @pytest.mark.parametrize("reference", ["-x", "a" * 129, "a:b"])
