@@ -3,6 +3,8 @@
 import typer
 from rich.console import Console
 
+from storage.printable import printable as escaped
+
 _WIDTH_OF_A_FILE = 240
 """Rich takes 80 columns where there is no terminal, which cuts tables that are written to a file or a pipe."""
 
@@ -14,9 +16,7 @@ def complain(message: str) -> None:
 
 def printable(text: str) -> str:
     """`text` with every control character but the line feed written as an escape."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text
-    )
+    return "\n".join(map(escaped, text.split("\n")))
 
 
 def console() -> Console:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from config.vocabulary import Mode
 from scanning.verdict import Outcome, Verdict, Violation
+from storage.printable import printable
 
 _HEADLINES = {
     Outcome.ADMIT: "ADMITTED",
@@ -16,7 +17,7 @@ _WIDTH = 110
 
 def report(verdict: Verdict) -> str:
     """All of a verdict, several lines, printable whatever an image put into it."""
-    return "\n".join(_printable(line) for line in _lines(verdict)) + "\n"
+    return "\n".join(printable(line) for line in _lines(verdict)) + "\n"
 
 
 def headline(verdict: Verdict) -> str:
@@ -56,7 +57,3 @@ def _section(title: str, violations: tuple[Violation, ...]) -> Iterator[str]:
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent="     ", subsequent_indent="     ", break_on_hyphens=False)
-
-
-def _printable(line: str) -> str:
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from storage.printable import printable
+
 MASK = "[redacted]"
 _TOKEN = re.compile(r"igt_[0-9A-Za-z_-]+")
 _CREDENTIAL = re.compile(r"\b(Bearer|Basic)\s+(?!realm=)[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
@@ -18,7 +20,7 @@ _DEPTH = 6
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: every text in the event, at any depth, without secrets and control characters."""
-    return {_clean_text(key): _clean(key, value, _DEPTH) for key, value in event.items()}
+    return {printable(key): _clean(key, value, _DEPTH) for key, value in event.items()}
 
 
 def clean_text(text: str) -> str:
@@ -28,13 +30,7 @@ def clean_text(text: str) -> str:
     text = _JWT.sub(MASK, text)
     text = _IN_URL.sub(MASK, text)
     text = _ASSIGNED.sub(rf"\1\2{MASK}", text)
-    return _clean_text(text)
-
-
-def _clean_text(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+    return printable(text)
 
 
 def _clean(key: str, value: Any, depth: int) -> Any:
@@ -47,7 +43,7 @@ def _clean(key: str, value: Any, depth: int) -> Any:
     if depth == 0:
         return clean_text(repr(value))
     if isinstance(value, Mapping):
-        return {_clean_text(str(name)): _clean(str(name), item, depth - 1) for name, item in value.items()}
+        return {printable(str(name)): _clean(str(name), item, depth - 1) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean("", item, depth - 1) for item in value]
     return clean_text(str(value))
