@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
-import aiohttp
 import structlog
 
 from config.defaults import Profile
@@ -14,7 +12,7 @@ from config.errors import ImagegateError
 from config.policy import Policy
 from config.settings import Feeds, Settings
 from proxy.clock import utc_now
-from proxy.feeds.fetch import update
+from proxy.feeds.fetch import feed_session, update
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.build import GateParts, build_gate
 from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
@@ -140,7 +138,7 @@ class Background:
 
     async def _refresh_feeds(self) -> None:
         feeds = self._settings.feeds
-        async with aiohttp.ClientSession() as session:
+        async with feed_session() as session:
             while True:
                 try:
                     report = await update(feeds.url, feeds.ecosystems, self._snapshots, session, utc_now())
@@ -162,7 +160,7 @@ def _tell_failure(task: asyncio.Task[None]) -> None:
 
 def _prepare(settings: Settings) -> None:
     make_state_folder(settings.state_dir)
-    path: Path = settings.policy_path
+    path = settings.policy_path
     if not settings.policy_file and not path.exists():
         write_profile(Profile.EVALUATION, path)
 

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-import aiohttp
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -19,7 +18,7 @@ from proxy.cli.local_state import open_state
 from proxy.cli.output import console, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
-from proxy.feeds.fetch import update
+from proxy.feeds.fetch import feed_session, update
 from proxy.feeds.importer import import_path
 from proxy.feeds.report import FeedReport, Progress
 from storage import audit
@@ -92,8 +91,7 @@ def _status(context: typer.Context) -> None:
 async def _fetch(
     base_url: str, ecosystems: Sequence[str], snapshots: Snapshots, *, force: bool, progress: Progress
 ) -> FeedReport:
-    # A session of its own: no cookies, no credentials.
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+    async with feed_session() as session:
         return await update(base_url, ecosystems, snapshots, session, utc_now(), force=force, progress=progress)
 
 

@@ -57,6 +57,11 @@ class _Outcome:
     feed: Feed | None = None
 
 
+def feed_session() -> aiohttp.ClientSession:
+    """A session for `update`, without cookies or credentials. Make it inside the event loop, and close it there."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+
+
 async def update(
     base_url: str,
     ecosystems: Sequence[str],
