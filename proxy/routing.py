@@ -9,7 +9,6 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from aiohttp import web
 
@@ -128,7 +127,7 @@ class Router:
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    parts: list[Any] = re.split(r"\{(\w+)\}", pattern)
+    parts: list[str] = re.split(r"\{(\w+)\}", pattern)
     literals, names = parts[::2], parts[1::2]
     groups = [rf"(?P<{name}>{'.+' if name == 'repository' else '[^/]+'})" for name in names]
     text = re.escape(literals[0])

@@ -3,17 +3,20 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import typer
 
 from config.errors import ConfigurationError, Problem
+from config.policy import Policy
 from config.policy_file import load_policy_file
 from config.reference import commented_default, settings_schema
 from config.settings import Settings
 from config.settings_file import find_settings_file
 from proxy.cli.output import complain
 from proxy.cli.session import GlobalOptions, settings_for
+
+_Loaded = TypeVar("_Loaded", Settings, Policy)
 
 
 def register(app: typer.Typer) -> None:
@@ -56,7 +59,7 @@ def _check_policy(settings: Settings, problems: list[Problem]) -> None:
         typer.echo(f"Policy: {path}: valid ({policy.name}, rules: {len(policy.rules)})")
 
 
-def _or_problems(load: Callable[[], Any], problems: list[Problem]) -> Any:
+def _or_problems(load: Callable[[], _Loaded], problems: list[Problem]) -> _Loaded | None:
     try:
         return load()
     except ConfigurationError as error:
