@@ -148,7 +148,7 @@ class Inspection(_Section):
     entries: int = Field(500_000, ge=1, description="Archive members.")
     path_length: int = Field(4096, ge=1, le=65_536, description="Bytes of one path or link target.")
     path_depth: int = Field(128, ge=1, le=4096, description="Components of one path.")
-    path_bytes: int = Field(128 << 20, ge=1, description="Bytes of all paths and link targets together.")
+    path_bytes: int = Field(128 << 20, ge=1, description="Characters of all paths and link targets together.")
     pax_bytes: int = Field(1 << 20, ge=1, description="Bytes of one extended header or long name.")
     file_bytes: int = Field(64 << 20, ge=1, description="Bytes of one package database or metadata file.")
     cpu_seconds: int = Field(600, ge=1, description="Processor time for one layer, in seconds.")

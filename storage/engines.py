@@ -121,8 +121,9 @@ def _take_over_transactions(engine: AsyncEngine, read_only: str, begin: str) -> 
 
 
 def _translate_errors(engine: AsyncEngine) -> None:
-    """Drivers let a lost connection or a time-out through as a bare `OSError`, which a caller could not tell from
-    his own."""
+    """Drivers let a lost connection or a time-out through as a bare `OSError`, which a caller could not tell from its
+    own.
+    """
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def _failed(context: Any) -> StorageUnavailableError | None:

@@ -73,7 +73,7 @@ def counted(records: Iterable[Advisory], label: str, progress: Progress) -> Iter
 
 def _sources(path: Path, ecosystem: str) -> list[_Source]:
     if not path.exists():
-        raise FeedError(f"there is nothing at {path}")
+        raise FeedError(f"there is nothing at {path}; name a folder, a zip archive or a .json record")
     if path.is_file():
         name = ecosystem or (path.resolve().parent.name if path.name == _ARCHIVE else "")
         return [_archive(name, path)] if name else _by_content(path, lambda: _open(path))

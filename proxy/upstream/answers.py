@@ -29,7 +29,7 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise UpstreamTimeoutError(
-            f"the upstream did not answer in time when {doing}; try again, or raise upstream.read_timeout"
+            f"the upstream did not answer in time when {doing}; try again, or raise upstream.read_timeout_seconds"
         ) from error
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamUnavailableError(

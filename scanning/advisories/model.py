@@ -49,7 +49,7 @@ class AdvisoryBasis:
 
 @dataclass(frozen=True, slots=True)
 class AdvisoryReport:
-    """Everything the advisories say of one image. `unmatched` counts packages that no ecosystem covers."""
+    """Everything the advisories say of one image. `unmatched` are the purls that no data covers."""
 
     basis: AdvisoryBasis
     findings: tuple[Finding, ...] = ()

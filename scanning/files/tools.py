@@ -1,7 +1,7 @@
 """Tools that make an image easier to misuse: by path, by package name and by what is inside the file.
 
-The tables follow the checks H03 to H09. A path alone says little: what is recognised by its name must also be
-able to run (see `scanning.files.examine`). Content says most, since a renamed ssh still carries its own words.
+A path alone says little: what is recognised by its name must also be able to run (see `scanning.files.examine`).
+Content says most, since a renamed ssh still carries its own words.
 Signatures are sentences only the tool itself prints: `SSH-2.0-` alone is in every SSH library, podman and dockerd,
 `/etc/ssh/ssh_config` in libssh. busybox and toybox carry netcat's words too and are no finding by themselves; the
 name that makes them one, as file or link, is.
