@@ -1,7 +1,7 @@
 """The composition root: every part of a running gate, put together once and handed to who needs it."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from config.settings import Settings
@@ -15,7 +15,7 @@ from proxy.identity.throttle import Throttle
 from proxy.registry.gatekeeper import Gatekeeper
 from proxy.registry.sessions import Observers, UploadDesk
 from proxy.telemetry.metrics import Metrics
-from proxy.telemetry.readiness import Check, Readiness, Warnings
+from proxy.telemetry.readiness import Readiness, Warnings
 from proxy.upstream.port import Upstream
 from storage import audit, grants
 from storage.audit import AuditRecord
@@ -29,13 +29,12 @@ Monotonic = Callable[[], float]
 class Parts:
     """What the face of the gate stands on; the caller owns them, and closes them after the face.
 
-    `checks` are what /readyz asks beside database and upstream, `warnings` what it tells the operator.
+    `warnings` are what /readyz tells the operator.
     """
 
     database: Database
     upstream: Upstream
     gate: Gatekeeper
-    checks: Mapping[str, Check]
     warnings: Warnings
 
 
@@ -92,7 +91,7 @@ async def assemble(
         record=record,
         clock=clock,
     )
-    checks = {"database": database.check, "upstream": parts.upstream.check, **parts.checks}
+    checks = {"database": database.check, "upstream": parts.upstream.check}
     return Services(
         settings=settings,
         clock=clock,
