@@ -4,7 +4,6 @@ import getpass
 import itertools
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
+from tests.ports import free_port
 
 _SETTINGS = {
     "fsync": "off",
@@ -57,7 +57,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         data = folder / "data"
         make: list[str | Path] = [programs / "initdb", "--auth=trust", "--no-sync", "--no-locale", "--encoding=UTF8"]
         _run(user, folder, [*make, data])
-        port = _free_port()
+        port = free_port()
         settings = _SETTINGS | {"port": str(port), "unix_socket_directories": str(folder)}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         control: list[str | Path] = [programs / "pg_ctl", "--pgdata", data, "--log", folder / "log", "--wait"]
@@ -105,10 +105,3 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = await Database.open(database_url)
     yield opened
     await opened.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

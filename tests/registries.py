@@ -8,7 +8,6 @@ import base64
 import json
 import secrets
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -31,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from scanning.oci.names import Repository
+from tests.ports import free_port
 
 USERNAME = "gate"
 PASSWORD = "registry-password"
@@ -81,13 +81,6 @@ def docker_registry_with_tokens(tmp_path_factory: pytest.TempPathFactory) -> Ite
         }
         with _running(folder, {"token": token}) as registry:
             yield RealRegistry(registry.url, registry.folder, origin)
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

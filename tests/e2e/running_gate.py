@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.registries import free_port
+from tests.ports import free_port
 
 START_SECONDS = 60
 
