@@ -8,15 +8,15 @@ from typing import Annotated, TypeVar
 import typer
 
 from config.errors import ConfigurationError, Problem
-from config.policy import Policy
 from config.policy_file import load_policy_file
 from config.reference import commented_default, settings_schema
 from config.settings import Settings
 from config.settings_file import find_settings_file
 from proxy.cli.output import complain
 from proxy.cli.session import GlobalOptions, settings_for
+from proxy.upstream.build import remote_options
 
-_Loaded = TypeVar("_Loaded", Settings, Policy)
+_Loaded = TypeVar("_Loaded")
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +40,8 @@ def _check_config(
     problems: list[Problem] = []
     settings = _or_problems(lambda: settings_for(context, config=config), problems)
     if settings is not None:
+        if settings.upstream.kind == "remote":
+            _or_problems(lambda: remote_options(settings.upstream), problems)
         _check_policy(settings, problems)
     for problem in problems:
         complain(str(problem))

@@ -59,6 +59,22 @@ def test_check_config_checks_the_policy_too() -> None:
     assert "policy.yaml: cannot be read: No such file" in run("check-config").stderr
 
 
+@pytest.mark.parametrize(
+    ("mistake", "key"),
+    [
+        ("url: http://r.example/path", "upstream.url"),
+        ("token_origins: [auth.example]", "upstream.token_origins"),
+        ("ca_file: nowhere.pem", "upstream.ca_file"),
+    ],
+)
+def test_check_config_finds_an_upstream_that_could_not_be_reached_so(mistake: str, key: str) -> None:
+    url = "" if mistake.startswith("url") else "  url: http://r.example\n"
+    Path("f.yaml").write_text(f"upstream:\n  kind: remote\n{url}  {mistake}\n")
+    result = run("check-config", "--config", "f.yaml")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"{key}: ")
+
+
 def test_the_options_before_the_command_hold_for_it(tmp_path: Path) -> None:
     Path("f.yaml").write_text("typo: 1\n")
     assert run("--config", "f.yaml", "check-config").exit_code == 1
