@@ -35,11 +35,15 @@ class UnauthorizedError(ImagegateError):
 
 
 class DeniedError(ImagegateError):
-    """The caller is known, and may not. `detail` is a JSON object that says why (verdict, violations)."""
+    """The caller is known, and may not. `detail` is a JSON object that says why (verdict, violations).
 
-    def __init__(self, message: str, *, detail: Mapping[str, Any] | None = None) -> None:
+    `retry_after` is after how many seconds asking again may help, 0 if it will not.
+    """
+
+    def __init__(self, message: str, *, detail: Mapping[str, Any] | None = None, retry_after: int = 0) -> None:
         super().__init__(message)
         self.detail = dict(detail or {})
+        self.retry_after = retry_after
 
 
 class NameUnknownError(ImagegateError):
@@ -161,7 +165,7 @@ def to_wire(error: ImagegateError) -> WireError:
     """Map any of our errors to what a registry client understands."""
     code, status = next((code, status) for kind, code, status in _TABLE if isinstance(error, kind))
     headers: dict[str, str] = {}
-    if isinstance(error, TooManyRequestsError):
+    if isinstance(error, TooManyRequestsError | DeniedError) and error.retry_after:
         headers["Retry-After"] = str(error.retry_after)
     elif status == 503:
         headers["Retry-After"] = str(_RETRY_AFTER_WHEN_DOWN)

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from proxy.errors import (
     BlobUnknownError,
+    BusyError,
     DeniedError,
     ManifestBlobUnknownError,
     ManifestUnknownError,
@@ -32,6 +33,9 @@ from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests
 from storage.audit import Event
 from storage.database import Database
+
+_PENDING_SECONDS = 10
+"""When to ask again for an image whose inspection failed for a reason that is not the image's."""
 
 
 class Pull:
@@ -143,6 +147,9 @@ class Pull:
     async def _judge_and_record(self, repository: Repository, manifest: Manifest, stored: StoredManifest) -> Verdict:
         try:
             judgement = await self._judge.judge(repository, manifest, stored.body)
+        except BusyError as error:
+            pending = f"{repository}@{stored.digest} is not inspected yet, so nobody can pull it: {error}"
+            raise DeniedError(pending, retry_after=_PENDING_SECONDS) from error
         except ManifestBlobUnknownError as error:
             raise DeniedError(f"{repository}@{stored.digest} cannot be inspected: {error}") from error
         except InvalidContentError as error:

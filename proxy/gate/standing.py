@@ -1,7 +1,7 @@
 """Which verdict still stands: the last one, as long as judging again could not give another answer."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from proxy.clock import Clock
 from proxy.gate.advisories import AdvisoryDesk
@@ -31,10 +31,11 @@ class StandingVerdicts:
         """The verdict on a manifest that still stands; None if it must be judged (again)."""
         async with self._database.snapshot() as tx:
             last = await verdicts.latest(tx, repository, digest)
-        return last if last is not None and self._stands(last) else None
+        if last is None or not self._stands(last, await self._advisories.now(self._clock())):
+            return None
+        return last
 
-    def _stands(self, verdict: Verdict) -> bool:
-        now = self._clock()
+    def _stands(self, verdict: Verdict, now: datetime) -> bool:
         if verdict.inputs.policy != self._policy().digest or verdict.inputs.snapshot != self._advisories.in_force:
             return False
         if verdict.valid_until is not None and now >= verdict.valid_until:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 import pytest_asyncio
 
-from proxy.errors import BlobUnknownError, BusyError, DeniedError, ManifestUnknownError
+from proxy.errors import BlobUnknownError, DeniedError, ManifestUnknownError
 from proxy.upstream.port import BlobStream, UpstreamError
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
@@ -337,7 +337,8 @@ class TestTogether:
         world.pool.gate.set()
 
         outcomes = await asyncio.gather(*pulls, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [BusyError] * 5
+        assert [type(outcome) for outcome in outcomes] == [DeniedError] * 5
+        assert {outcome.retry_after for outcome in outcomes if isinstance(outcome, DeniedError)} == {10}
         assert await world.verdicts() == ()
         world.pool.reset()
         assert (await world.pull()).digest == CLEAN.digest
