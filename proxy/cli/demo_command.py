@@ -7,6 +7,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from proxy.cli.output import command_name
 from proxy.demo.play import play
 
 
@@ -27,6 +28,6 @@ def _demo(
     """
     console = Console(markup=False, highlight=False)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        as_it_must = runner.run(play(console, fetch=not offline, keep=keep))
+        as_it_must = runner.run(play(console, fetch=not offline, keep=keep, imagegate=command_name()))
     if not as_it_must:
         raise typer.Exit(1)

@@ -1,5 +1,8 @@
 """How commands speak to the person at the terminal."""
 
+import sys
+from pathlib import Path
+
 import typer
 from rich.console import Console
 
@@ -23,3 +26,9 @@ def console() -> Console:
     """Standard output for tables. What an image put into a cell is text, never markup."""
     found = Console(markup=False, highlight=False)
     return found if found.is_terminal else Console(markup=False, highlight=False, width=_WIDTH_OF_A_FILE)
+
+
+def command_name() -> str:
+    """How the person at the terminal called this program, so that what is suggested can be pasted."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "imagegate" else "imagegate"

@@ -1,8 +1,6 @@
 """`imagegate serve`: run the gate."""
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +8,7 @@ import uvloop
 
 from config.patterns import RepositoryPattern
 from config.settings import Settings
+from proxy.cli.output import command_name
 from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.identity import tokens
@@ -71,8 +70,7 @@ async def _first_token(services: Services) -> str:
 
 def _welcome(settings: Settings, token: str) -> str:
     host = settings.public_origin.partition("://")[2]
-    command = Path(sys.argv[0])
-    imagegate = str(command) if command.name == "imagegate" else "imagegate"
+    imagegate = command_name()
     return f"""
 The gate is at {settings.public_origin}; its state is in {settings.state_dir}.
 This is its first start. Keep this admin token, it is shown only now:

@@ -16,17 +16,22 @@ from proxy.demo.stage import Stage
 _NEXT = """
 What to try next:
 
-  imagegate serve                     a gate that stays: its folder, an admin token, the evaluation policy
-  imagegate feeds update              real advisories, so that every unpatched package is found
-  imagegate check IMAGE               ask before pushing: an OCI folder or archive, or a reference
-  imagegate policy init --help        from evaluation to production: signatures and vetted packages required
+  {imagegate} serve
+      a gate that stays: its folder, an admin token, the evaluation policy
+  {imagegate} feeds update
+      real advisories, so that every unpatched package is found
+  {imagegate} check IMAGE
+      ask before pushing: an OCI folder or archive, or a reference
+  {imagegate} policy init --help
+      from evaluation to production: signatures and vetted packages required
 """
 
 
-async def play(console: Console, *, fetch: bool, keep: bool) -> bool:
+async def play(console: Console, *, fetch: bool, keep: bool, imagegate: str = "imagegate") -> bool:
     """Play all scenes; True if every step came out as it must.
 
-    `fetch` allows pip to download one old wheel; `keep` leaves the gate running until Ctrl-C. Raises `DemoError`.
+    `fetch` allows pip to download one old wheel; `keep` leaves the gate running until Ctrl-C; `imagegate` is
+    what to call the command in suggestions. Raises `DemoError`.
     """
     stage = Stage(console)
     with tempfile.TemporaryDirectory(prefix="imagegate-demo-") as name:
@@ -35,7 +40,7 @@ async def play(console: Console, *, fetch: bool, keep: bool) -> bool:
             stage.say(f"A temporary gate at {gate.origin}, with the embedded registry.", "bold")
             stage.say(f"Its policy: the evaluation profile, and what is in release/** must be signed by {SIGNER!r}.")
             await _scenes(stage, gate, key, folder, fetch=fetch)
-            _conclude(stage)
+            _conclude(stage, imagegate)
             if keep:
                 await _wait(stage, gate)
     return not stage.deviations
@@ -52,13 +57,13 @@ async def _scenes(stage: Stage, gate: DemoGate, key: SigningKey, folder: Path, *
         await unsigned(stage, cast)
 
 
-def _conclude(stage: Stage) -> None:
+def _conclude(stage: Stage, imagegate: str) -> None:
     stage.say()
     if stage.deviations:
         stage.say(f"{stage.deviations} of {stage.steps} steps came out otherwise than they must.", "bold red")
     else:
         stage.say(f"All {stage.steps} steps came out as they must.", "bold green")
-    stage.say(_NEXT)
+    stage.say(_NEXT.format(imagegate=imagegate))
 
 
 async def _wait(stage: Stage, gate: DemoGate) -> None:

@@ -36,6 +36,7 @@ def configure_logging(level: str, style: Literal["text", "json"], stream: TextIO
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(max(root.level, logging.WARNING))  # it tells of every start
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
