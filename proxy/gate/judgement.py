@@ -33,7 +33,9 @@ from storage import documents, manifests, verdicts
 from storage.database import Database, Transaction
 
 _DEEPEST_INDEX = 4
-_MOST_CHILDREN = 256
+_MOST_MANIFESTS = 256
+"""In one index, those of the indexes it lists included, and counted as often as they are listed: indexes that list
+each other's images multiply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class Judgement:
     facts: bytes | None = None
     held: bool = False
     children: tuple["Judgement", ...] = ()
+
+    @property
+    def manifests(self) -> int:
+        """How many manifests were judged for it, itself included."""
+        return 1 + sum(child.manifests for child in self.children)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +148,8 @@ class Judge:
             return ()
         if place.depth >= _DEEPEST_INDEX:
             raise InvalidManifestError(f"index {manifest.digest} is nested more than {_DEEPEST_INDEX} deep")
-        if len(manifest.children) > _MOST_CHILDREN:
-            raise InvalidManifestError(f"index {manifest.digest} lists more than {_MOST_CHILDREN} manifests")
+        listed = len(manifest.children)
+        _check_size(manifest, listed)
         judged: list[Judgement] = []
         for child in {child.digest: child for child in manifest.children}.values():
             stored, held = await self._fetch(repository, child.digest)
@@ -151,6 +158,8 @@ class Judge:
             parsed = read_manifest(stored.body, stored.media_type)
             inside = Place((manifest.digest, *place.parents), held, place.depth + 1)
             judged.append(await self.judge(repository, parsed, stored.body, inside))
+            listed += judged[-1].manifests - 1
+            _check_size(manifest, listed)
         return tuple(judged)
 
     async def _facts(self, repository: Repository, manifest: Manifest) -> tuple[bytes, ImageFacts]:
@@ -174,6 +183,14 @@ class Judge:
             known = await manifests.ancestors(tx, repository, manifest.digest)
         subjects = dict.fromkeys((manifest.digest, *parents, *sorted(known)))
         return await self._signatures.collect(repository, subjects)
+
+
+def _check_size(index: Manifest, listed: int) -> None:
+    if listed > _MOST_MANIFESTS:
+        raise InvalidManifestError(
+            f"index {index.digest} lists more than {_MOST_MANIFESTS} manifests, counted as often as they are listed and"
+            " with those of the indexes in it; split it"
+        )
 
 
 def check_complete(judgement: Judgement) -> None:

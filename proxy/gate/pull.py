@@ -36,6 +36,8 @@ from storage.database import Database
 
 _PENDING_SECONDS = 10
 """When to ask again for an image whose inspection failed for a reason that is not the image's."""
+_MOST_JUDGED = 16
+"""How many of the images that share a blob are judged because somebody asks for it; pulling its manifest judges one."""
 
 
 class Pull:
@@ -97,7 +99,10 @@ class Pull:
             return
         async with self._database.snapshot() as tx:
             holders = await manifests.holders(tx, repository, digest)
-        for holder in holders:
+        is_admitted, to_judge = await self._standing.survey(repository, holders)
+        if is_admitted:
+            return
+        for holder in to_judge[:_MOST_JUDGED]:
             async with self._database.snapshot() as tx:
                 known = await manifests.find(tx, repository, holder)
             if known is None:
@@ -125,7 +130,8 @@ class Pull:
 
     async def _verdict_on(self, repository: Repository, stored: StoredManifest) -> Verdict:
         standing = await self._standing.find(repository, stored.digest)
-        if standing is not None:
+        # Under another media type the same bytes can be another thing: then they are read, and judged, anew.
+        if standing is not None and standing.inputs.media_type == stored.media_type:
             return standing
         try:
             manifest = read_manifest(stored.body, stored.media_type)

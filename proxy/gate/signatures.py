@@ -14,13 +14,16 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
 from scanning.oci.read import read_manifest
-from scanning.signatures.discover import MAX_SIGNATURE_BLOB, documents, signature_tag, wanted_blobs
+from scanning.signatures.discover import MAX_SIGNATURE_BLOB, documents, signature_tag, wanted_blobs, weight
 from scanning.signatures.model import SignatureDocument, SignatureEvidence
+from scanning.signatures.verify import MAX_DOCUMENTS
 from storage import manifests
 from storage.database import Database
 
 _MOST_CANDIDATES = 64
 """An image with more signature manifests than this is looked at no further (threat 58)."""
+_MOST_BYTES = 16 << 20
+"""All that is collected for one image: what does not fit any more is left out and counts for nothing (threat 58)."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,10 +41,15 @@ class SignatureFinder:
         Raises the `UpstreamError` and `StorageError` families.
         """
         found: list[SignatureDocument] = []
+        left = _MOST_BYTES
         for subject in subjects:
+            if len(found) >= MAX_DOCUMENTS:
+                break
             candidates = await self._candidates(repository, subject)
             for digest in sorted(candidates)[:_MOST_CANDIDATES]:
-                found += await self._read(repository, subject, candidates[digest])
+                read = await self._read(repository, subject, candidates[digest], left)
+                found += read
+                left -= sum(len(document.payload) for document in read)
         return SignatureEvidence(tuple(found))
 
     async def _candidates(self, repository: Repository, subject: Digest) -> dict[Digest, StoredManifest]:
@@ -55,11 +63,14 @@ class SignatureFinder:
         return {stored.digest: stored for stored in found}
 
     async def _read(
-        self, repository: Repository, subject: Digest, stored: StoredManifest
+        self, repository: Repository, subject: Digest, stored: StoredManifest, most: int
     ) -> tuple[SignatureDocument, ...]:
         try:
             manifest = read_manifest(stored.body, stored.media_type)
             if manifest.kind is not ManifestKind.SIGNATURE:
+                return ()
+            if weight(manifest) > most:
+                _log.warning("signatures left out: too large", manifest=str(stored.digest), subject=str(subject))
                 return ()
             blobs = await self._fetch(repository, manifest)
             return documents(manifest, subject, blobs)

@@ -1,6 +1,6 @@
 """Which verdict still stands: the last one, as long as judging again could not give another answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from proxy.clock import Clock
@@ -34,6 +34,21 @@ class StandingVerdicts:
         if last is None or not self._stands(last, await self._advisories.now(self._clock())):
             return None
         return last
+
+    async def survey(self, repository: Repository, digests: Iterable[Digest]) -> tuple[bool, tuple[Digest, ...]]:
+        """Whether one of these manifests stands admitted; if none, those to judge again, once admitted ones first."""
+        once_admitted: list[Digest] = []
+        others: list[Digest] = []
+        now = await self._advisories.now(self._clock())
+        async with self._database.snapshot() as tx:
+            for digest in digests:
+                last = await verdicts.latest(tx, repository, digest)
+                is_admitted = last is not None and last.enforced is Outcome.ADMIT
+                if last is None or not self._stands(last, now):
+                    (once_admitted if is_admitted else others).append(digest)
+                elif is_admitted:
+                    return True, ()
+        return False, (*once_admitted, *others)
 
     def _stands(self, verdict: Verdict, now: datetime) -> bool:
         if verdict.inputs.policy != self._policy().digest or verdict.inputs.snapshot != self._advisories.in_force:

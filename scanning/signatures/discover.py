@@ -46,6 +46,12 @@ def wanted_blobs(manifest: Manifest) -> tuple[Descriptor, ...]:
     return tuple({layer.digest: layer for layer in wanted}.values())
 
 
+def weight(manifest: Manifest) -> int:
+    """How many bytes of content `documents` makes of a manifest at most: a blob counts as often as it is listed."""
+    sizes = ((layer.size, _FORMATS[layer.media_type][1]) for layer in _signature_layers(manifest))
+    return sum(size for size, limit in sizes if size <= limit)
+
+
 def documents(manifest: Manifest, subject: Digest, blobs: Mapping[Digest, bytes]) -> tuple[SignatureDocument, ...]:
     """The signatures in a manifest that was found beside `subject`; none if it says it belongs to another.
 
