@@ -214,31 +214,6 @@ class Snapshots:
         with self._writing():
             return self._present(now, force=False)
 
-    def prune(self, keep: Collection[Digest]) -> int:
-        """Remove snapshots that are neither current nor in `keep` (those that verdicts name), and their data.
-
-        Gives the number of snapshots removed.
-        """
-        with self._writing(), self._locked():
-            current = self.current()
-            if current is None:
-                return 0
-            kept = {*keep, current.digest}
-            paths = {self._document_path(digest) for digest in kept}
-            stale = [path for path in (self._folder / "snapshots").glob("*.json") if path not in paths]
-            for path in stale:
-                path.unlink()
-            used = {
-                _data_path(self._folder / "data", feed)
-                for path in paths
-                if path.exists()
-                for feed in decode(_Document, path.read_bytes()).feeds
-            }
-            for path in (self._folder / "data").glob("*.sqlite"):
-                if path not in used:
-                    path.unlink()
-        return len(stale)
-
     def _present(self, now: datetime, *, force: bool) -> datetime:
         place = self._made(".") / _HIGHEST_TIME
         if force:

@@ -316,24 +316,10 @@ def test_forcing_an_import_recovers_from_a_damaged_clock(snapshots: Snapshots, t
     assert snapshots.observe(NOW) == NOW
 
 
-def test_pruning_keeps_the_current_snapshot_and_those_that_are_named(snapshots: Snapshots, tmp_path: Path) -> None:
-    named = put(snapshots, "Debian", debian(1))
-    forgotten = put(snapshots, "Debian", debian(1), debian(2))
-    current = put(snapshots, "Debian", debian(1), debian(2), debian(3))
-
-    assert snapshots.prune([named.digest]) == 1
-
-    assert snapshots.open(named.digest).lookup([("Debian", "openssl")])
-    assert len(snapshots.open(current.digest).lookup([("Debian", "openssl")])["Debian", "openssl"]) == 3
-    assert len(files(tmp_path / "advisories" / "data")) == 2
-    with pytest.raises(SnapshotError, match="not kept"):
-        snapshots.open(forgotten.digest)
-
-
-def test_pruned_data_cannot_be_published(snapshots: Snapshots) -> None:
-    put(snapshots, "Debian", debian(1))
+def test_data_that_is_gone_cannot_be_published(snapshots: Snapshots, tmp_path: Path) -> None:
     staged = snapshots.stage("PyPI", [pypi(1)], NOW)
-    snapshots.prune([])
+    for file in (tmp_path / "advisories" / "data").iterdir():
+        file.unlink()
 
     with pytest.raises(SnapshotError, match="gone already"):
         snapshots.publish([staged], NOW)
