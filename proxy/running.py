@@ -57,7 +57,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         async def warnings() -> tuple[str, ...]:
             return _warnings(settings.feeds, policy, desk)
 
-        services = await assemble(settings, Parts(database, upstream, gate, warnings))
+        services = await assemble(settings, Parts(database, upstream, gate, pool.check, warnings))
         stack.push_async_callback(services.close)
         background = Background(settings, parts, snapshots, content, gate.promotion)
         await stack.enter_async_context(background.at_work())

@@ -15,7 +15,7 @@ from proxy.identity.throttle import Throttle
 from proxy.registry.gatekeeper import Gatekeeper
 from proxy.registry.sessions import Observers, UploadDesk
 from proxy.telemetry.metrics import Metrics
-from proxy.telemetry.readiness import Readiness, Warnings
+from proxy.telemetry.readiness import Check, Readiness, Warnings
 from proxy.upstream.port import Upstream
 from storage import audit, grants
 from storage.audit import AuditRecord
@@ -29,12 +29,13 @@ Monotonic = Callable[[], float]
 class Parts:
     """What the face of the gate stands on; the caller owns them, and closes them after the face.
 
-    `warnings` are what /readyz tells the operator.
+    `inspection` is what /readyz asks beside database and upstream, `warnings` what it tells the operator.
     """
 
     database: Database
     upstream: Upstream
     gate: Gatekeeper
+    inspection: Check
     warnings: Warnings
 
 
@@ -91,7 +92,7 @@ async def assemble(
         record=record,
         clock=clock,
     )
-    checks = {"database": database.check, "upstream": parts.upstream.check}
+    checks = {"database": database.check, "upstream": parts.upstream.check, "inspection": parts.inspection}
     return Services(
         settings=settings,
         clock=clock,

@@ -66,6 +66,11 @@ class InspectionPool:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(worker.close() for worker in tuple(self._workers)))
 
+    async def check(self) -> None:
+        """Return if a worker lives. Raises `InspectionFailedError`: nothing new could be judged."""
+        if not any(worker.is_alive for worker in self._workers):
+            raise InspectionFailedError("no inspection worker is alive; they are started again by themselves")
+
     @property
     def processes(self) -> tuple[int, ...]:
         """The process ids of the living workers."""

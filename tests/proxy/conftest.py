@@ -40,11 +40,14 @@ def start_face(database: Database, time: Time, tmp_path: Path) -> StartFace:
     async def no_warnings() -> tuple[str, ...]:
         return ()
 
+    async def workers_live() -> None:
+        return
+
     @asynccontextmanager
     async def start(**overrides: object) -> AsyncIterator[Face]:
         values = {"state_dir": tmp_path, "public_url": "http://gate.example", "listen": {"port": 0}, **overrides}
         gate = MemoryGate(upstream)
-        parts = Parts(database, upstream, gate, no_warnings)
+        parts = Parts(database, upstream, gate, workers_live, no_warnings)
         services = await assemble(Settings(**values), parts, clock=time.now, monotonic=time.monotonic)
         async with listening(services) as (host, port), aiohttp.ClientSession(auto_decompress=False) as session:
             yield Face(host, port, services, upstream, gate, time, session)

@@ -340,6 +340,13 @@ def test_the_pool_works_under_uvloop() -> None:
     assert uvloop.run(use())
 
 
+async def test_a_pool_without_a_living_worker_is_not_ready() -> None:
+    async with workers(1) as pool:
+        await pool.check()
+    with pytest.raises(InspectionFailedError, match="no inspection worker is alive"):
+        await pool.check()
+
+
 async def test_a_blob_refused_only_at_its_end_leaves_its_worker_in_step() -> None:
     async with workers(1) as pool:
         for _ in range(3):
