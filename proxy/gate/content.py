@@ -1,9 +1,21 @@
-"""Small blobs read whole from the upstream, never more than asked for and never without checking their digest."""
+"""Manifests parsed, and small blobs read whole: never more than asked for, never without checking their digest."""
+
+import asyncio
 
 from proxy.upstream.port import BrokenContentError, ContentSource
 from scanning.errors import InvalidManifestError
-from scanning.oci.manifest import Descriptor
+from scanning.oci.manifest import Descriptor, Manifest
 from scanning.oci.names import Repository
+from scanning.oci.read import read_manifest
+
+_SMALL = 64 * 1024
+
+
+async def parse_manifest(body: bytes, media_type: str) -> Manifest:
+    """`read_manifest`, off the event loop where a manifest is large enough to hold it up."""
+    if len(body) <= _SMALL:
+        return read_manifest(body, media_type)
+    return await asyncio.to_thread(read_manifest, body, media_type)
 
 
 async def read_blob(source: ContentSource, repository: Repository, blob: Descriptor, limit: int) -> bytes | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from proxy.clock import Clock
 from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.policy import PolicyInForce
 from proxy.gate.signatures import SignatureFinder
@@ -24,7 +25,6 @@ from scanning.judge import judge
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
-from scanning.oci.read import read_manifest
 from scanning.rules import Case
 from scanning.signatures.model import SignatureEvidence
 from scanning.signatures.verify import verify
@@ -112,8 +112,9 @@ class Judge:
         elif manifest.kind is ManifestKind.SIGNATURE:
             await self._images.check_documents(repository, manifest)
         evidence = await self._evidence(repository, manifest, place.parents)
-        evidence_document = encode(evidence)
+        evidence_document = await asyncio.to_thread(encode, evidence)
         now = await self._advisories.now(self._clock())
+        signatures = await asyncio.to_thread(verify, evidence, policy.policy.signers, now)
         inputs = VerdictInputs(
             manifest=manifest.digest,
             media_type=manifest.media_type,
@@ -126,7 +127,7 @@ class Judge:
         case = Case(
             repository=repository.name,
             manifest=manifest,
-            signatures=verify(evidence, policy.policy.signers, now),
+            signatures=signatures,
             inputs=inputs,
             facts=facts,
             advisories=advisories,
@@ -155,7 +156,7 @@ class Judge:
             stored, held = await self._fetch(repository, child.digest)
             if stored is None:
                 continue  # a sparse index: what is not there cannot be pulled either
-            parsed = read_manifest(stored.body, stored.media_type)
+            parsed = await parse_manifest(stored.body, stored.media_type)
             inside = Place((manifest.digest, *place.parents), held, place.depth + 1)
             judged.append(await self.judge(repository, parsed, stored.body, inside))
             listed += judged[-1].manifests - 1
@@ -172,7 +173,7 @@ class Judge:
             if facts.is_current and not facts.problems:
                 return document, facts
         facts = await self._images.inspect(repository, manifest)
-        return encode(facts), facts
+        return await asyncio.to_thread(encode, facts), facts
 
     async def _evidence(
         self, repository: Repository, manifest: Manifest, parents: tuple[Digest, ...]

@@ -10,12 +10,12 @@ from weakref import WeakValueDictionary
 import structlog
 
 from config.errors import ImagegateError
+from proxy.gate.content import parse_manifest
 from proxy.gate.judgement import Judge, Judgement, record, record_manifest
 from proxy.gate.trail import Target, Trail
 from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
-from scanning.oci.read import read_manifest
 from scanning.verdict import Outcome
 from storage import held_tags, manifests
 from storage.audit import Event
@@ -102,7 +102,7 @@ class Promotion:
         async with self._database.snapshot() as tx:
             known = await manifests.find(tx, repository, digest)
         if known is not None:
-            manifest = read_manifest(known.body, known.media_type)
+            manifest = await parse_manifest(known.body, known.media_type)
             await self.settle(repository, await self._judge.judge(repository, manifest, known.body))
 
     async def _waiting(self, repository: Repository, digest: Digest) -> tuple[Tag, ...]:

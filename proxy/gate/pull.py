@@ -17,6 +17,7 @@ from proxy.errors import (
     ManifestBlobUnknownError,
     ManifestUnknownError,
 )
+from proxy.gate.content import parse_manifest
 from proxy.gate.judgement import Judge, record, record_manifest
 from proxy.gate.promotion import Promotion
 from proxy.gate.refusal import refuse
@@ -28,7 +29,6 @@ from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest
 from scanning.oci.names import Reference, Repository, Tag
-from scanning.oci.read import read_manifest
 from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests
 from storage.audit import Event
@@ -134,7 +134,7 @@ class Pull:
         if standing is not None and standing.inputs.media_type == stored.media_type:
             return standing
         try:
-            manifest = read_manifest(stored.body, stored.media_type)
+            manifest = await parse_manifest(stored.body, stored.media_type)
         except InvalidContentError as error:
             raise DeniedError(
                 f"{repository}@{stored.digest} is refused: its manifest cannot be read in one way only: {error}"

@@ -7,6 +7,7 @@ that the gate does not know: nobody can pull it until it was judged anew (threat
 from dataclasses import dataclass
 
 from proxy.errors import ManifestBlobUnknownError
+from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
 from proxy.gate.promotion import Promotion
@@ -18,7 +19,6 @@ from scanning.errors import InvalidContentError, InvalidDigestError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Reference, Repository, Tag
-from scanning.oci.read import read_manifest
 from scanning.signatures.discover import signed_digest
 from scanning.verdict import Outcome
 from storage import held_tags
@@ -80,7 +80,7 @@ class Push:
         return PushedManifest(manifest.digest, manifest.subject.digest if manifest.subject else None, told)
 
     async def _examine(self, repository: Repository, reference: Reference, content_type: str, body: bytes) -> Judgement:
-        manifest = read_manifest(body, content_type)
+        manifest = await parse_manifest(body, content_type)
         if isinstance(reference, Digest) and reference != manifest.digest:
             raise InvalidDigestError(f"the manifest has the digest {manifest.digest}, not {reference}")
         await self._images.check_blobs(repository, manifest)

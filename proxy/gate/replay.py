@@ -5,12 +5,12 @@ import asyncio
 from config.policy import Policy
 from proxy.errors import NotFoundError
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.content import parse_manifest
 from scanning.advisories.model import AdvisoryReport
 from scanning.documents import decode
 from scanning.facts import ImageFacts
 from scanning.judge import judge
 from scanning.oci.digest import Digest
-from scanning.oci.read import read_manifest
 from scanning.rules import Case
 from scanning.signatures.model import SignatureEvidence
 from scanning.signatures.verify import verify
@@ -47,7 +47,7 @@ class Replay:
             advisories = AdvisoryReport(await self._advisories.basis_of(inputs.snapshot))
         case = Case(
             repository=verdict.repository,
-            manifest=read_manifest(body, inputs.media_type),
+            manifest=await parse_manifest(body, inputs.media_type),
             signatures=verify(evidence, policy.signers, verdict.judged_at),
             inputs=inputs,
             facts=facts,

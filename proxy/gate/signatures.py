@@ -7,13 +7,12 @@ from collections.abc import Iterable
 
 import structlog
 
-from proxy.gate.content import read_blob
+from proxy.gate.content import parse_manifest, read_blob
 from proxy.upstream.port import ContentSource, StoredManifest
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
-from scanning.oci.read import read_manifest
 from scanning.signatures.discover import MAX_SIGNATURE_BLOB, documents, signature_tag, wanted_blobs, weight
 from scanning.signatures.model import SignatureDocument, SignatureEvidence
 from scanning.signatures.verify import MAX_DOCUMENTS
@@ -66,7 +65,7 @@ class SignatureFinder:
         self, repository: Repository, subject: Digest, stored: StoredManifest, most: int
     ) -> tuple[SignatureDocument, ...]:
         try:
-            manifest = read_manifest(stored.body, stored.media_type)
+            manifest = await parse_manifest(stored.body, stored.media_type)
             if manifest.kind is not ManifestKind.SIGNATURE:
                 return ()
             if weight(manifest) > most:
