@@ -15,7 +15,8 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.oci.read import read_manifest
-from storage import held_tags, manifests
+from scanning.verdict import Outcome
+from storage import held_tags, manifests, verdicts
 from storage.audit import Event
 from storage.database import Database
 
@@ -64,7 +65,7 @@ class Gate:
     async def referrers(self, caller: Caller, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
         """What refers to `subject`, by digest: from the gate's own records and from the upstream.
 
-        What is held is listed for those who may push only.
+        What is held, or was refused when it was last judged, is listed for those who may push only.
         """
         pusher = caller.principal.granted(Action.PUSH, repository)
         async with self._database.snapshot() as tx:
@@ -73,7 +74,13 @@ class Gate:
             StoredManifest(record.digest, record.media_type, record.body) for record in own if pusher or not record.held
         ]
         found += await self._upstream.referrers(repository, subject)
-        return tuple(_describe({stored.digest: stored for stored in found}.values()))
+        listed = {stored.digest: stored for stored in found}
+        if not pusher:
+            async with self._database.snapshot() as tx:
+                last = {digest: await verdicts.latest(tx, repository, digest) for digest in listed}
+            refused = {digest for digest, verdict in last.items() if verdict and verdict.enforced is not Outcome.ADMIT}
+            listed = {digest: stored for digest, stored in listed.items() if digest not in refused}
+        return tuple(_describe(listed.values()))
 
     async def tags(self, caller: Caller, repository: Repository) -> tuple[Tag, ...]:
         """All tags in lexical order, those held as well for those who may push. Raises `NameUnknownError`."""

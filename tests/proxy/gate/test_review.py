@@ -15,7 +15,7 @@ from scanning.oci.names import Reference, Repository, Tag
 from scanning.signatures.model import SignatureEvidence
 from scanning.verdict import Outcome
 from storage import documents
-from tests.images import TestImage, debian, descriptor, image, index
+from tests.images import File, TestImage, debian, descriptor, image, index
 from tests.proxy.gate.conftest import MakeWorld
 from tests.proxy.gate.signing import legacy_signature
 from tests.proxy.gate.world import LATEST, World, layers_of, policy_text, wants_signature
@@ -196,3 +196,21 @@ class TestBlobs:
             await small_world.check_blob(layers_of(CLEAN)[0])
 
         assert len(await small_world.verdicts()) - before == 16
+
+
+class TestReferrers:
+    async def test_t35_what_was_refused_is_not_listed_for_those_who_only_pull(self, small_world: World) -> None:
+        """A descriptor carries the annotations of the manifest."""
+        await small_world.push(CLEAN)
+        original = image(debian(), {"usr/bin/ssh": File(b"\x7fELF", 0o755)})
+        body = json.loads(original.manifest)
+        body |= {"subject": descriptor(CLEAN.manifest, CLEAN.media_type), "annotations": {"note": "of a refused image"}}
+        refused = replace(original, manifest=json.dumps(body).encode())
+        await small_world.put_behind(refused, Tag("refused"))
+        with pytest.raises(DeniedError):
+            await small_world.pull(Tag("refused"))
+
+        assert await small_world.referrers(CLEAN.digest) == ()
+        assert [found.digest for found in await small_world.referrers(CLEAN.digest, small_world.pusher)] == [
+            refused.digest
+        ]
