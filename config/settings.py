@@ -140,7 +140,7 @@ class Registry(_Section):
 class Inspection(_Section):
     """How layers are inspected. A layer that passes a bound is refused."""
 
-    workers: int = Field(0, ge=0, le=256, description="Processes that inspect; 0: one per processor.")
+    workers: int = Field(0, ge=0, le=256, description="Processes that inspect; 0: one more than processors.")
     uncompressed_bytes: int = Field(16 << 30, ge=1, description="Bytes of the archive after decompression.")
     ratio: int = Field(200, ge=1, description="Uncompressed bytes for each compressed byte.")
     ratio_grace_bytes: int = Field(64 << 20, ge=0, description="Bytes that come out before ratio counts.")

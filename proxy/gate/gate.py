@@ -1,5 +1,6 @@
 """The gate as its faces see it: every use case behind one value, put together once."""
 
+import asyncio
 from collections.abc import Iterable
 
 from proxy.errors import ManifestUnknownError, NameUnknownError
@@ -80,7 +81,7 @@ class Gate:
                 last = {digest: await verdicts.latest(tx, repository, digest) for digest in listed}
             refused = {digest for digest, verdict in last.items() if verdict and verdict.enforced is not Outcome.ADMIT}
             listed = {digest: stored for digest, stored in listed.items() if digest not in refused}
-        return tuple(_describe(listed.values()))
+        return await asyncio.to_thread(_describe, tuple(listed.values()))
 
     async def tags(self, caller: Caller, repository: Repository) -> tuple[Tag, ...]:
         """All tags in lexical order, those held as well for those who may push. Raises `NameUnknownError`."""
@@ -121,7 +122,11 @@ class Gate:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
 
 
-def _describe(stored: Iterable[StoredManifest]) -> Iterable[Descriptor]:
+def _describe(stored: Iterable[StoredManifest]) -> tuple[Descriptor, ...]:
+    return tuple(_descriptors(stored))
+
+
+def _descriptors(stored: Iterable[StoredManifest]) -> Iterable[Descriptor]:
     for item in sorted(stored, key=lambda item: item.digest):
         try:
             manifest = read_manifest(item.body, item.media_type)

@@ -7,9 +7,13 @@ from config.settings import Inspection
 from proxy.inspection.pool import InspectionPool
 from scanning.layers.limits import InspectionLimits
 
+_RESERVED = 1
+"""Kept for images that somebody waits for, while uploads take the others (threat 75)."""
+
 
 def inspection_pool(settings: Inspection) -> InspectionPool:
     """Make the pool of these settings; it is not started yet."""
     limits = InspectionLimits(**{field.name: getattr(settings, field.name) for field in fields(InspectionLimits)})
-    size = settings.workers or os.cpu_count() or 1
-    return InspectionPool(size, limits, idle_seconds=settings.idle_seconds)
+    size = settings.workers or (os.cpu_count() or 1) + _RESERVED
+    reserved = _RESERVED if size > 1 else 0
+    return InspectionPool(size, limits, idle_seconds=settings.idle_seconds, reserved=reserved)

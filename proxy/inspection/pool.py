@@ -26,7 +26,8 @@ class InspectionPool:
     """`size` workers. Begin with `start`, end with `close`.
 
     `progress_seconds` is how long a worker may take nothing before it is ended and its inspection fails;
-    `idle_seconds` how long an inspection may be fed nothing before its worker is given to others.
+    `idle_seconds` how long an inspection may be fed nothing before its worker is given to others. `reserved` workers
+    are kept for `begin`: uploads come as slowly as a client likes, and must not keep others from being judged.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class InspectionPool:
         *,
         progress_seconds: float = 60.0,
         idle_seconds: float = 60.0,
+        reserved: int = 0,
         command: tuple[str, ...] = COMMAND,
     ) -> None:
         self._size = size
         self._limits = limits
         self._progress_seconds = progress_seconds
         self.idle_seconds = idle_seconds
+        self._reserved = reserved
         self._command = command
         self._workers: set[WorkerProcess] = set()
         self._idle: deque[WorkerProcess] = deque()
@@ -82,8 +85,8 @@ class InspectionPool:
         return len(self._idle)
 
     def try_begin(self) -> "RunningInspection | None":
-        """Begin an inspection now, or None while every worker is busy. Never waits."""
-        while self._idle:
+        """Begin an inspection now, or None while every worker that is not reserved is busy. Never waits."""
+        while len(self._idle) > self._reserved:
             worker = self._idle.popleft()
             if worker.is_alive:
                 return RunningInspection(self, worker)

@@ -28,9 +28,14 @@ HEAD = member(b"a", bytes(3000))
 
 @asynccontextmanager
 async def workers(
-    size: int, limits: InspectionLimits = LIMITS, *, progress_seconds: float = 60.0, idle_seconds: float = 60.0
+    size: int,
+    limits: InspectionLimits = LIMITS,
+    *,
+    progress_seconds: float = 60.0,
+    idle_seconds: float = 60.0,
+    reserved: int = 0,
 ) -> AsyncIterator[InspectionPool]:
-    pool = InspectionPool(size, limits, progress_seconds=progress_seconds, idle_seconds=idle_seconds)
+    pool = InspectionPool(size, limits, progress_seconds=progress_seconds, idle_seconds=idle_seconds, reserved=reserved)
     await pool.start()
     try:
         yield pool
@@ -338,6 +343,17 @@ def test_the_pool_works_under_uvloop() -> None:
             return await works(pool)
 
     assert uvloop.run(use())
+
+
+async def test_t75_uploads_that_never_end_leave_a_worker_to_those_who_wait() -> None:
+    async with workers(2, reserved=1) as pool:
+        dripping = hold(pool)
+        await dripping.feed(LAYER[:1])
+        assert pool.try_begin() is None
+        running = await pool.begin()
+        await running.feed(LAYER)
+        assert (await running.finish()).entries
+        await dripping.abandon()
 
 
 async def test_a_pool_without_a_living_worker_is_not_ready() -> None:
