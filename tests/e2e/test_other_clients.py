@@ -68,6 +68,7 @@ def test_crane_pushes_lists_copies_and_reads_refusals(gate: Gate, tmp_path: Path
 def test_a_sigstore_bundle_promotes_an_index_and_the_images_it_lists(
     gate: Gate, signing_key: SigningKey, tmp_path: Path
 ) -> None:
+    need("skopeo", "cosign")
     repository = fresh_repository("signed")
     pushed = index(
         image(debian(), {"var/lib/dpkg/status": dpkg_status(("base-files", f"12-{repository.name[-8:]}"))}),
@@ -89,7 +90,7 @@ def test_a_sigstore_bundle_promotes_an_index_and_the_images_it_lists(
 
 
 def test_a_signature_by_a_key_the_policy_does_not_know_promotes_nothing(gate: Gate, tmp_path: Path) -> None:
-    need("cosign")
+    need("skopeo", "cosign")
     made = run("cosign", "generate-key-pair", environment={"COSIGN_PASSWORD": ""}, cwd=tmp_path)
     assert made.ok, made.text
     repository = fresh_repository("signed")
