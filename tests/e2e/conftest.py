@@ -1,11 +1,12 @@
 """Gates in front of both upstreams, real clients, real images, and a key to sign with."""
 
 import json
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from tests.registries import RealRegistry, docker_registry
 
 __all__ = ["docker_registry"]
 
-READ_TIMEOUT_SECONDS = 5
+READ_TIMEOUT_SECONDS = 2
+"""Of a `hasty_gate`. Other gates keep the defaults: a busy disk makes a real registry slow."""
 _DENIED_TOOLS = ["ssh-client", "ssh-server", "netcat", "telnet"]
 
 
@@ -120,11 +122,7 @@ def gate(
         postgres: PostgresServer = request.getfixturevalue("postgres_server")
         upstream, database = registry.url, {"IMAGEGATE_DATABASE_URL": postgres.create_database()}
     folder = tmp_path_factory.mktemp(f"gate-{request.param}")
-    hasty = {
-        "IMAGEGATE_NETWORK__HEADER_TIMEOUT_SECONDS": "2",
-        "IMAGEGATE_UPSTREAM__READ_TIMEOUT_SECONDS": str(READ_TIMEOUT_SECONDS),
-    }
-    running = RunningGate(folder / "state", upstream, extra=hasty | database)
+    running = RunningGate(folder / "state", upstream, extra=database)
     running.state.mkdir()
     (running.state / "policy.yaml").write_text(policy_text(signing_key.public))
     if TESTDATA.is_dir():
@@ -138,6 +136,23 @@ def gate(
             running.token("dev", "developer", "**"),
             running.token("ops", "operator", "**"),
         )
+    finally:
+        status = running.stop()
+    assert status == 0, running.log
+
+
+@pytest.fixture
+def hasty_gate(gate: Gate) -> Iterator[Gate]:
+    """A second gate on the state and the upstream of `gate` that waits for nobody."""
+    hasty = {
+        "IMAGEGATE_NETWORK__HEADER_TIMEOUT_SECONDS": str(READ_TIMEOUT_SECONDS),
+        "IMAGEGATE_NETWORK__READ_TIMEOUT_SECONDS": str(READ_TIMEOUT_SECONDS),
+        "IMAGEGATE_UPSTREAM__READ_TIMEOUT_SECONDS": str(READ_TIMEOUT_SECONDS),
+    }
+    first = gate.running
+    running = RunningGate(first.state, first.upstream, extra=first.extra | hasty).start()
+    try:
+        yield replace(gate, running=running)
     finally:
         status = running.stop()
     assert status == 0, running.log
@@ -170,9 +185,15 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
 
 @contextmanager
 def _short_folder() -> Iterator[Path]:
-    """A folder with a short name: podman and sockets take no long one."""
-    with tempfile.TemporaryDirectory(prefix="ig-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    """A folder with a short name, since podman and sockets take no long one, and one that podman can read as part of
+    a repository's name: what `tempfile` draws may end in an underscore, which no repository may.
+    """
+    folder = Path(tempfile.gettempdir()) / f"ig-{secrets.token_hex(4)}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -365,12 +365,14 @@ def test_t66_a_blob_that_is_cut_short_behind_the_gate_does_not_end_cleanly(
     assert said.status >= 500
 
 
-def test_t69_a_pull_that_takes_longer_than_any_read_timeout_is_not_cut(wire: Wire, repository: str) -> None:
+def test_t69_a_pull_that_takes_longer_than_any_read_timeout_is_not_cut(
+    wire: Wire, hasty_gate: Gate, repository: str
+) -> None:
     content = secrets.token_bytes(64 << 20)
     digest = wire.push_blob(repository, content)
     head = "".join(f"{name}: {value}\r\n" for name, value in wire.authorization.items())
     request = f"GET /v2/{repository}/blobs/{digest} HTTP/1.1\r\nHost: x\r\n{head}Connection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", wire.port)) as connection:
+    with socket.create_connection(("127.0.0.1", hasty_gate.running.port)) as connection:
         connection.sendall(request.encode())
         received = connection.recv(65536)
         # Nothing is read until the gate has long filled the socket's buffers, and its own read timeout is over.
@@ -383,8 +385,8 @@ def test_t69_a_pull_that_takes_longer_than_any_read_timeout_is_not_cut(wire: Wir
 
 
 @pytest.mark.parametrize("half", [b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"GET /v2/ HT"])
-def test_t72_half_a_head_is_answered_and_closed(wire: Wire, half: bytes) -> None:
-    assert wire.raw(half).startswith(b"HTTP/1.1 408 ")
+def test_t72_half_a_head_is_answered_and_closed(hasty_gate: Gate, half: bytes) -> None:
+    assert Wire(hasty_gate.running.port).raw(half).startswith(b"HTTP/1.1 408 ")
 
 
 def test_t84_a_blob_is_never_answered_with_a_redirect(wire: Wire, operator: Wire, repository: str) -> None:
