@@ -29,6 +29,7 @@ from storage.snapshots import Snapshots
 
 _UPLOADS_LIVE = timedelta(days=7)
 _SWEEP_EVERY = timedelta(hours=1)
+_LOOK_FOR_UNJUDGED = timedelta(seconds=10)
 _log = structlog.get_logger(__name__)
 
 
@@ -79,6 +80,7 @@ class Background:
         self._database = parts.database
         self._policy = parts.policy
         self._desk = parts.advisories
+        self._pool = parts.pool
         self._snapshots = snapshots
         self._content = content
         self._promotion = promotion
@@ -91,6 +93,7 @@ class Background:
             self._desk.watch(self._reconsider),
             self._reconsider(),
             self._sweep_uploads(),
+            self._judge_unjudged(),
         ]
         if self._settings.feeds.refresh_hours:
             jobs.append(self._refresh_feeds())
@@ -124,6 +127,16 @@ class Background:
             await self._promotion.reconsider_all()
         except ImagegateError as error:
             _log.error("what is held was not judged again", problem=str(error))
+
+    async def _judge_unjudged(self) -> None:
+        """Judge what was pushed while inspection failed, once it works again."""
+        while True:
+            await asyncio.sleep(_LOOK_FOR_UNJUDGED.total_seconds())
+            try:
+                await self._pool.check()
+                await self._promotion.judge_unjudged()
+            except ImagegateError as error:
+                _log.warning("what waits unjudged goes on waiting", problem=str(error))
 
     async def _sweep_uploads(self) -> None:
         """Remove uploads that nobody has added to for a long time."""

@@ -25,6 +25,8 @@ class Event(StrEnum):
     PULL = "pull"
     DELETE = "delete"
     PROMOTE = "promote"
+    JUDGE = "judge"
+    """A manifest that is known already was judged (again), and with another outcome than before."""
     TOKEN_CREATED = "token-created"  # noqa: S105 - the name of an event
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an event
     POLICY_CHANGED = "policy-changed"

@@ -14,7 +14,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
 from storage.database import Transaction
-from storage.schema import manifest_blobs, manifest_children, manifests
+from storage.schema import held_tags, manifest_blobs, manifest_children, manifests, verdicts
 from storage.upsert import insert
 
 MAX_ANCESTORS = 64
@@ -154,6 +154,20 @@ async def referrers(tx: Transaction, repository: Repository, subject: Digest) ->
 async def held(tx: Transaction) -> tuple[tuple[Repository, Digest], ...]:
     """Every manifest that the gate alone keeps."""
     rows = await tx.execute(sa.select(manifests.c.repository, manifests.c.digest).where(manifests.c.held))
+    return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
+
+
+async def unjudged(tx: Transaction) -> tuple[tuple[Repository, Digest], ...]:
+    """Every manifest that is held, or that a tag waits for, without a verdict since it began to."""
+    held_ones = sa.select(manifests.c.repository, manifests.c.digest, manifests.c.first_seen.label("since"))
+    waited_for = sa.select(held_tags.c.repository, held_tags.c.manifest, held_tags.c.held_at)
+    waiting = sa.union(held_ones.where(manifests.c.held), waited_for).subquery()
+    is_judged = sa.exists().where(
+        verdicts.c.repository == waiting.c.repository,
+        verdicts.c.digest == waiting.c.digest,
+        verdicts.c.judged_at >= waiting.c.since,
+    )
+    rows = await tx.execute(sa.select(waiting.c.repository, waiting.c.digest).where(~is_judged).distinct())
     return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
 
 

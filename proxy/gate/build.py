@@ -44,5 +44,5 @@ def build_gate(parts: GateParts) -> Gate:
     promotion = Promotion(database, upstream, judge, trail)
     standing = StandingVerdicts(database, lambda: parts.policy.current, parts.advisories, clock)
     pull = Pull(database, upstream, judge, promotion, standing, trail, parts.public_url)
-    push = Push(database, images, judge, promotion, trail, parts.public_url)
+    push = Push(database, images, judge, promotion, trail, clock, parts.public_url)
     return Gate(database, upstream, layers, push, pull, promotion, trail)

@@ -10,17 +10,20 @@ from weakref import WeakValueDictionary
 import structlog
 
 from config.errors import ImagegateError
+from proxy.errors import BusyError
 from proxy.gate.content import parse_manifest
-from proxy.gate.judgement import Judge, Judgement, record, record_manifest
+from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
 from proxy.gate.trail import Target, Trail
 from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
-from scanning.verdict import Outcome
-from storage import held_tags, manifests
+from scanning.verdict import Outcome, Verdict
+from storage import held_tags, manifests, verdicts
 from storage.audit import Event
 from storage.database import Database, Transaction
 
+_MOST_ATTEMPTS = 3
+"""How often inspection may fail for one manifest that waits unjudged before it is left alone."""
 _log = structlog.get_logger(__name__)
 
 
@@ -33,6 +36,7 @@ class Promotion:
         self._judge = judge
         self._trail = trail
         self._turns: WeakValueDictionary[Repository, asyncio.Lock] = WeakValueDictionary()
+        self._failed: dict[tuple[Repository, Digest], int] = {}
 
     def turn(self, repository: Repository) -> asyncio.Lock:
         """The turn to change what the tags of `repository` mean."""
@@ -60,6 +64,7 @@ class Promotion:
         async with self.turn(repository):
             async with self._database.snapshot() as tx:
                 known = await manifests.find(tx, repository, digest)
+                last = await verdicts.latest(tx, repository, digest)
             waiting = await self._waiting(repository, digest)
             is_held = known is not None and known.held
             if judgement.verdict.enforced is not Outcome.ADMIT or not (is_held or waiting):
@@ -67,7 +72,9 @@ class Promotion:
                     await record(tx, repository, judgement)
                     if known is not None:  # else it was deleted meanwhile
                         await record_manifest(tx, repository, judgement, held=is_held)
+                        await self._note_change(tx, repository, judgement, last)
                 return
+            check_complete(judgement)
             await self.publish(repository, judgement, digest)
             async with self._database.transaction() as tx:
                 await self.record_published(tx, repository, judgement)
@@ -97,6 +104,34 @@ class Promotion:
                 await self.reconsider(repository, digest)
             except ImagegateError as error:
                 _log.warning("still held", repository=str(repository), digest=str(digest), problem=str(error))
+
+    async def judge_unjudged(self) -> None:
+        """Judge what was pushed while inspection failed. Call it when inspection works.
+
+        A manifest for which it fails again and again is left held until its tags are pushed anew, policy or advisories
+        change, or the gate starts again.
+        """
+        async with self._database.snapshot() as tx:
+            waiting = await manifests.unjudged(tx)
+        self._failed = {key: count for key, count in self._failed.items() if key in waiting}
+        for repository, digest in waiting:
+            if self._failed.get((repository, digest), 0) >= _MOST_ATTEMPTS:
+                continue
+            try:
+                await self.reconsider(repository, digest)
+            except ImagegateError as error:
+                if isinstance(error, BusyError):
+                    self._failed[repository, digest] = self._failed.get((repository, digest), 0) + 1
+                _log.warning("not judged yet", repository=str(repository), digest=str(digest), problem=str(error))
+
+    async def _note_change(
+        self, tx: Transaction, repository: Repository, judgement: Judgement, last: Verdict | None
+    ) -> None:
+        """Audit a judgement that nobody's request is on record for, where it decides something new."""
+        if last is None or last.enforced is not judgement.verdict.enforced:
+            digest = judgement.manifest.digest
+            target = Target(repository, digest, digest)
+            await self._trail.write(tx, Event.JUDGE, None, target, verdict=judgement.verdict)
 
     async def _reconsider(self, repository: Repository, digest: Digest) -> None:
         async with self._database.snapshot() as tx:

@@ -1,17 +1,21 @@
 """A manifest is pushed: read strictly, inspected, judged; then admitted, held in quarantine, or refused.
 
+While inspection itself fails it is held unjudged, so that no pusher has to come again, and nobody gets it before it
+is judged.
+
 The order on admission is upstream first, then one transaction, then the answer. A crash in between leaves a manifest
 that the gate does not know: nobody can pull it until it was judged anew (threat 65). A crash before leaves nothing.
 """
 
 from dataclasses import dataclass
 
-from proxy.errors import ManifestBlobUnknownError
+from proxy.clock import Clock
+from proxy.errors import BusyError, ManifestBlobUnknownError
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
 from proxy.gate.promotion import Promotion
-from proxy.gate.refusal import refuse, warnings
+from proxy.gate.refusal import refuse, uninspected, warnings
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Caller
 from proxy.upstream.port import UpstreamRefusedError
@@ -21,7 +25,7 @@ from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.signatures.discover import signed_digest
 from scanning.verdict import Outcome
-from storage import held_tags
+from storage import held_tags, manifests
 from storage.audit import Event
 from storage.database import Database, Transaction
 
@@ -35,6 +39,15 @@ class PushedManifest:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A manifest that could be read, and `why` its layers could not be inspected now."""
+
+    manifest: Manifest
+    body: bytes
+    why: str
+
+
 class Push:
     """The use case."""
 
@@ -45,6 +58,7 @@ class Push:
         judge: Judge,
         promotion: Promotion,
         trail: Trail,
+        clock: Clock,
         public_url: str,
     ) -> None:
         self._database = database
@@ -52,6 +66,7 @@ class Push:
         self._judge = judge
         self._promotion = promotion
         self._trail = trail
+        self._clock = clock
         self._public_url = public_url
 
     async def push(
@@ -61,13 +76,16 @@ class Push:
         read in one way only, `ManifestBlobUnknownError` when content it needs is missing.
         """
         try:
-            judgement = await self._examine(repository, reference, content_type, body)
+            manifest = await self._read(repository, reference, content_type, body)
+            judgement = await self._judge.judge(repository, manifest, body)
+            check_complete(judgement)
+        except BusyError as error:
+            return await self._hold_unjudged(caller, repository, reference, Unjudged(manifest, body, str(error)))
         except (InvalidContentError, ManifestBlobUnknownError) as error:
             async with self._database.transaction() as tx:
                 target = Target(repository, reference, Digest.of(body))
                 await self._trail.write(tx, Event.PUSH, caller, target, outcome="invalid", detail=str(error))
             raise
-        manifest = judgement.manifest
         match judgement.verdict.enforced:
             case Outcome.REJECT:
                 await self._reject(caller, repository, reference, judgement)
@@ -79,14 +97,12 @@ class Push:
         told = warnings(judgement.verdict, repository, reference, self._public_url)
         return PushedManifest(manifest.digest, manifest.subject.digest if manifest.subject else None, told)
 
-    async def _examine(self, repository: Repository, reference: Reference, content_type: str, body: bytes) -> Judgement:
+    async def _read(self, repository: Repository, reference: Reference, content_type: str, body: bytes) -> Manifest:
         manifest = await parse_manifest(body, content_type)
         if isinstance(reference, Digest) and reference != manifest.digest:
             raise InvalidDigestError(f"the manifest has the digest {manifest.digest}, not {reference}")
         await self._images.check_blobs(repository, manifest)
-        judgement = await self._judge.judge(repository, manifest, body)
-        check_complete(judgement)
-        return judgement
+        return manifest
 
     async def _reject(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
         async with self._database.transaction() as tx:
@@ -101,6 +117,20 @@ class Push:
             if isinstance(reference, Tag):
                 await held_tags.hold(tx, repository, reference, judgement.manifest.digest, judgement.verdict.judged_at)
             await self._audit(tx, caller, repository, reference, judgement)
+
+    async def _hold_unjudged(
+        self, caller: Caller, repository: Repository, reference: Reference, pushed: Unjudged
+    ) -> PushedManifest:
+        """Inspection fails, and not because of a rule: keep the manifest from everybody until it can be judged."""
+        manifest, now = pushed.manifest, self._clock()
+        async with self._promotion.turn(repository), self._database.transaction() as tx:
+            await manifests.record(tx, repository, manifest, pushed.body, held=True, facts=None, now=now)
+            if isinstance(reference, Tag):
+                await held_tags.hold(tx, repository, reference, manifest.digest, now)
+            target = Target(repository, reference, manifest.digest)
+            await self._trail.write(tx, Event.PUSH, caller, target, outcome=Outcome.QUARANTINE, detail=pushed.why)
+        subject = manifest.subject.digest if manifest.subject else None
+        return PushedManifest(manifest.digest, subject, (uninspected(repository, reference, pushed.why),))
 
     async def _admit(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
         async with self._promotion.turn(repository):

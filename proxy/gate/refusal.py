@@ -41,6 +41,16 @@ def warnings(verdict: Verdict, repository: Repository, reference: Reference, pub
     return tuple(said)
 
 
+def uninspected(repository: Repository, reference: Reference, why: str) -> str:
+    """What to tell a pusher whose image could not be inspected yet."""
+    name = f"{repository}{'@' if ':' in str(reference) else ':'}{reference}"
+    return _one_line(
+        f"{name} is in quarantine and not judged yet: {why}; it is judged as soon as inspection works again, and nobody"
+        " can pull it before",
+        f" -- see: imagegate verdict list --repository {repository}",
+    )
+
+
 def _first(violations: tuple[Violation, ...]) -> str:
     said = "; ".join(violation.sentence for violation in violations[:_SHOWN])
     rest = len(violations) - _SHOWN

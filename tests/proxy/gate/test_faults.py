@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.errors import BlobUnknownError, BusyError, DeniedError
+from proxy.errors import BlobUnknownError, DeniedError
 from proxy.upstream.port import UpstreamUnavailableError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
@@ -120,17 +120,72 @@ class TestCrashBetweenTheUpstreamAndTheRecord:
 
 
 class TestInspectionFails:
-    async def test_a_push_is_not_admitted_when_the_worker_dies(self, world: World) -> None:
+    async def test_a_push_is_held_unjudged_and_nobody_gets_it(self, world: World) -> None:
         world.pool.kills_worker = True
 
-        with pytest.raises(BusyError, match=r"could not be inspected: .* try again"):
-            await world.push(CLEAN)
+        pushed = await world.push(CLEAN)
 
+        (said,) = pushed.warnings
+        assert "is in quarantine and not judged yet: layer sha256:" in said
         assert await world.verdicts() == ()
         assert await world.behind(LATEST) is None
+        assert [(found.event, found.outcome) for found in await world.audited()] == [("push", "quarantine")]
+        for who in (world.operator, world.pusher):
+            with pytest.raises(DeniedError, match="not inspected yet") as refused:
+                await world.pull(who=who)
+            assert refused.value.retry_after
+
+    async def test_what_was_held_unjudged_is_admitted_once_inspection_works_again(self, world: World) -> None:
+        world.pool.kills_worker = True
+        both = index(CLEAN, image(debian(), architecture="arm64"))
+        await world.push(both)
         world.pool.reset()
+
+        await world.gate.promotion.judge_unjudged()
+
+        assert await world.behind(LATEST) == both.digest
+        assert (await world.pull()).body == both.manifest
+        for child in both.children:
+            assert (await world.pull(child.digest)).body == child.manifest
+
+    async def test_what_was_held_unjudged_and_breaks_a_rule_stays_held_and_that_is_audited(self, world: World) -> None:
+        await world.change_policy(policy_text(deny={"packages": {"purls": ["pkg:deb/debian/base-files@*"]}}))
+        world.pool.kills_worker = True
         await world.push(CLEAN)
-        assert await world.behind(LATEST) == CLEAN.digest
+        world.pool.reset()
+
+        await world.gate.promotion.judge_unjudged()
+        await world.gate.promotion.judge_unjudged()
+
+        assert await world.behind(LATEST) is None
+        judged = [found for found in await world.audited() if found.event == "judge"]
+        assert [(found.actor, found.outcome) for found in judged] == [("imagegate", "reject")]
+        assert len(await world.verdicts()) == 1
+        with pytest.raises(DeniedError, match=r"\[deny\.packages\]"):
+            await world.pull(who=world.pusher)
+
+    async def test_an_index_that_lacks_an_image_is_not_promoted_by_judging_it_late(self, world: World) -> None:
+        both = index(CLEAN, image(debian(), architecture="arm64"))
+        await world.upload(both)
+        world.pool.kills_worker = True
+        await world.push_manifest(both.children[0], both.children[0].digest)
+        await world.push_manifest(both)
+        world.pool.reset()
+
+        await world.gate.promotion.judge_unjudged()
+
+        assert await world.behind(both.children[0].digest) == both.children[0].digest
+        assert await world.behind(LATEST) is None
+
+    async def test_a_layer_that_kills_every_worker_is_given_up(self, world: World) -> None:
+        world.pool.kills_worker = True
+        await world.push(CLEAN)
+        before = world.pool.begun
+
+        for _ in range(10):
+            await world.gate.promotion.judge_unjudged()
+
+        assert world.pool.begun - before == 3
 
 
 class TestUpstreamFails:
