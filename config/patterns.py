@@ -39,6 +39,11 @@ _PURL_TYPE = re.compile(r"[a-z][a-z0-9.-]*")
 _Symbol = TypeVar("_Symbol")
 
 
+def is_repository_name(text: str) -> bool:
+    """Whether `text` is a repository name, without wildcards."""
+    return 0 < len(text) <= MAX_PATTERN_LENGTH and all(map(_REPOSITORY_PART.fullmatch, text.split("/")))
+
+
 @dataclass(frozen=True, slots=True)
 class _Pattern:
     """What both kinds share: text in a document, a value in the program."""

@@ -17,7 +17,7 @@ def problems_of(error: ValidationError, model: type[BaseModel], locate: Locator)
     """Everything `error` holds, in the order of the document."""
     found = error.errors(include_url=False)
     problems = [
-        Problem(*locate(location), f"{_dotted(location)}: {message}" if location else message)
+        Problem(*locate(location), f"{dotted(location)}: {message}" if location else message)
         for details in found
         if not _follows_from_another(details, found)
         for location, message in _mistakes(details, model)
@@ -55,7 +55,8 @@ def _mistakes(details: ErrorDetails, model: type[BaseModel]) -> Iterator[tuple[L
         yield location, details["msg"].replace("Input should", "the value should")
 
 
-def _dotted(location: Location) -> str:
+def dotted(location: Location) -> str:
+    """`location` as it is written in a sentence: upstreams[0].url."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return text.removeprefix(".")
 

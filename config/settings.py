@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from config.errors import Location, MisplacedValueError
+from config.patterns import is_repository_name
 
 ENVIRONMENT_PREFIX = "IMAGEGATE_"
 ENVIRONMENT_DELIMITER = "__"
@@ -56,6 +57,12 @@ def _database_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _repository_prefix(value: str) -> str:
+    if value and not is_repository_name(value):
+        raise ValueError("write a repository name such as hub or mirrors/hub: lower-case, without a slash at its ends")
+    return value
+
+
 def _state_folder(value: object) -> object:
     return _default_state_folder() if value == "" else Path(str(value)).expanduser()
 
@@ -67,6 +74,7 @@ def _default_state_folder() -> Path:
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 StateFolder = Annotated[Path, BeforeValidator(_state_folder)]
 FilePath = Annotated[str, AfterValidator(lambda value: str(Path(value).expanduser()) if value else value)]
+RepositoryPrefix = Annotated[str, AfterValidator(_repository_prefix)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas)]
 ProxyNetwork = Annotated[
     IPv4Network | IPv6Network, PlainValidator(_network), WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8"]})
@@ -92,6 +100,12 @@ class Upstream(_Section):
         "embedded", description="embedded: kept in state_dir. remote: any OCI registry, at url."
     )
     url: BaseUrl = Field("", description="remote: its address, such as https://registry.example.com.")
+    namespace: RepositoryPrefix = Field(
+        "", description="remote: put before every repository name there: with team, app here is team/app there."
+    )
+    access: Literal["read-write", "read-only"] = Field(
+        "read-write", description="read-only: nothing is pushed to it or deleted from it."
+    )
     username: str = Field("", description="remote: the account the gate uses; empty for none.")
     password: SecretStr = Field(SecretStr(""), description="remote: its password; better in password_file.")
     password_file: FilePath = Field("", description="remote: a file that holds the password.")
@@ -117,9 +131,19 @@ class Upstream(_Section):
             mistakes.append((("kind",), "is embedded, and url names a registry; write kind: remote or remove url"))
         if bool(self.username) != bool(self.password.get_secret_value()):
             mistakes.append((("username",), "username and password go together; one of them is missing"))
+        if self.kind == "embedded" and self.namespace:
+            mistakes.append((("namespace",), "is for remote upstreams; the embedded one holds nothing but its own"))
         if mistakes:
             raise MisplacedValueError(mistakes)
         return self
+
+
+class PrefixedUpstream(Upstream):
+    """A registry behind the gate whose repositories are known under a prefix of their own."""
+
+    prefix: RepositoryPrefix = Field(
+        description="PREFIX/NAME at the gate is NAME there; the longest prefix decides.", min_length=1
+    )
 
 
 class Tokens(_Section):
@@ -214,6 +238,11 @@ class Settings(_Section):
     policy_file: FilePath = Field("", description="The policy; empty: policy.yaml in state_dir.")
     listen: Listen = Field(default_factory=Listen)
     upstream: Upstream = Field(default_factory=Upstream)
+    upstreams: tuple[PrefixedUpstream, ...] = Field(
+        (),
+        description="More registries: a list of the keys of upstream, each with a prefix besides, such as hub."
+        " PREFIX/NAME at the gate is NAME there; what has none of the prefixes is at upstream.",
+    )
     tokens: Tokens = Field(default_factory=Tokens)
     registry: Registry = Field(default_factory=Registry)
     inspection: Inspection = Field(default_factory=Inspection)
@@ -221,6 +250,23 @@ class Settings(_Section):
     network: Network = Field(default_factory=Network)
     logging: Logging = Field(default_factory=Logging)
     throttle: Throttle = Field(default_factory=Throttle)
+
+    @model_validator(mode="after")
+    def _upstreams_are_told_apart(self) -> Self:
+        mistakes: list[tuple[Location, str]] = []
+        prefixes = [upstream.prefix for upstream in self.upstreams]
+        for index, prefix in enumerate(prefixes):
+            if prefix in prefixes[:index]:
+                mistakes.append(
+                    (("upstreams", index, "prefix"), f"{prefix} is the prefix of another upstream; choose another")
+                )
+        embedded = [index for index, upstream in enumerate(self.upstreams) if upstream.kind == "embedded"]
+        for index in embedded if self.upstream.kind == "embedded" else embedded[1:]:
+            place = ("upstreams", index, "kind")
+            mistakes.append((place, "one upstream can be embedded, and another one is (upstream is unless it says so)"))
+        if mistakes:
+            raise MisplacedValueError(mistakes)
+        return self
 
     @property
     def public_origin(self) -> str:

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from pydantic_settings.exceptions import SettingsError
 
 from config.errors import ConfigurationError, Location, Problem
-from config.problems import problems_of, unknown_key
+from config.problems import dotted, problems_of, unknown_key
 from config.settings import ENVIRONMENT_DELIMITER, ENVIRONMENT_PREFIX, Settings
 from config.yaml_source import YamlDocument, read_yaml, read_yaml_file
 
@@ -23,10 +23,7 @@ CLIENT_VARIABLES = frozenset({"IMAGEGATE_GATE", "IMAGEGATE_TOKEN"})
 
 MAX_SECRET_BYTES = 64 << 10
 _USUAL_FILES = (Path("imagegate.yaml"), Path("/etc/imagegate/imagegate.yaml"))
-_SECRETS: tuple[tuple[Location, Location], ...] = (
-    (("upstream", "password"), ("upstream", "password_file")),
-    (("database_url",), ("database_url_file",)),
-)
+_SECRETS_OF_UPSTREAM = ("password",)
 _NO_SETTINGS = {FILE_VARIABLE, *CLIENT_VARIABLES}
 # A Service called imagegate makes Kubernetes set these in every pod of its namespace.
 _NOT_OURS = re.compile(r"IMAGEGATE_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP)\w*)?)")
@@ -99,7 +96,12 @@ def _get(values: Mapping[str, Any], location: Location) -> Any:
     """What stands at `location`, or None."""
     found: Any = values
     for part in location:
-        found = found.get(part) if isinstance(found, Mapping) else None
+        if isinstance(found, Mapping):
+            found = found.get(part)
+        elif isinstance(found, list) and isinstance(part, int) and part < len(found):
+            found = found[part]
+        else:
+            return None
     return found
 
 
@@ -128,23 +130,32 @@ def _unknown_variables() -> Iterator[Problem]:
 
 def _put_secrets(values: dict[str, Any], sources: _Sources) -> Iterator[Problem]:
     """Read the files that hold secrets and put what they hold into `values`."""
-    for secret, file in _SECRETS:
+    for secret in _secrets(values):
+        file = (*secret[:-1], f"{secret[-1]}_file")
         path = _get(values, file)
         if not isinstance(path, str) or not path:
             continue
         if _get(values, secret):
-            problem = f"{_dotted(secret)} is given too; keep one of the two"
-            yield Problem(*sources.locate(file), f"{_dotted(file)}: {problem}")
+            problem = f"{dotted(secret)} is given too; keep one of the two"
+            yield Problem(*sources.locate(file), f"{dotted(file)}: {problem}")
             continue
         try:
             content = _read_secret(Path(path).expanduser())
         except (OSError, ValueError) as error:
-            yield Problem(*sources.locate(file), f"{_dotted(file)}: the secret cannot be read: {error}")
+            yield Problem(*sources.locate(file), f"{dotted(file)}: the secret cannot be read: {error}")
         else:
-            section = values
-            for part in secret[:-1]:
-                section = section[str(part)]
-            section[str(secret[-1])] = content
+            _get(values, secret[:-1])[secret[-1]] = content
+
+
+def _secrets(values: Mapping[str, Any]) -> Iterator[Location]:
+    """Where secrets can stand; beside each, with _file after its name, can be the name of a file that holds it."""
+    yield ("database_url",)
+    listed = values.get("upstreams")
+    upstreams: list[Location] = [("upstream",)]
+    upstreams += [("upstreams", index) for index in range(len(listed) if isinstance(listed, list) else 0)]
+    for upstream in upstreams:
+        for name in _SECRETS_OF_UPSTREAM:
+            yield (*upstream, name)
 
 
 def _read_secret(path: Path) -> str:
@@ -156,7 +167,3 @@ def _read_secret(path: Path) -> str:
     if not secret:
         raise ValueError(f"{path} is empty")
     return secret
-
-
-def _dotted(location: Location) -> str:
-    return ".".join(str(part) for part in location)

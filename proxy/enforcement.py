@@ -15,6 +15,7 @@ from proxy.identity.credentials import read_authorization
 from proxy.identity.principal import Action, Caller
 from proxy.routing import Access, Call, Match, Route, Router
 from proxy.services import Services
+from proxy.upstream.port import UpstreamReadOnlyError
 from scanning.errors import InvalidNameError
 from scanning.oci.names import Repository
 from storage.audit import AuditRecord, Event
@@ -52,6 +53,8 @@ class Enforcer:
         repository = Repository(match.parameters["repository"])
         if not caller.principal.may(access.action, repository):
             await self._refuse(caller, access.action, repository, _scope(request, match))
+        if access.action is not Action.PULL:
+            await self._check_writable(caller, access.action, repository)
         return Call(request, self.services, client, match.parameters, caller, repository)
 
     async def _authenticated(self, request: web.Request, match: Match, client: Client) -> Caller:
@@ -78,19 +81,30 @@ class Enforcer:
             f"the token {principal.name!r} ({principal.role}) may not {action} {repository}; ask an administrator for"
             f" one that covers {repository}"
         )
+        await self._record(caller, repository, str(action))
+        raise DeniedError(reason, detail={"action": action, "repository": repository.name})
+
+    async def _check_writable(self, caller: Caller, action: Action, repository: Repository) -> None:
+        """Nothing is begun, held or sent where it could never be published."""
+        try:
+            self.services.upstream.check_writable(repository)
+        except UpstreamReadOnlyError:
+            await self._record(caller, repository, f"{action}: the upstream is read-only")
+            raise
+
+    async def _record(self, caller: Caller, repository: Repository, detail: str) -> None:
         await self.services.record(
             AuditRecord(
                 at=self.services.clock(),
                 event=Event.ACCESS_DENIED,
-                actor=principal.name,
+                actor=caller.principal.name,
                 address=caller.address,
                 outcome="denied",
                 repository=repository.name,
                 request_id=caller.request_id,
-                detail=str(action),
+                detail=detail,
             )
         )
-        raise DeniedError(reason, detail={"action": action, "repository": repository.name})
 
 
 def _scope(request: web.Request, match: Match) -> str:

@@ -14,6 +14,7 @@ from proxy.upstream.port import (
     UploadOffsetError,
     UploadUnknownError,
     UpstreamError,
+    UpstreamReadOnlyError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
@@ -136,6 +137,7 @@ _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     (InvalidContentError, "MANIFEST_INVALID", 400),
     (UpstreamTimeoutError, "UNAVAILABLE", 504),
     (UpstreamUnavailableError, "UNAVAILABLE", 502),
+    (UpstreamReadOnlyError, "DENIED", 403),
     (BrokenContentError, "UNAVAILABLE", 502),
     (UpstreamError, "UNAVAILABLE", 502),
     (StorageError, "UNAVAILABLE", 503),

@@ -45,7 +45,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         database = await Database.open(settings.database)
         stack.push_async_callback(database.close)
         content = FilesystemContent(settings.content_path)
-        upstream = build_upstream(settings.upstream, database, content)
+        upstream = build_upstream(settings, database, content)
         stack.push_async_callback(upstream.close)
         pool = inspection_pool(settings.inspection)
         stack.push_async_callback(pool.close)
@@ -58,7 +58,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         async def warnings() -> tuple[str, ...]:
             return _warnings(settings.feeds, policy, desk)
 
-        services = await assemble(settings, Parts(database, upstream, gate, pool.check, warnings))
+        services = await assemble(
+            settings, Parts(database, upstream, gate, pool.check, warnings, upstream.further_checks)
+        )
         stack.push_async_callback(services.close)
         background = Background(settings, parts, snapshots, content, gate.promotion)
         await stack.enter_async_context(background.at_work())

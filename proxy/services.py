@@ -1,8 +1,8 @@
 """The composition root: every part of a running gate, put together once and handed to who needs it."""
 
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from config.settings import Settings
 from proxy.clock import Clock, utc_now
@@ -29,7 +29,8 @@ Monotonic = Callable[[], float]
 class Parts:
     """What the face of the gate stands on; the caller owns them, and closes them after the face.
 
-    `inspection` is what /readyz asks beside database and upstream, `warnings` what it tells the operator.
+    `inspection` is what /readyz asks beside database and upstream, `warnings` what it tells the operator, and
+    `further_upstreams` asks registries that only some repositories need.
     """
 
     database: Database
@@ -37,6 +38,7 @@ class Parts:
     gate: Gatekeeper
     inspection: Check
     warnings: Warnings
+    further_upstreams: Mapping[str, Check] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ async def assemble(
         clock=clock,
     )
     checks = {"database": database.check, "upstream": parts.upstream.check, "inspection": parts.inspection}
+    further = {f"upstream {prefix}": check for prefix, check in parts.further_upstreams.items()}
     return Services(
         settings=settings,
         clock=clock,
@@ -106,5 +109,5 @@ async def assemble(
         uploads=UploadDesk(await load_upload_cipher(database, clock), clock),
         observers=Observers(parts.gate.observe_upload, settings.inspection.idle_seconds),
         metrics=Metrics(),
-        readiness=Readiness(checks, parts.warnings, monotonic),
+        readiness=Readiness(checks, parts.warnings, monotonic, further),
     )

@@ -15,6 +15,7 @@ from proxy.upstream.port import (
     Upload,
     UploadOffsetError,
     UploadUnknownError,
+    UpstreamReadOnlyError,
     UpstreamUnavailableError,
 )
 from scanning.oci.digest import Digest
@@ -34,6 +35,11 @@ class MemoryUpstream:
     cut_after: int | None = None
     """Break off every blob after so many bytes."""
     is_down: bool = False
+    read_only: set[Repository] = field(default_factory=set)
+
+    def check_writable(self, repository: Repository) -> None:
+        if repository in self.read_only:
+            raise UpstreamReadOnlyError(f"{repository} is read-only at the simulated upstream")
 
     async def get_manifest(self, repository: Repository, reference: Reference) -> StoredManifest | None:
         return self.manifests.get((repository, reference))

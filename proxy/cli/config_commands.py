@@ -40,8 +40,7 @@ def _check_config(
     problems: list[Problem] = []
     settings = _or_problems(lambda: settings_for(context, config=config), problems)
     if settings is not None:
-        if settings.upstream.kind == "remote":
-            _or_problems(lambda: remote_options(settings.upstream), problems)
+        _or_problems(lambda: remote_options(settings), problems)
         _check_policy(settings, problems)
     for problem in problems:
         complain(str(problem))

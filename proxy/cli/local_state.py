@@ -42,7 +42,7 @@ async def open_state(settings: Settings) -> AsyncIterator[LocalState]:
 @asynccontextmanager
 async def open_upstream(settings: Settings, database: Database) -> AsyncIterator[Upstream]:
     """Open the registry behind the gate, as `settings` name it, and close it afterwards."""
-    upstream = build_upstream(settings.upstream, database, FilesystemContent(settings.content_path))
+    upstream = build_upstream(settings, database, FilesystemContent(settings.content_path))
     try:
         yield upstream
     finally:

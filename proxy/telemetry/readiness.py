@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import structlog
 
@@ -17,25 +18,30 @@ Warnings = Callable[[], Awaitable[tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How each thing the gate needs answered; `warnings` are sentences that do not stop it."""
+    """How each part answered, and whether all did that the gate needs; `warnings` are sentences that do not stop it."""
 
     parts: Mapping[str, bool]
     warnings: tuple[str, ...]
-
-    @property
-    def ready(self) -> bool:
-        """Whether everything answered."""
-        return all(self.parts.values())
+    ready: bool
 
 
 class Readiness:
     """Asks the parts, and remembers for two seconds: whoever may ask for free must not load what is behind.
 
-    A check returns, or raises an `ImagegateError`; one that takes longer than five seconds has failed.
+    A check returns, or raises an `ImagegateError`; one that takes longer than five seconds has failed. `further` is
+    asked too, and only warned about: every replica shares these parts, so that taking one out of service because of
+    them would take out all, with everything that does not need them.
     """
 
-    def __init__(self, checks: Mapping[str, Check], warnings: Warnings, monotonic: Callable[[], float]) -> None:
-        self._checks = checks
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        warnings: Warnings,
+        monotonic: Callable[[], float],
+        further: Mapping[str, Check] = MappingProxyType({}),
+    ) -> None:
+        self._needed = checks.keys()
+        self._checks = {**checks, **further}
         self._warnings = warnings
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
@@ -51,7 +57,14 @@ class Readiness:
 
     async def _ask(self) -> Report:
         answers = await asyncio.gather(*(self._answers(name, check) for name, check in self._checks.items()))
-        return Report(dict(zip(self._checks, answers, strict=True)), await self._warnings())
+        parts = dict(zip(self._checks, answers, strict=True))
+        missing = tuple(
+            f"{name} does not answer, so its repositories cannot be pulled"
+            for name, ok in parts.items()
+            if not ok and name not in self._needed
+        )
+        ready = all(parts[name] for name in self._needed)
+        return Report(parts, (*await self._warnings(), *missing), ready)
 
     @staticmethod
     async def _answers(name: str, check: Check) -> bool:

@@ -1,58 +1,103 @@
-"""Makes the upstream the settings ask for."""
+"""Makes the upstreams the settings ask for."""
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 from config.errors import ConfigurationError, Problem
+from config.settings import PrefixedUpstream, Settings
 from config.settings import Upstream as UpstreamSettings
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.credentials import Login
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.origin import Origin
-from proxy.upstream.port import Upstream
 from proxy.upstream.remote import RemoteUpstream
+from proxy.upstream.routed import Route, RoutedUpstream
 from storage.content.port import ContentStore
 from storage.database import Database
 
 
-def build_upstream(settings: UpstreamSettings, database: Database, content: ContentStore) -> Upstream:
-    """Make the upstream; call it inside the event loop that will use it.
+def build_upstream(settings: Settings, database: Database, content: ContentStore) -> RoutedUpstream:
+    """Make all upstreams, routed by prefix; call it inside the event loop that will use them.
 
     `database` and `content` serve the embedded registry only. Raises `ConfigurationError`.
     """
-    if settings.kind == "embedded":
-        return EmbeddedUpstream(database, content)
-    return RemoteUpstream(remote_options(settings))
+    # All are read before the first is made: what is made must be closed.
+    remotes = remote_options(settings)
+
+    def route(upstream: UpstreamSettings, place: str) -> Route:
+        made = RemoteUpstream(remotes[place]) if place in remotes else EmbeddedUpstream(database, content)
+        prefix = upstream.prefix if isinstance(upstream, PrefixedUpstream) else ""
+        return Route(made, prefix, upstream.namespace, read_only=upstream.access == "read-only")
+
+    default, *prefixed = (route(upstream, place) for place, upstream in _places(settings))
+    return RoutedUpstream(default, prefixed)
 
 
-def remote_options(settings: UpstreamSettings) -> RemoteOptions:
-    """What the settings mean to the remote adapter. Raises `ConfigurationError`."""
+def remote_options(settings: Settings) -> dict[str, RemoteOptions]:
+    """What the settings mean to the remote adapters, by the place of each. Raises `ConfigurationError` with all
+    that is wrong.
+    """
+    found: dict[str, RemoteOptions] = {}
+    problems: list[Problem] = []
+    for place, upstream in _places(settings):
+        if upstream.kind == "remote":
+            try:
+                found[place] = _options(upstream)
+            except _MistakeError as mistake:
+                problems.append(Problem("settings", 0, 0, f"{place}.{mistake}"))
+    if problems:
+        raise ConfigurationError(tuple(problems))
+    return found
+
+
+def token_origins(settings: UpstreamSettings) -> frozenset[Origin]:
+    """The token services that are trusted. Raises `ConfigurationError`."""
+    try:
+        return _token_origins(settings)
+    except _MistakeError as mistake:
+        raise ConfigurationError((Problem("settings", 0, 0, f"upstream.{mistake}"),)) from mistake
+
+
+class _MistakeError(Exception):
+    """A key of an upstream, and what is wrong with it."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(f"{key}: {message}")
+
+
+def _places(settings: Settings) -> Iterator[tuple[str, UpstreamSettings]]:
+    yield "upstream", settings.upstream
+    for index, upstream in enumerate(settings.upstreams):
+        yield f"upstreams[{index}]", upstream
+
+
+def _options(settings: UpstreamSettings) -> RemoteOptions:
     return RemoteOptions(
-        origin=_origin("upstream.url", settings.url),
+        origin=_origin("url", settings.url),
         login=_login(settings),
         tls=_tls(settings),
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
         redirect_hosts=frozenset(host.lower() for host in settings.redirect_hosts),
-        token_origins=token_origins(settings),
+        token_origins=_token_origins(settings),
     )
 
 
-def token_origins(settings: UpstreamSettings) -> frozenset[Origin]:
-    """The token services that are trusted. Raises `ConfigurationError`."""
-    return frozenset(_origin("upstream.token_origins", text) for text in settings.token_origins)
+def _token_origins(settings: UpstreamSettings) -> frozenset[Origin]:
+    return frozenset(_origin("token_origins", text) for text in settings.token_origins)
 
 
 def _origin(key: str, text: str) -> Origin:
     try:
         return Origin.parse(text)
     except ValueError as error:
-        raise _mistake(key, str(error)) from error
+        raise _MistakeError(key, str(error)) from error
 
 
 def _login(settings: UpstreamSettings) -> Login:
     if ":" in settings.username:
-        raise _mistake("upstream.username", "a user name cannot hold a colon (RFC 7617)")
+        raise _MistakeError("username", "a user name cannot hold a colon (RFC 7617)")
     return Login(settings.username, settings.password.get_secret_value())
 
 
@@ -65,12 +110,8 @@ def _tls(settings: UpstreamSettings) -> ssl.SSLContext | None:
         try:
             context.load_verify_locations(Path(settings.ca_file))
         except OSError as error:
-            raise _mistake("upstream.ca_file", f"{settings.ca_file} cannot be read as PEM: {error}") from error
+            raise _MistakeError("ca_file", f"{settings.ca_file} cannot be read as PEM: {error}") from error
     if settings.unsafe_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _mistake(key: str, message: str) -> ConfigurationError:
-    return ConfigurationError((Problem(key, 0, 0, message),))

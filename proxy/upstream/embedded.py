@@ -45,6 +45,9 @@ class EmbeddedUpstream:
         self._database = database
         self._content = content
 
+    def check_writable(self, repository: Repository) -> None:
+        """Everything can be written."""
+
     async def get_manifest(self, repository: Repository, reference: Reference) -> StoredManifest | None:
         """Read a manifest; a tag and what it points at are read in one snapshot."""
         async with self._database.snapshot() as tx:

@@ -32,6 +32,13 @@ class UpstreamRefusedError(UpstreamError):
         self.status = status
 
 
+class UpstreamReadOnlyError(UpstreamRefusedError):
+    """The gate is told to write nothing there, and did not ask it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="DENIED", status=403)
+
+
 class BrokenContentError(UpstreamError):
     """It sent bytes that are cut short or do not have the digest they were asked by."""
 
@@ -107,6 +114,10 @@ class ContentSource(Protocol):
 
 class Upstream(ContentSource, Protocol):
     """What the gate needs of a registry. Every method may raise the `UpstreamError` family (or `StorageError`)."""
+
+    def check_writable(self, repository: Repository) -> None:
+        """Return if the gate may push to the repository and delete from it. Raises `UpstreamReadOnlyError`."""
+        ...
 
     async def put_manifest(self, repository: Repository, reference: Reference, media_type: str, body: bytes) -> None:
         """Store a manifest; durable when it returns."""

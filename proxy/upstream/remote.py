@@ -45,6 +45,9 @@ class RemoteUpstream:
         self._uploads = RemoteUploads(self._connection)
         self._listings = RemoteListings(self._connection, page)
 
+    def check_writable(self, repository: Repository) -> None:
+        """Whether it can be written is the upstream's business."""
+
     async def get_manifest(self, repository: Repository, reference: Reference) -> StoredManifest | None:
         """Fetch a manifest, always with the full Accept (threat 38); schema 1 is for the gate to refuse."""
         doing = f"fetching the manifest {reference} of {repository}"

@@ -93,6 +93,53 @@ def test_a_remote_upstream_needs_its_address_and_whole_credentials() -> None:
     ]
 
 
+def test_further_upstreams_are_told_apart_by_their_prefixes() -> None:
+    entry = "  - {prefix: %s, kind: remote, url: 'https://r.example'}\n"
+    Path("f.yaml").write_text("upstreams:\n" + entry % "hub" + entry % "hub/inner")
+    assert [upstream.prefix for upstream in load_settings(Path("f.yaml")).upstreams] == ["hub", "hub/inner"]
+    assert problems("upstreams:\n" + entry % "hub" + entry % "other" + entry % "hub") == [
+        "f.yaml:4:6: upstreams[2].prefix: hub is the prefix of another upstream; choose another"
+    ]
+    for wrong in ("Hub", "/hub", "hub/", "a//b", "'*'"):
+        (problem,) = problems("upstreams:\n" + entry % wrong)
+        assert problem.startswith("f.yaml:2:6: upstreams[0].prefix: write a repository name such as hub")
+
+
+def test_each_further_upstream_is_as_complete_as_the_first() -> None:
+    assert problems("upstreams:\n  - kind: remote\n    prefix: a\n  - urll: x\n    prefix: b\n") == [
+        "f.yaml:2:5: upstreams[0].url: a remote upstream needs its address",
+        "f.yaml:4:5: upstreams[1].urll: this key is not known; did you mean url?",
+    ]
+    assert problems("upstreams:\n  - kind: remote\n    url: 'https://r.example'\n") == [
+        "f.yaml:2:5: upstreams[0].prefix: this key is required"
+    ]
+
+
+def test_one_registry_can_be_embedded() -> None:
+    said = "one upstream can be embedded, and another one is (upstream is unless it says so)"
+    assert problems("upstreams:\n  - {prefix: own, kind: embedded}\n") == [f"f.yaml:2:19: upstreams[0].kind: {said}"]
+    remote = "upstream: {kind: remote, url: 'https://r.example'}\n"
+    Path("f.yaml").write_text(f"{remote}upstreams:\n  - {{prefix: own}}\n")
+    assert load_settings(Path("f.yaml")).upstreams[0].kind == "embedded"
+    assert problems(f"{remote}upstreams:\n  - {{prefix: own}}\n  - {{prefix: too}}\n") == [
+        f"f.yaml:4:5: upstreams[1].kind: {said}"
+    ]
+    assert problems("upstream: {namespace: team}") == [
+        "f.yaml:1:12: upstream.namespace: is for remote upstreams; the embedded one holds nothing but its own"
+    ]
+
+
+def test_each_upstream_reads_its_secrets_from_its_own_files() -> None:
+    Path("password").write_text("hunter2\n")
+    entry = "  - {prefix: %s, kind: remote, url: 'https://r.example', username: gate, password_file: %s}\n"
+    Path("f.yaml").write_text("upstreams:\n" + entry % ("a", "password") + entry % ("b", "password"))
+    settings = load_settings(Path("f.yaml"))
+    assert [upstream.password.get_secret_value() for upstream in settings.upstreams] == ["hunter2", "hunter2"]
+    found = problems("upstreams:\n" + entry % ("a", "password") + entry % ("b", "nowhere"))
+    assert found[0].startswith("f.yaml:3:")
+    assert "upstreams[1].password_file: the secret cannot be read: " in found[0]
+
+
 @pytest.mark.parametrize("url", ["r.example", "ftp://r.example", "https://", "https://r?x=1", "https://u:p@r.example"])
 def test_an_address_is_http_without_credentials_in_it(url: str) -> None:
     (problem,) = problems(f"public_url: '{url}'")

@@ -8,6 +8,7 @@ import pytest
 from proxy.identity import tokens
 from proxy.identity.principal import Role
 from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
 from storage.audit import Event
 from tests.proxy.conftest import StartFace
 from tests.proxy.face import ADMINISTRATOR, Face, basic
@@ -235,3 +236,32 @@ async def test_many_clients_at_once_get_their_own_answers(face: Face) -> None:
     good, bad = face.token, "wrong"
     answers = await asyncio.gather(*(face.call("GET", "/v2/", token=t) for t in (good, bad, good, bad)))
     assert [answer.status for answer in answers] == [200, 401, 200, 401]
+
+
+# --- read-only upstreams
+
+
+async def test_nothing_of_a_push_to_a_read_only_upstream_is_taken(face: Face) -> None:
+    face.upstream.read_only.add(Repository("team/app"))
+    digest = face.blob(b"shared", "team/base")
+    for method, target in (
+        ("POST", UPLOADS),
+        ("POST", f"{UPLOADS}?digest={digest}"),
+        ("POST", f"{UPLOADS}?mount={digest}&from=team/base"),
+        ("PUT", f"{APP}/manifests/v1"),
+    ):
+        answer = await face.call(method, target, body=b"{}")
+        assert (answer.status, answer.code) == (403, "DENIED")
+        assert "read-only" in answer.message
+    assert face.upstream.uploads == {}
+    assert (Repository("team/app"), digest) not in face.upstream.blobs
+    denied = [record for record in await face.audited() if record.outcome == "denied"]
+    assert {record.detail for record in denied} == {"push: the upstream is read-only"}
+    face.blob(b"readable")
+    assert (await face.call("GET", f"{APP}/blobs/{Digest.of(b'readable')}")).status == 200
+
+
+async def test_who_may_not_push_is_not_told_that_the_upstream_is_read_only(face: Face) -> None:
+    face.upstream.read_only.add(Repository("other/app"))
+    answer = await face.call("POST", "/v2/other/app/blobs/uploads/")
+    assert "read-only" not in answer.message

@@ -65,6 +65,23 @@ async def test_a_failing_part_is_not_ready(time: Time) -> None:
     assert (report.ready, report.parts) == (False, {"policy": False})
 
 
+async def test_what_only_some_need_is_named_and_does_not_stop_the_rest(time: Time) -> None:
+    async def fails() -> None:
+        raise ImagegateError("connection refused by 10.0.0.7")
+
+    async def answers() -> None:
+        return
+
+    async def warnings() -> tuple[str, ...]:
+        return ()
+
+    further = {"upstream hub": fails, "upstream mirror": answers}
+    report = await Readiness({"upstream": answers}, warnings, time.monotonic, further).report()
+    assert report.ready
+    assert report.parts == {"upstream": True, "upstream hub": False, "upstream mirror": True}
+    assert report.warnings == ("upstream hub does not answer, so its repositories cannot be pulled",)
+
+
 async def test_t76_no_metric_has_a_value_that_a_client_chose(face: Face) -> None:
     for number in range(5):
         await face.call("GET", f"/v2/team/app-{number}/tags/list")

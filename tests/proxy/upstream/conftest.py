@@ -10,6 +10,7 @@ from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import Upstream
 from proxy.upstream.remote import RemoteUpstream
+from proxy.upstream.routed import Route, RoutedUpstream
 from scanning.oci.names import Repository
 from storage.content.filesystem import FilesystemContent
 from storage.database import Database
@@ -20,6 +21,7 @@ from tests.registries import (
     docker_registry_with_tokens,
     fresh_repository,
 )
+from tests.simulators import MemoryUpstream
 
 __all__ = ["docker_registry", "docker_registry_with_password", "docker_registry_with_tokens"]
 
@@ -44,7 +46,13 @@ async def remote(docker_registry: RealRegistry) -> AsyncIterator[RemoteUpstream]
         await upstream.close()
 
 
-@pytest.fixture(params=["embedded", pytest.param("remote", marks=pytest.mark.real)])
+@pytest.fixture
+def routed(embedded: EmbeddedUpstream) -> RoutedUpstream:
+    """The embedded registry under the prefix that fresh repositories have, in a namespace, beside another upstream."""
+    return RoutedUpstream(Route(MemoryUpstream()), [Route(embedded, prefix="test", namespace="mirror")])
+
+
+@pytest.fixture(params=["embedded", "routed", pytest.param("remote", marks=pytest.mark.real)])
 def upstream(request: pytest.FixtureRequest) -> Upstream:
     """Each adapter in turn."""
     adapter: Upstream = request.getfixturevalue(request.param)

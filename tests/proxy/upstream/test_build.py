@@ -7,32 +7,45 @@ import pytest
 from pydantic import SecretStr
 
 from config.errors import ConfigurationError
+from config.settings import PrefixedUpstream, Settings
 from config.settings import Upstream as UpstreamSettings
 from proxy.upstream.build import build_upstream, remote_options
+from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.credentials import Login
-from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.origin import Origin
-from proxy.upstream.remote import RemoteUpstream
+from proxy.upstream.port import UpstreamReadOnlyError, UpstreamUnavailableError
+from scanning.oci.names import Repository, Tag
 from storage.content.filesystem import FilesystemContent
 from storage.database import Database
+from tests.ports import free_port
 
 REMOTE = UpstreamSettings(kind="remote", url="https://registry.example")
 
 
-async def test_the_default_is_the_embedded_registry_and_remote_is_asked_for(tmp_path: Path) -> None:
+def options(upstream: UpstreamSettings) -> RemoteOptions:
+    return remote_options(Settings(upstream=upstream))["upstream"]
+
+
+async def test_each_prefix_has_its_upstream_and_the_default_is_embedded(tmp_path: Path) -> None:
+    silent = PrefixedUpstream(prefix="hub", kind="remote", url=f"http://127.0.0.1:{free_port()}", access="read-only")
     database = await Database.open(f"sqlite+aiosqlite:///{tmp_path / 'gate.sqlite3'}")
-    content = FilesystemContent(tmp_path / "content")
+    upstream = build_upstream(Settings(upstreams=(silent,)), database, FilesystemContent(tmp_path / "content"))
     try:
-        assert isinstance(build_upstream(UpstreamSettings(), database, content), EmbeddedUpstream)
-        remote = build_upstream(REMOTE, database, content)
-        assert isinstance(remote, RemoteUpstream)
-        await remote.close()
+        assert await upstream.get_manifest(Repository("team/app"), Tag("v1")) is None
+        await upstream.check()
+        with pytest.raises(UpstreamUnavailableError, match="hub: "):
+            await upstream.get_manifest(Repository("hub/app"), Tag("v1"))
+        with pytest.raises(UpstreamUnavailableError):
+            await upstream.further_checks["hub"]()
+        with pytest.raises(UpstreamReadOnlyError):
+            await upstream.begin_upload(Repository("hub/app"))
     finally:
+        await upstream.close()
         await database.close()
 
 
 def test_every_setting_reaches_the_connection() -> None:
-    options = remote_options(
+    made = options(
         UpstreamSettings(
             kind="remote",
             url="https://registry.example:5443",
@@ -44,16 +57,16 @@ def test_every_setting_reaches_the_connection() -> None:
             token_origins=("https://auth.example",),
         )
     )
-    assert options.origin == Origin("https", "registry.example", 5443)
-    assert options.login == Login("gate", "secret")
-    assert (options.connect_timeout, options.read_timeout) == (3, 4)
-    assert options.redirect_hosts == {"blobs.internal", "10.0.0.1:9000"}
-    assert options.token_origins == {Origin("https", "auth.example", 443)}
-    assert options.tls is None
+    assert made.origin == Origin("https", "registry.example", 5443)
+    assert made.login == Login("gate", "secret")
+    assert (made.connect_timeout, made.read_timeout) == (3, 4)
+    assert made.redirect_hosts == {"blobs.internal", "10.0.0.1:9000"}
+    assert made.token_origins == {Origin("https", "auth.example", 443)}
+    assert made.tls is None
 
 
 def test_certificates_are_checked_unless_that_is_switched_off() -> None:
-    unsafe = remote_options(REMOTE.model_copy(update={"unsafe_skip_verify": True})).tls
+    unsafe = options(REMOTE.model_copy(update={"unsafe_skip_verify": True})).tls
     assert unsafe is not None
     assert unsafe.verify_mode == ssl.CERT_NONE
 
@@ -69,4 +82,12 @@ def test_certificates_are_checked_unless_that_is_switched_off() -> None:
 )
 def test_a_mistake_names_its_key(change: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
-        remote_options(REMOTE.model_copy(update=change))
+        options(REMOTE.model_copy(update=change))
+
+
+def test_every_upstream_with_a_mistake_is_named() -> None:
+    wrong = "https://registry.example/prefix"
+    listed = PrefixedUpstream(prefix="hub", kind="remote", url=wrong)
+    with pytest.raises(ConfigurationError) as refusal:
+        remote_options(Settings(upstream=REMOTE.model_copy(update={"url": wrong}), upstreams=(listed,)))
+    assert [str(problem).split(": ")[1] for problem in refusal.value.problems] == ["upstream.url", "upstreams[0].url"]
