@@ -1,9 +1,11 @@
-"""Patterns over repository names and package URLs: anchored, and matched in bounded time whatever they hold.
+"""Patterns over repository names, tags and package URLs: anchored, and matched in bounded time whatever they hold.
 
     team/app        that repository alone
     team/*          `*`: any run of characters inside one part      team/app, not team/app/debug
     team/app-*      ... also beside other characters                team/app-1
     team/**         `**`: any number of parts, none included        team, team/app, team/app/debug
+
+A tag pattern has `*` alone, for any run of characters: `v*`, `*-rc*`.
 
 A purl pattern takes the same wildcards in namespace and name, and `*` in version and qualifiers. What it
 leaves out (a version, a qualifier) may be anything. Names are normalised as the purl specification says for
@@ -35,6 +37,7 @@ MAX_PATTERN_LENGTH = 512
 _ANY = "*"
 _ANY_PARTS = "**"
 _REPOSITORY_PART = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _PURL_TYPE = re.compile(r"[a-z][a-z0-9.-]*")
 _Symbol = TypeVar("_Symbol")
 
@@ -128,6 +131,26 @@ def ambiguous_pairs(
         for one, other in combinations(equals, 2)
         if one.overlaps(other)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class TagPattern(_Pattern):
+    """Which tags a rule is about. Raises `InvalidPatternError`."""
+
+    _compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_length(self.text, "tag pattern")
+        if _TAG.fullmatch(self.text.replace(_ANY, "x")) is None:
+            raise InvalidPatternError(
+                f"the tag pattern {self.text!r} can never match: a tag has letters, digits, _ . and -, does not start"
+                " with . or -, and has at most 128 characters (* is a wildcard)"
+            )
+        object.__setattr__(self, "_compiled", re.compile(_expression(self.text, ".")))
+
+    def matches(self, tag: str) -> bool:
+        """Whether the whole of `tag` is covered."""
+        return self._compiled.fullmatch(tag) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from config.durations import Duration
 from config.errors import Location, MisplacedValueError
-from config.patterns import PurlPattern, RepositoryPattern, ambiguous_pairs, most_specific
+from config.patterns import PurlPattern, RepositoryPattern, TagPattern, ambiguous_pairs, most_specific
 from config.vocabulary import Effect, Mode, Severity, ToolKind
 
 
@@ -139,6 +139,23 @@ class Require(_Document):
     advisories: RequireAdvisories | None = None
 
 
+class TagRules(_Document):
+    """What may happen to tags, and what they mean to whom."""
+
+    immutable: tuple[TagPattern, ...] = Field(
+        (), description="Tags that, once they are there, are neither moved nor deleted: v*, where * is any characters."
+    )
+    serve: Literal["newest", "last-admitted"] = Field(
+        "newest",
+        description="What a tag means to those who may only pull: what it was last set to, or the last of it that the"
+        " policy still admits.",
+    )
+
+    def is_immutable(self, tag: str) -> bool:
+        """Whether `tag` must stay what it is."""
+        return any(pattern.matches(tag) for pattern in self.immutable)
+
+
 class RepositoryRule(_Document):
     """What holds for the repositories that match one of the patterns."""
 
@@ -149,6 +166,7 @@ class RepositoryRule(_Document):
     mode: Mode = Field(Mode.ENFORCE, description="enforce, or audit: record what would have been refused.")
     artifacts: bool = Field(True, description="Whether artifacts that are not images (charts, SBOMs) are allowed.")
     foreign_layers: bool = Field(False, description="Whether layers that live at other addresses are allowed.")
+    tags: TagRules = Field(default_factory=TagRules)
     deny: Deny = Field(default_factory=Deny)
     require: Require = Field(default_factory=Require)
 

@@ -47,6 +47,10 @@ class DeniedError(ImagegateError):
         self.retry_after = retry_after
 
 
+class FixedTagError(DeniedError):
+    """A tag would be moved or deleted that must stay what it is."""
+
+
 class NameUnknownError(ImagegateError):
     """The repository is not known."""
 
@@ -114,6 +118,7 @@ class BusyError(ImagegateError):
 _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     # The first class that fits decides, so subclasses stand before their bases.
     (UnauthorizedError, "UNAUTHORIZED", 401),
+    (FixedTagError, "DENIED", 409),
     (DeniedError, "DENIED", 403),
     (TooManyRequestsError, "TOOMANYREQUESTS", 429),
     (NameUnknownError, "NAME_UNKNOWN", 404),

@@ -59,6 +59,19 @@ class Database:
         """
         return self._begin(self._engines.reader)
 
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """The turn to do what `name` says: one task at a time has it, of all processes on this database.
+
+        Unlike a transaction it may last, and hold transactions and snapshots; never another turn. Raises
+        `StorageUnavailableError` when it cannot be had for a long time.
+        """
+        if not self._is_open:
+            raise _closed()
+        with _one_family(SQLAlchemyError):
+            async with self._engines.turns.take(name):
+                yield
+
     async def check(self) -> None:
         """Return if the database answers. Raises `StorageUnavailableError`."""
         async with self.snapshot() as tx:
@@ -72,12 +85,16 @@ class Database:
     @asynccontextmanager
     async def _begin(self, engine: AsyncEngine) -> AsyncIterator[Transaction]:
         if not self._is_open:
-            raise StorageUnavailableError("the database is closed, because imagegate stops; try again later")
+            raise _closed()
         with _one_family(SQLAlchemyError):
             async with AsyncExitStack() as stack:
                 with _one_family(OSError):  # while connecting only: later, an OSError is the caller's own
                     tx = await stack.enter_async_context(engine.begin())
                 yield tx
+
+
+def _closed() -> StorageUnavailableError:
+    return StorageUnavailableError("the database is closed, because imagegate stops; try again later")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 writer    transactions; on SQLite one connection, so that the tasks of a process queue fairly for the one write
           lock a file has, and only processes compete for it
 reader    snapshots: one state of the database for every statement, and no write passes
+turns     what must not happen at once in any process, and takes longer than a transaction should
 """
 
 import os
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.errors import StorageError, StorageUnavailableError
+from storage.turns import AdvisoryLocks, FileLocks, Turns
 
 PATIENCE_SECONDS = 15
 """How long a transaction waits for its turn: for a free connection, or for another process's write lock."""
@@ -22,19 +24,23 @@ PATIENCE_SECONDS = 15
 _CONNECT_SECONDS = 10
 _STATEMENT_SECONDS = 60
 _CONNECTIONS = 10
+_TURNS = 10
+"""How many turns a process may have at once on PostgreSQL, a connection each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The two ways to one database."""
+    """The ways to one database. `others` are engines that the turns use."""
 
     writer: AsyncEngine
     reader: AsyncEngine
+    turns: Turns
+    others: tuple[AsyncEngine, ...] = ()
 
     async def dispose(self) -> None:
         """Close every connection."""
-        await self.writer.dispose()
-        await self.reader.dispose()
+        for engine in (self.writer, self.reader, *self.others):
+            await engine.dispose()
 
 
 def create_engines(url: str) -> Engines:
@@ -57,17 +63,18 @@ def create_engines(url: str) -> Engines:
 
 
 def _postgresql(url: URL) -> Engines:
-    engine = create_async_engine(
-        url,
-        hide_parameters=True,
-        pool_size=_CONNECTIONS,
-        max_overflow=_CONNECTIONS,
-        pool_timeout=PATIENCE_SECONDS,
-        pool_pre_ping=True,
-        connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
-    )
-    _translate_errors(engine)
-    return Engines(engine, engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True))
+    shared: dict[str, Any] = {
+        "hide_parameters": True,
+        "pool_timeout": PATIENCE_SECONDS,
+        "pool_pre_ping": True,
+        "connect_args": {"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
+    }
+    engine = create_async_engine(url, pool_size=_CONNECTIONS, max_overflow=_CONNECTIONS, **shared)
+    locking = create_async_engine(url, pool_size=1, max_overflow=_TURNS - 1, **shared)
+    for each in (engine, locking):
+        _translate_errors(each)
+    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return Engines(engine, reader, Turns(AdvisoryLocks(locking)), (locking,))
 
 
 def _sqlite(url: URL) -> Engines:
@@ -84,7 +91,7 @@ def _sqlite(url: URL) -> Engines:
     for engine, read_only, begin in ((writer, "OFF", "BEGIN IMMEDIATE"), (reader, "ON", "BEGIN")):
         _translate_errors(engine)
         _take_over_transactions(engine, read_only, begin)
-    return Engines(writer, reader)
+    return Engines(writer, reader, Turns(FileLocks(Path(f"{url.database}-turns"), _STATEMENT_SECONDS)))
 
 
 def _make_private_file(path: Path) -> None:

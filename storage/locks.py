@@ -3,11 +3,10 @@
 import hashlib
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.database import Transaction
 
-
-async def serialise(tx: Transaction, name: str) -> None:
+async def serialise(tx: AsyncConnection, name: str) -> None:
     """Wait for, and keep out until this transaction ends, every other one that serialises on `name`.
 
     SQLite has one writer at a time anyway.

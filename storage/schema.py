@@ -6,6 +6,7 @@
       manifest_blobs      manifest -> the blobs a puller of it may read
       manifest_children   index -> its manifests
       held_tags           tags that wait for a quarantined manifest
+      tag_history         what was admitted under each tag, in that order
     verdicts        append-only
     audit           append-only
     grants          access tokens, by the hash of their secret
@@ -122,6 +123,17 @@ held_tags = sa.Table(
     sa.Column("manifest", _DIGEST, nullable=False),
     sa.Column("held_at", Instant, nullable=False),
     sa.ForeignKeyConstraint(["repository", "manifest"], _OF_MANIFEST, ondelete="CASCADE", name="fk_tags_manifest"),
+)
+
+tag_history = sa.Table(
+    "tag_history",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("tag", _TAG, primary_key=True),
+    sa.Column("manifest", _DIGEST, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="greater is newer"),
+    sa.Column("admitted_at", Instant, nullable=False),
+    sa.Index(None, "repository", "manifest"),
 )
 
 verdicts = sa.Table(

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from proxy.errors import BlobUnknownError, DeniedError, ManifestUnknownError, NameUnknownError
+from proxy.errors import BlobUnknownError, DeniedError, FixedTagError, ManifestUnknownError, NameUnknownError
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import (
     BlobStream,
@@ -172,6 +172,8 @@ class MemoryGate:
 
     upstream: MemoryUpstream
     denied: set[Digest] = field(default_factory=set)
+    fixed: set[Reference] = field(default_factory=set)
+    """The tags that cannot be set any more."""
     subjects: dict[Digest, Digest] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     referring: tuple[Descriptor, ...] = ()
@@ -183,6 +185,8 @@ class MemoryGate:
     ) -> Pushed:
         digest = Digest.of(body)
         self._check(digest)
+        if reference in self.fixed:
+            raise FixedTagError(f"{repository}:{reference} cannot be moved")
         await self.upstream.put_manifest(repository, reference, content_type, body)
         return Pushed(digest, self.subjects.get(digest), self.warnings)
 

@@ -34,7 +34,11 @@ def _create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What it is for, such as ci-team-a.", metavar="NAME")],
     role: Annotated[
-        Role, typer.Option(help="admin: everything; developer: push and pull; operator: pull what is vetted.")
+        Role,
+        typer.Option(
+            help="admin: everything; developer: push and pull; creator: the same, but move no tag; operator: pull what"
+            " is vetted."
+        ),
     ] = Role.OPERATOR,
     repository: Annotated[
         list[str] | None, typer.Option(help="A pattern of repositories, such as team/**; may be repeated.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from proxy.clock import Clock
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.deletion import Deletion
 from proxy.gate.gate import Gate
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge
@@ -14,6 +15,8 @@ from proxy.gate.pull import Pull
 from proxy.gate.push import Push
 from proxy.gate.signatures import SignatureFinder
 from proxy.gate.standing import StandingVerdicts
+from proxy.gate.tag_views import TagViews
+from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Trail
 from proxy.inspection.pool import InspectionPool
 from proxy.upstream.port import Upstream
@@ -41,8 +44,11 @@ def build_gate(parts: GateParts) -> Gate:
     signatures = SignatureFinder(database, upstream)
     judge = Judge(database, upstream, images, signatures, parts.advisories, lambda: parts.policy.current, clock)
     trail = Trail(clock)
+    guard = TagGuard(database, upstream, lambda: parts.policy.current)
     promotion = Promotion(database, upstream, judge, trail)
     standing = StandingVerdicts(database, lambda: parts.policy.current, parts.advisories, clock)
-    pull = Pull(database, upstream, judge, promotion, standing, trail, parts.public_url)
-    push = Push(database, images, judge, promotion, trail, clock, parts.public_url)
-    return Gate(database, upstream, layers, push, pull, promotion, trail)
+    views = TagViews(database, upstream, promotion, lambda: parts.policy.current)
+    pull = Pull(database, upstream, judge, promotion, standing, views, trail, parts.public_url)
+    push = Push(database, images, judge, promotion, guard, trail, clock, parts.public_url)
+    deletion = Deletion(database, upstream, promotion, guard, trail)
+    return Gate(database, upstream, layers, push, pull, deletion, promotion)

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Iterable
 
-from proxy.errors import ManifestUnknownError, NameUnknownError
+from proxy.errors import NameUnknownError
+from proxy.gate.deletion import Deletion
 from proxy.gate.layers import LayerInspector, LayerObserver
 from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
 from proxy.gate.push import Push, PushedManifest
-from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.errors import InvalidContentError
@@ -18,7 +18,6 @@ from scanning.oci.names import Reference, Repository, Tag
 from scanning.oci.read import read_manifest
 from scanning.verdict import Outcome
 from storage import held_tags, manifests, verdicts
-from storage.audit import Event
 from storage.database import Database
 
 
@@ -32,15 +31,15 @@ class Gate:
         layers: LayerInspector,
         push: Push,
         pull: Pull,
+        deletion: Deletion,
         promotion: Promotion,
-        trail: Trail,
     ) -> None:
         self._database = database
         self._upstream = upstream
         self._layers = layers
         self._push = push
         self._pull = pull
-        self._trail = trail
+        self._deletion = deletion
         self.promotion = promotion
 
     async def push_manifest(
@@ -102,24 +101,8 @@ class Gate:
         return tuple(sorted(name for name in everything if caller.principal.granted(Action.PULL, name)))
 
     async def delete_manifest(self, caller: Caller, repository: Repository, reference: Reference) -> None:
-        """Delete a manifest with its tags, or one tag. Raises `ManifestUnknownError`."""
-        if isinstance(reference, Tag):
-            # A tag that only waits is not asked for: some registries answer with an error that they delete no tags.
-            is_there = await self._upstream.get_manifest(repository, reference) is not None
-            gone = is_there and await self._upstream.delete_tag(repository, reference)
-            async with self._database.transaction() as tx:
-                held = await held_tags.find(tx, repository, reference)
-                await held_tags.drop(tx, repository, reference)
-                outcome = "deleted" if gone or held else "unknown"
-                await self._trail.write(tx, Event.DELETE, caller, Target(repository, reference), outcome=outcome)
-        else:
-            gone = await self._upstream.delete_manifest(repository, reference)
-            async with self._database.transaction() as tx:
-                held = reference if await manifests.forget(tx, repository, reference) else None
-                outcome = "deleted" if gone or held else "unknown"
-                await self._trail.write(tx, Event.DELETE, caller, Target(repository, reference), outcome=outcome)
-        if not gone and held is None:
-            raise ManifestUnknownError(f"{repository} has no manifest {reference}")
+        """See `Deletion.delete`."""
+        await self._deletion.delete(caller, repository, reference)
 
 
 def _describe(stored: Iterable[StoredManifest]) -> tuple[Descriptor, ...]:

@@ -1,11 +1,10 @@
 """What was held goes upstream once its verdict allows it: a signature arrived, or policy or advisories changed.
 
-Whoever changes what a repository's tags mean takes turns (`Promotion.turn`), so that an image that was judged for a
-long time never takes a tag back from a newer one.
+Whoever changes what a repository's tags mean takes turns (`turn`), in all processes on one database, so that an image
+that was judged for a long time never takes a tag back from a newer one.
 """
 
-import asyncio
-from weakref import WeakValueDictionary
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 
@@ -18,7 +17,7 @@ from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.verdict import Outcome, Verdict
-from storage import held_tags, manifests, verdicts
+from storage import held_tags, manifests, tag_history, verdicts
 from storage.audit import Event
 from storage.database import Database, Transaction
 
@@ -35,12 +34,11 @@ class Promotion:
         self._upstream = upstream
         self._judge = judge
         self._trail = trail
-        self._turns: WeakValueDictionary[Repository, asyncio.Lock] = WeakValueDictionary()
         self._failed: dict[tuple[Repository, Digest], int] = {}
 
-    def turn(self, repository: Repository) -> asyncio.Lock:
-        """The turn to change what the tags of `repository` mean."""
-        return self._turns.setdefault(repository, asyncio.Lock())
+    def turn(self, repository: Repository) -> AbstractAsyncContextManager[None]:
+        """The turn to change what the tags of `repository` mean. Raises `StorageUnavailableError`."""
+        return self._database.turn(f"tags of {repository}")
 
     async def publish(self, repository: Repository, judgement: Judgement, *references: Reference) -> None:
         """Give an admitted manifest to the upstream under `references` and the tags that wait for it, after what it
@@ -52,11 +50,18 @@ class Promotion:
         for reference in dict.fromkeys((*references, *waiting)):
             await self._upstream.put_manifest(repository, reference, judgement.manifest.media_type, judgement.body)
 
-    async def record_published(self, tx: Transaction, repository: Repository, judgement: Judgement) -> None:
-        """Record an admission after `publish`: nothing of it is held any more, and no tag waits for it."""
+    async def record_published(
+        self, tx: Transaction, repository: Repository, judgement: Judgement, *references: Reference
+    ) -> None:
+        """Record an admission after `publish` under `references`: nothing of it is held any more, no tag waits for it,
+        and it was admitted under all of them.
+        """
         await record(tx, repository, judgement)
         await record_manifest(tx, repository, judgement, held=False, published=True)
-        await _drop_waiting(tx, repository, judgement)
+        for reference in references:
+            if isinstance(reference, Tag):
+                await _let_go(tx, repository, reference, judgement)
+        await _let_go_waiting(tx, repository, judgement)
 
     async def settle(self, repository: Repository, judgement: Judgement) -> None:
         """Record a new judgement of a manifest that the gate knows; if it is held and admitted now, let it go."""
@@ -145,8 +150,13 @@ class Promotion:
             return await held_tags.of(tx, repository, digest)
 
 
-async def _drop_waiting(tx: Transaction, repository: Repository, judgement: Judgement) -> None:
+async def _let_go_waiting(tx: Transaction, repository: Repository, judgement: Judgement) -> None:
     for child in judgement.children:
-        await _drop_waiting(tx, repository, child)
+        await _let_go_waiting(tx, repository, child)
     for tag in await held_tags.of(tx, repository, judgement.manifest.digest):
-        await held_tags.drop(tx, repository, tag)
+        await _let_go(tx, repository, tag, judgement)
+
+
+async def _let_go(tx: Transaction, repository: Repository, tag: Tag, judgement: Judgement) -> None:
+    await held_tags.drop(tx, repository, tag)
+    await tag_history.record(tx, repository, tag, judgement.manifest.digest, judgement.verdict.judged_at)

@@ -5,6 +5,9 @@
 
 Whoever may push to a repository may read what is held there, to sign it, and learns the truth from HEAD. Everyone
 gets only what a verdict admits: what nobody judged yet is judged first, once, and all who ask wait for it (threat 47).
+
+Where the policy says `serve: last-admitted`, a tag whose newest manifest is not admitted means, to those who may only
+pull, the last one of it that is. One that is no tag of the upstream any more means nothing, whatever it meant once.
 """
 
 import asyncio
@@ -22,6 +25,7 @@ from proxy.gate.judgement import Judge, record, record_manifest
 from proxy.gate.promotion import Promotion
 from proxy.gate.refusal import refuse
 from proxy.gate.standing import StandingVerdicts
+from proxy.gate.tag_views import Decision, TagViews
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, Upstream
@@ -50,6 +54,7 @@ class Pull:
         judge: Judge,
         promotion: Promotion,
         standing: StandingVerdicts,
+        views: TagViews,
         trail: Trail,
         public_url: str,
     ) -> None:
@@ -58,6 +63,7 @@ class Pull:
         self._judge = judge
         self._promotion = promotion
         self._standing = standing
+        self._views = views
         self._trail = trail
         self._public_url = public_url
         self._judging: dict[tuple[Repository, Digest], asyncio.Task[Verdict]] = {}
@@ -71,27 +77,24 @@ class Pull:
         """
         pusher = caller.principal.granted(Action.PUSH, repository)
         held = await self._held(repository, reference)
-        stored = held if pusher and held else await self._upstream.get_manifest(repository, reference) or held
+        behind = None if pusher and held else await self._upstream.get_manifest(repository, reference)
+        stored = behind or held
         if stored is None:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
         if pusher and head:
             return stored
-        try:
-            verdict = await self._verdict_on(repository, stored)
-        except DeniedError as error:
-            async with self._database.transaction() as tx:
-                target = Target(repository, reference, stored.digest)
-                await self._trail.write(tx, Event.PULL, caller, target, outcome="denied", detail=str(error))
-            raise
-        admitted = verdict.enforced is Outcome.ADMIT or (pusher and verdict.enforced is Outcome.QUARANTINE)
+        decision = await self._decide(repository, stored)
+        if behind is not None and not pusher and isinstance(reference, Tag):
+            decision = await self._views.for_those_who_pull(repository, reference, decision, self._decide)
+        admitted = decision.enforces(Outcome.ADMIT) or (pusher and decision.enforces(Outcome.QUARANTINE))
         if not admitted or not head:
-            async with self._database.transaction() as tx:
-                target = Target(repository, reference, stored.digest)
-                outcome = "served" if admitted else "denied"
-                await self._trail.write(tx, Event.PULL, caller, target, verdict=verdict, outcome=outcome)
+            remark = "" if decision.stored is stored else f"instead of {stored.digest}, which is not admitted"
+            await self._record(caller, repository, reference, decision, remark, admitted=admitted)
+        if isinstance(decision.verdict, DeniedError):
+            raise decision.verdict
         if not admitted:
-            raise refuse(verdict, repository, reference, self._public_url)
-        return stored
+            raise refuse(decision.verdict, repository, reference, self._public_url)
+        return decision.stored
 
     async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
         """Return if `caller` may read the blob. Raises `DeniedError` or `BlobUnknownError`."""
@@ -119,6 +122,30 @@ class Pull:
             target = Target(repository, digest, digest)
             await self._trail.write(tx, Event.PULL, caller, target, outcome="denied", detail="blob")
         raise DeniedError(f"blob {digest} of {repository} belongs to no admitted image; it is served with one only")
+
+    async def _decide(self, repository: Repository, stored: StoredManifest) -> Decision:
+        try:
+            return Decision(stored, await self._verdict_on(repository, stored))
+        except DeniedError as error:
+            return Decision(stored, error)
+
+    async def _record(
+        self,
+        caller: Caller,
+        repository: Repository,
+        reference: Reference,
+        decision: Decision,
+        remark: str,
+        *,
+        admitted: bool,
+    ) -> None:
+        refusal = decision.verdict if isinstance(decision.verdict, DeniedError) else None
+        verdict = decision.verdict if isinstance(decision.verdict, Verdict) else None
+        detail = str(refusal) if refusal else remark
+        async with self._database.transaction() as tx:
+            target = Target(repository, reference, decision.stored.digest)
+            outcome = "served" if admitted else "denied"
+            await self._trail.write(tx, Event.PULL, caller, target, verdict=verdict, outcome=outcome, detail=detail)
 
     async def _held(self, repository: Repository, reference: Reference) -> StoredManifest | None:
         async with self._database.snapshot() as tx:

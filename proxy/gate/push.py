@@ -7,15 +7,19 @@ The order on admission is upstream first, then one transaction, then the answer.
 that the gate does not know: nobody can pull it until it was judged anew (threat 65). A crash before leaves nothing.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 from proxy.clock import Clock
-from proxy.errors import BusyError, ManifestBlobUnknownError
+from proxy.errors import BusyError, FixedTagError, ManifestBlobUnknownError
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
 from proxy.gate.promotion import Promotion
 from proxy.gate.refusal import refuse, uninspected, warnings
+from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Caller
 from proxy.upstream.port import UpstreamRefusedError
@@ -57,6 +61,7 @@ class Push:
         images: ImageInspector,
         judge: Judge,
         promotion: Promotion,
+        guard: TagGuard,
         trail: Trail,
         clock: Clock,
         public_url: str,
@@ -65,6 +70,7 @@ class Push:
         self._images = images
         self._judge = judge
         self._promotion = promotion
+        self._guard = guard
         self._trail = trail
         self._clock = clock
         self._public_url = public_url
@@ -72,8 +78,11 @@ class Push:
     async def push(
         self, caller: Caller, repository: Repository, reference: Reference, content_type: str, body: bytes
     ) -> PushedManifest:
-        """Take a manifest. Raises `DeniedError` when the policy rejects it, `InvalidManifestError` when it cannot be
-        read in one way only, `ManifestBlobUnknownError` when content it needs is missing.
+        """Take a manifest.
+
+        Raises `DeniedError` when the policy rejects it, `FixedTagError` when the tag must stay what it is,
+        `InvalidManifestError` when it cannot be read in one way only, and `ManifestBlobUnknownError` when content it
+        needs is missing.
         """
         try:
             manifest = await self._read(repository, reference, content_type, body)
@@ -86,16 +95,31 @@ class Push:
                 target = Target(repository, reference, Digest.of(body))
                 await self._trail.write(tx, Event.PUSH, caller, target, outcome="invalid", detail=str(error))
             raise
-        match judgement.verdict.enforced:
-            case Outcome.REJECT:
-                await self._reject(caller, repository, reference, judgement)
-            case Outcome.QUARANTINE:
-                await self._hold(caller, repository, reference, judgement)
-            case Outcome.ADMIT:
+        if judgement.verdict.enforced is Outcome.REJECT:
+            await self._reject(caller, repository, reference, judgement)
+        async with self._turn(caller, repository, reference, manifest) as remarks:
+            if judgement.verdict.enforced is Outcome.ADMIT:
                 await self._admit(caller, repository, reference, judgement)
+            else:
+                await self._hold(caller, repository, reference, judgement)
         await self._tell_subject(repository, manifest, reference)
-        told = warnings(judgement.verdict, repository, reference, self._public_url)
+        told = (*remarks, *warnings(judgement.verdict, repository, reference, self._public_url))
         return PushedManifest(manifest.digest, manifest.subject.digest if manifest.subject else None, told)
+
+    @asynccontextmanager
+    async def _turn(
+        self, caller: Caller, repository: Repository, reference: Reference, manifest: Manifest
+    ) -> AsyncIterator[tuple[str, ...]]:
+        """The turn to let `reference` mean `manifest`, with what there is to remark on that. Raises `FixedTagError`."""
+        async with self._promotion.turn(repository):
+            try:
+                remarks = await self._guard.check_setting(caller, repository, reference, manifest.digest)
+            except FixedTagError as error:
+                async with self._database.transaction() as tx:
+                    target = Target(repository, reference, manifest.digest)
+                    await self._trail.write(tx, Event.PUSH, caller, target, outcome="denied", detail=str(error))
+                raise
+            yield remarks
 
     async def _read(self, repository: Repository, reference: Reference, content_type: str, body: bytes) -> Manifest:
         manifest = await parse_manifest(body, content_type)
@@ -104,14 +128,16 @@ class Push:
         await self._images.check_blobs(repository, manifest)
         return manifest
 
-    async def _reject(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
+    async def _reject(
+        self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement
+    ) -> NoReturn:
         async with self._database.transaction() as tx:
             await record(tx, repository, judgement)
             await self._audit(tx, caller, repository, reference, judgement)
         raise refuse(judgement.verdict, repository, reference, self._public_url)
 
     async def _hold(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
-        async with self._promotion.turn(repository), self._database.transaction() as tx:
+        async with self._database.transaction() as tx:
             await record(tx, repository, judgement)
             await record_manifest(tx, repository, judgement, held=True)
             if isinstance(reference, Tag):
@@ -123,28 +149,29 @@ class Push:
     ) -> PushedManifest:
         """Inspection fails, and not because of a rule: keep the manifest from everybody until it can be judged."""
         manifest, now = pushed.manifest, self._clock()
-        async with self._promotion.turn(repository), self._database.transaction() as tx:
+        async with (
+            self._turn(caller, repository, reference, manifest) as remarks,
+            self._database.transaction() as tx,
+        ):
             await manifests.record(tx, repository, manifest, pushed.body, held=True, facts=None, now=now)
             if isinstance(reference, Tag):
                 await held_tags.hold(tx, repository, reference, manifest.digest, now)
             target = Target(repository, reference, manifest.digest)
             await self._trail.write(tx, Event.PUSH, caller, target, outcome=Outcome.QUARANTINE, detail=pushed.why)
         subject = manifest.subject.digest if manifest.subject else None
-        return PushedManifest(manifest.digest, subject, (uninspected(repository, reference, pushed.why),))
+        told = (*remarks, uninspected(repository, reference, pushed.why))
+        return PushedManifest(manifest.digest, subject, told)
 
     async def _admit(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
-        async with self._promotion.turn(repository):
-            try:
-                await self._promotion.publish(repository, judgement, reference)
-            except UpstreamRefusedError as error:
-                if error.code == "MANIFEST_BLOB_UNKNOWN":
-                    raise ManifestBlobUnknownError(str(error)) from error
-                raise
-            async with self._database.transaction() as tx:
-                await self._promotion.record_published(tx, repository, judgement)
-                if isinstance(reference, Tag):
-                    await held_tags.drop(tx, repository, reference)
-                await self._audit(tx, caller, repository, reference, judgement)
+        try:
+            await self._promotion.publish(repository, judgement, reference)
+        except UpstreamRefusedError as error:
+            if error.code == "MANIFEST_BLOB_UNKNOWN":
+                raise ManifestBlobUnknownError(str(error)) from error
+            raise
+        async with self._database.transaction() as tx:
+            await self._promotion.record_published(tx, repository, judgement, reference)
+            await self._audit(tx, caller, repository, reference, judgement)
 
     async def _audit(
         self,

@@ -12,6 +12,8 @@ class Role(StrEnum):
 
     ADMIN = "admin"
     DEVELOPER = "developer"
+    CREATOR = "creator"
+    """A developer who creates tags and never moves one."""
     OPERATOR = "operator"
 
 
@@ -26,6 +28,7 @@ class Action(StrEnum):
 _ALLOWED = {
     Role.ADMIN: frozenset(Action),
     Role.DEVELOPER: frozenset({Action.PULL, Action.PUSH}),
+    Role.CREATOR: frozenset({Action.PULL, Action.PUSH}),
     Role.OPERATOR: frozenset({Action.PULL}),
 }
 

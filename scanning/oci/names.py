@@ -12,6 +12,7 @@ REPOSITORY_GRAMMAR = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\
 TAG_GRAMMAR = r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
 _REPOSITORY = re.compile(REPOSITORY_GRAMMAR)
 _TAG = re.compile(TAG_GRAMMAR)
+_REFERRERS_TAG = re.compile(r"(?:sha256|sha512)-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,6 +47,13 @@ class Tag:
 
     def __str__(self) -> str:
         return self.name
+
+
+def is_referrers_tag(tag: Tag) -> bool:
+    """Whether a tag lists what refers to a manifest, by the referrers tag schema (OCI distribution specification) or
+    cosign's: `sha256-<hex>`, `sha256-<hex>.sig`, `.att` or `.sbom`.
+    """
+    return _REFERRERS_TAG.fullmatch(tag.name) is not None
 
 
 Reference = Tag | Digest

@@ -11,7 +11,7 @@ from packageurl import PackageURL
 from pydantic import TypeAdapter, ValidationError
 
 from config.errors import InvalidPatternError
-from config.patterns import PurlPattern, RepositoryPattern, ambiguous_pairs, most_specific
+from config.patterns import PurlPattern, RepositoryPattern, TagPattern, ambiguous_pairs, most_specific
 
 # Few letters, so that patterns and names meet often.
 _parts = st.text("ab-", min_size=1, max_size=4).filter(lambda text: re.fullmatch(r"[ab]+(-+[ab]+)*", text))
@@ -234,3 +234,35 @@ def test_patterns_are_field_types() -> None:
         adapter.validate_python(["A"])
     with pytest.raises(ValidationError, match="not int"):
         adapter.validate_python([1])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tag", "expected"),
+    [
+        ("v1", "v1", True),
+        ("v1", "v10", False),
+        ("v1", "xv1", False),
+        ("v*", "v", True),
+        ("v*", "v1.2.3", True),
+        ("v*", "V1", False),
+        ("*", "latest", True),
+        ("*-final", "2026.1-final", True),
+        ("*-final", "2026.1-final-2", False),
+        ("*.*.*", "1.2.3", True),
+        ("*.*.*", "1.2", False),
+        ("1.2", "1x2", False),
+        ("**", "latest", True),
+    ],
+)
+def test_a_tag_pattern_covers_the_whole_tag(pattern: str, tag: str, expected: bool) -> None:
+    assert TagPattern(pattern).matches(tag) is expected
+
+
+@pytest.mark.parametrize("text", ["", "team/app", ".v*", "-v", "v 1", "v1\n", "sha256:*", "x" * 129])
+def test_a_tag_pattern_that_can_never_match_is_refused(text: str) -> None:
+    with pytest.raises(InvalidPatternError):
+        TagPattern(text)
+
+
+def test_t64_no_tag_pattern_makes_matching_explode() -> None:
+    assert not TagPattern("a*" * 60 + "b").matches("a" * 128)

@@ -218,3 +218,20 @@ def test_the_schema_describes_every_key() -> None:
     assert schema["required"] == ["version", "rules"]
     for model in definitions.values():
         assert model.get("description")
+
+
+def test_tags_are_free_unless_the_policy_says_otherwise() -> None:
+    rule = load("{version: 1, rules: [{repositories: ['**']}]}").rules[0]
+    assert not rule.tags.is_immutable("latest")
+    assert rule.tags.serve == "newest"
+
+
+def test_a_tag_is_immutable_if_one_pattern_covers_it() -> None:
+    rule = load("{version: 1, rules: [{repositories: ['**'], tags: {immutable: ['v*', '*-final']}}]}").rules[0]
+    assert [rule.tags.is_immutable(tag) for tag in ("v1", "x-final", "latest")] == [True, True, False]
+
+
+def test_a_tag_pattern_that_can_never_match_is_a_mistake_with_its_line() -> None:
+    (problem,) = problems("version: 1\nrules:\n- repositories: ['**']\n  tags:\n    immutable: [v*, 'a/b']\n")
+    assert problem.startswith("p.yaml:5:")
+    assert "the tag pattern 'a/b' can never match" in problem

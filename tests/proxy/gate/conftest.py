@@ -3,8 +3,9 @@
 One event loop and one inspection worker serve the whole session; everything else is new for every test.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import pytest_asyncio
@@ -26,7 +27,11 @@ from tests.registries import RealRegistry, docker_registry, fresh_repository
 
 __all__ = ["docker_registry"]
 
-MakeWorld = Callable[[Upstream], World]
+
+class MakeWorld(Protocol):
+    """Puts a gate before `upstream`, on a database of its own unless it shares `on` with others."""
+
+    def __call__(self, upstream: Upstream, on: Database | None = None) -> World: ...
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -72,14 +77,15 @@ async def remote(docker_registry: RealRegistry) -> AsyncIterator[RemoteUpstream]
 def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path) -> MakeWorld:
     """A gate before any upstream. Its policy refuses ssh; there are no advisories."""
 
-    def make(upstream: Upstream) -> World:
+    def make(upstream: Upstream, on: Database | None = None) -> World:
+        opened = on or database
         path = tmp_path / "policy.yaml"
         if not path.exists():
             path.write_text(policy_text(deny=REFUSE_SSH))
         policy, snapshots = PolicyFile(path), Snapshots(tmp_path / "advisories")
         desk = AdvisoryDesk(snapshots)
-        gate = build_gate(GateParts(database, upstream, pool, policy, desk, time.now, PUBLIC_URL))
-        return World(database, upstream, gate, pool, policy, path, desk, snapshots, time, fresh_repository("team"))
+        gate = build_gate(GateParts(opened, upstream, pool, policy, desk, time.now, PUBLIC_URL))
+        return World(opened, upstream, gate, pool, policy, path, desk, snapshots, time, fresh_repository("team"))
 
     return make
 

@@ -47,6 +47,21 @@ class PausingUpstream(MemoryUpstream):
 
 
 @dataclass
+class SlowUpstream(MemoryUpstream):
+    """Makes the first who puts something under `reference` wait for `go`."""
+
+    reference: Reference | None = None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def put_manifest(self, repository: Repository, reference: Reference, media_type: str, body: bytes) -> None:
+        if reference == self.reference and not self.reached.is_set():
+            self.reached.set()
+            await self.go.wait()
+        await super().put_manifest(repository, reference, media_type, body)
+
+
+@dataclass
 class ForgetfulUpstream(MemoryUpstream):
     """Fails when it is asked for signatures: by the referrers API, or by the tag."""
 

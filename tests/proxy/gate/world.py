@@ -119,6 +119,7 @@ class World:
     repository: Repository
     pusher: Caller = field(default_factory=lambda: caller(Role.DEVELOPER, "ci"))
     operator: Caller = field(default_factory=lambda: caller(Role.OPERATOR, "cluster"))
+    admin: Caller = field(default_factory=lambda: caller(Role.ADMIN, "alice"))
 
     async def upload(self, image: TestImage) -> None:
         """Put the blobs of an image, and of those it lists, behind the gate, which looks at none of them."""
@@ -136,9 +137,16 @@ class World:
             await self.push(child, child.digest)
         return await self.push_manifest(image, reference)
 
-    async def push_manifest(self, image: TestImage, reference: Reference = LATEST) -> PushedManifest:
-        """Push the manifest alone."""
-        return await self.gate.push_manifest(self.pusher, self.repository, reference, image.media_type, image.manifest)
+    async def push_manifest(
+        self, image: TestImage, reference: Reference = LATEST, who: Caller | None = None
+    ) -> PushedManifest:
+        """Push the manifest alone, as the developer unless told otherwise."""
+        pusher = who or self.pusher
+        return await self.gate.push_manifest(pusher, self.repository, reference, image.media_type, image.manifest)
+
+    async def delete(self, reference: Reference) -> None:
+        """Delete a manifest or a tag, as the admin."""
+        await self.gate.delete_manifest(self.admin, self.repository, reference)
 
     async def put_behind(self, image: TestImage, reference: Reference = LATEST) -> None:
         """Put an image on the upstream without the gate's knowledge."""

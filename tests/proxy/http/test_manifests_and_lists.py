@@ -9,6 +9,7 @@ from proxy.identity.principal import Role
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
 from scanning.oci.media_types import OCI_INDEX, OCI_MANIFEST
+from scanning.oci.names import Tag
 from scanning.oci.read import MAX_MANIFEST_BYTES
 from tests.proxy.conftest import StartFace
 from tests.proxy.face import Answer, Face
@@ -55,6 +56,12 @@ async def test_what_the_gate_denies_is_403_with_its_reason(face: Face) -> None:
     assert (answer.status, answer.code, answer.message) == (403, "DENIED", "refused by the simulated gate")
     assert answer.json["errors"][0]["detail"] == {"verdict": "v1"}
     assert answer.headers["Content-Type"].startswith("application/json")
+
+
+async def test_t19_a_tag_that_must_stay_is_409_under_a_code_that_clients_know(face: Face) -> None:
+    face.gate.fixed.add(Tag("1"))
+    answer = await put(face)
+    assert (answer.status, answer.code, answer.message) == (409, "DENIED", "team/app:1 cannot be moved")
 
 
 async def test_a_manifest_without_a_type_is_refused(face: Face) -> None:

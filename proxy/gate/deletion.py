@@ -1,0 +1,70 @@
+"""Somebody deletes a manifest, or a tag: from the upstream, and from what the gate holds and remembers."""
+
+from proxy.errors import FixedTagError, ManifestUnknownError
+from proxy.gate.promotion import Promotion
+from proxy.gate.tags import TagGuard
+from proxy.gate.trail import Target, Trail
+from proxy.identity.principal import Caller
+from proxy.upstream.port import Upstream
+from scanning.oci.digest import Digest
+from scanning.oci.names import Reference, Repository, Tag
+from storage import held_tags, manifests, tag_history
+from storage.audit import Event
+from storage.database import Database
+
+
+class Deletion:
+    """The use case."""
+
+    def __init__(
+        self, database: Database, upstream: Upstream, promotion: Promotion, guard: TagGuard, trail: Trail
+    ) -> None:
+        self._database = database
+        self._upstream = upstream
+        self._promotion = promotion
+        self._guard = guard
+        self._trail = trail
+
+    async def delete(self, caller: Caller, repository: Repository, reference: Reference) -> None:
+        """Delete a manifest with its tags, or one tag.
+
+        Raises `ManifestUnknownError`, or `FixedTagError` where a tag must stay what it is.
+        """
+        async with self._promotion.turn(repository):
+            try:
+                remarks = await self._guard.check_deletion(caller, repository, reference)
+            except FixedTagError as error:
+                async with self._database.transaction() as tx:
+                    target = Target(repository, reference)
+                    await self._trail.write(tx, Event.DELETE, caller, target, outcome="denied", detail=str(error))
+                raise
+            detail = "; ".join(remarks)
+            if isinstance(reference, Tag):
+                found = await self._delete_tag(caller, repository, reference, detail)
+            else:
+                found = await self._delete_manifest(caller, repository, reference, detail)
+        if not found:
+            raise ManifestUnknownError(f"{repository} has no manifest {reference}")
+
+    async def _delete_tag(self, caller: Caller, repository: Repository, tag: Tag, detail: str) -> bool:
+        # A tag that only waits is not asked for: some registries answer with an error that they delete no tags.
+        is_there = await self._upstream.get_manifest(repository, tag) is not None
+        gone = is_there and await self._upstream.delete_tag(repository, tag)
+        async with self._database.transaction() as tx:
+            found = gone or await held_tags.find(tx, repository, tag) is not None
+            await held_tags.drop(tx, repository, tag)
+            await tag_history.forget_tag(tx, repository, tag)
+            outcome = "deleted" if found else "unknown"
+            target = Target(repository, tag)
+            await self._trail.write(tx, Event.DELETE, caller, target, outcome=outcome, detail=detail)
+        return found
+
+    async def _delete_manifest(self, caller: Caller, repository: Repository, digest: Digest, detail: str) -> bool:
+        gone = await self._upstream.delete_manifest(repository, digest)
+        async with self._database.transaction() as tx:
+            found = await manifests.forget(tx, repository, digest) or gone
+            await tag_history.forget_manifest(tx, repository, digest)
+            outcome = "deleted" if found else "unknown"
+            target = Target(repository, digest)
+            await self._trail.write(tx, Event.DELETE, caller, target, outcome=outcome, detail=detail)
+        return found

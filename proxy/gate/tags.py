@@ -1,0 +1,127 @@
+"""Which tags must stay what they are: those the policy calls immutable, and all of them for who may only create.
+
+A tag that means nothing yet may be set, and set again to what it means. Tags that list what refers to a manifest
+(`sha256-….sig` and the referrers tag) grow with every signature and are never fixed.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from config.vocabulary import Mode
+from proxy.errors import FixedTagError
+from proxy.gate.policy import PolicyInForce
+from proxy.identity.principal import Caller, Role
+from proxy.upstream.port import Upstream
+from scanning.oci.digest import Digest
+from scanning.oci.names import Reference, Repository, Tag, is_referrers_tag
+from scanning.verdict import Outcome
+from storage import held_tags, manifests, verdicts
+from storage.database import Database
+
+_AT_ONCE = 8
+"""How many tags the upstream is asked for at the same time."""
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """Why a tag must stay; `enforced` is False where the policy only records what it would have refused."""
+
+    why: str
+    enforced: bool = True
+
+
+class TagGuard:
+    """Call it in the turn of the repository, so that what a tag means does not change between question and deed."""
+
+    def __init__(self, database: Database, upstream: Upstream, policy: Callable[[], PolicyInForce]) -> None:
+        self._database = database
+        self._upstream = upstream
+        self._policy = policy
+
+    async def check_setting(
+        self, caller: Caller, repository: Repository, reference: Reference, digest: Digest
+    ) -> tuple[str, ...]:
+        """Return if `caller` may let `reference` mean `digest`, with what audit mode would have refused.
+
+        Raises `FixedTagError` (threat 19).
+        """
+        fixed = self._fixed(caller, repository, reference) if isinstance(reference, Tag) else None
+        if fixed is None or not isinstance(reference, Tag):
+            return ()
+        means = await self._meaning(repository, reference)
+        if means is None or means == digest:
+            return ()
+        return _refuse(fixed, f"{repository}:{reference} means {means} and cannot be moved", "push under another tag")
+
+    async def check_deletion(self, caller: Caller, repository: Repository, reference: Reference) -> tuple[str, ...]:
+        """Return if `caller` may delete `reference`, with what audit mode would have refused.
+
+        A manifest stays with the tags that mean it, or an index that lists it. Raises `FixedTagError` (threat 20).
+        """
+        if isinstance(reference, Tag):
+            fixed = self._fixed(caller, repository, reference)
+            if fixed is None or await self._meaning(repository, reference) is None:
+                return ()
+            return _refuse(fixed, f"{repository}:{reference} cannot be deleted", "ask an admin to change the policy")
+        candidates = await self._fixed_tags(caller, repository)
+        if not candidates:
+            return ()
+        async with self._database.snapshot() as tx:
+            lost = {reference, *await manifests.ancestors(tx, repository, reference)}
+        meant = [tag for tag, means in await self._meanings(repository, candidates) if means in lost]
+        if not meant:
+            return ()
+        names = ", ".join(tag.name for tag in meant[:_SHOWN])
+        more = f" and {len(meant) - _SHOWN} more" if len(meant) > _SHOWN else ""
+        what = f"{repository}@{reference} cannot be deleted: {names}{more} would lose what they mean"
+        enforced = any(candidates[tag].enforced for tag in meant)
+        return _refuse(_Fixed(candidates[meant[0]].why, enforced), what, "ask an admin to change the policy")
+
+    def _fixed(self, caller: Caller, repository: Repository, tag: Tag) -> _Fixed | None:
+        if is_referrers_tag(tag):
+            return None
+        rule = self._policy().policy.rule_for(repository.name)
+        if rule is not None and rule.tags.is_immutable(tag.name):
+            return _Fixed("it is immutable [tags.immutable]", rule.mode is Mode.ENFORCE)
+        if caller.principal.role is Role.CREATOR:
+            return _Fixed(f"the token {caller.principal.name!r} may create tags and not change them")
+        return None
+
+    async def _fixed_tags(self, caller: Caller, repository: Repository) -> dict[Tag, _Fixed]:
+        rule = self._policy().policy.rule_for(repository.name)
+        if rule is None or not rule.tags.immutable:
+            return {}
+        async with self._database.snapshot() as tx:
+            held = await held_tags.of_repository(tx, repository)
+        every = sorted({*held, *(await self._upstream.tags(repository) or ())})
+        found = ((tag, self._fixed(caller, repository, tag)) for tag in every)
+        return {tag: fixed for tag, fixed in found if fixed is not None}
+
+    async def _meanings(self, repository: Repository, tags: Iterable[Tag]) -> list[tuple[Tag, Digest | None]]:
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def meaning(tag: Tag) -> tuple[Tag, Digest | None]:
+            async with places:
+                return tag, await self._meaning(repository, tag)
+
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(meaning(tag)) for tag in tags]
+        return [task.result() for task in asked]
+
+    async def _meaning(self, repository: Repository, tag: Tag) -> Digest | None:
+        """What pushers get under a tag. One that waits for what was refused meanwhile means nothing to anybody."""
+        async with self._database.snapshot() as tx:
+            held = await held_tags.find(tx, repository, tag)
+            verdict = await verdicts.latest(tx, repository, held) if held else None
+        if held is not None and (verdict is None or verdict.enforced is not Outcome.REJECT):
+            return held
+        stored = await self._upstream.get_manifest(repository, tag)
+        return stored.digest if stored else None
+
+
+def _refuse(fixed: _Fixed, what: str, remedy: str) -> tuple[str, ...]:
+    if fixed.enforced:
+        raise FixedTagError(f"{what}: {fixed.why}; {remedy}")
+    return (f"audit mode, would be refused: {what}: {fixed.why}",)

@@ -1,0 +1,58 @@
+"""What was admitted under each tag, so that a tag can go on meaning the last of it that is still admitted."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from scanning.oci.digest import Digest
+from scanning.oci.names import Repository, Tag
+from storage.database import Transaction
+from storage.schema import tag_history
+from storage.upsert import insert
+
+MOST_KEPT = 32
+"""How many manifests are remembered for one tag: the newest."""
+
+
+async def record(tx: Transaction, repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
+    """A manifest was admitted under `tag`: it is the newest of it now, and those beyond `MOST_KEPT` are forgotten."""
+    history = sa.select(tag_history.c.manifest, tag_history.c.position).where(*_of(repository, tag))
+    newest_first = history.order_by(tag_history.c.position.desc())
+    newest = (await tx.execute(newest_first.limit(1))).one_or_none()
+    if newest is not None and newest.manifest == str(digest):
+        return
+    place = {"position": newest.position + 1 if newest else 1, "admitted_at": now}
+    await tx.execute(
+        insert(tx, tag_history)
+        .values(repository=str(repository), tag=str(tag), manifest=str(digest), **place)
+        .on_conflict_do_update(index_elements=list(tag_history.primary_key), set_=place)
+    )
+    oldest_kept = (await tx.execute(newest_first.offset(MOST_KEPT - 1).limit(1))).one_or_none()
+    if oldest_kept is not None:
+        await tx.execute(
+            sa.delete(tag_history).where(*_of(repository, tag), tag_history.c.position < oldest_kept.position)
+        )
+
+
+async def of(tx: Transaction, repository: Repository, tag: Tag) -> tuple[Digest, ...]:
+    """What was admitted under a tag, the newest first."""
+    found = await tx.scalars(
+        sa.select(tag_history.c.manifest).where(*_of(repository, tag)).order_by(tag_history.c.position.desc())
+    )
+    return tuple(map(Digest.parse, found))
+
+
+async def forget_tag(tx: Transaction, repository: Repository, tag: Tag) -> None:
+    """The tag was deleted: it means nothing any more, not even what it meant once (threat 67)."""
+    await tx.execute(sa.delete(tag_history).where(*_of(repository, tag)))
+
+
+async def forget_manifest(tx: Transaction, repository: Repository, digest: Digest) -> None:
+    """A manifest was deleted: no tag means it any more (threat 67)."""
+    await tx.execute(
+        sa.delete(tag_history).where(tag_history.c.repository == str(repository), tag_history.c.manifest == str(digest))
+    )
+
+
+def _of(repository: Repository, tag: Tag) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return tag_history.c.repository == str(repository), tag_history.c.tag == str(tag)
