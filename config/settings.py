@@ -122,6 +122,20 @@ class Upstream(_Section):
         60.0, gt=0, le=3600, description="Silence after which an answer is given up, in seconds."
     )
 
+    max_connections: int = Field(256, ge=1, le=100_000, description="remote: requests that run there at once.")
+    retries: int = Field(
+        3, ge=0, le=10, description="remote: how often a request that does no harm twice is sent again when it fails."
+    )
+    retry_seconds: float = Field(
+        20.0, ge=0, le=300, description="remote: for how long it is sent again; Retry-After is kept to within that."
+    )
+    breaker_failures: int = Field(
+        10, ge=0, description="remote: failures in a row after which it is left alone for a while; 0: never."
+    )
+    breaker_seconds: float = Field(
+        30.0, gt=0, le=3600, description="remote: how long at most. Pauses begin with a second, and double."
+    )
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         mistakes: list[tuple[Location, str]] = []

@@ -14,7 +14,9 @@ from proxy.upstream.port import (
     UploadOffsetError,
     UploadUnknownError,
     UpstreamError,
+    UpstreamRateLimitedError,
     UpstreamReadOnlyError,
+    UpstreamSuspendedError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
@@ -141,6 +143,8 @@ _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     (InvalidManifestError, "MANIFEST_INVALID", 400),
     (InvalidContentError, "MANIFEST_INVALID", 400),
     (UpstreamTimeoutError, "UNAVAILABLE", 504),
+    (UpstreamRateLimitedError, "TOOMANYREQUESTS", 429),
+    (UpstreamSuspendedError, "UNAVAILABLE", 503),
     (UpstreamUnavailableError, "UNAVAILABLE", 502),
     (UpstreamReadOnlyError, "DENIED", 403),
     (BrokenContentError, "UNAVAILABLE", 502),
@@ -172,7 +176,7 @@ def to_wire(error: ImagegateError) -> WireError:
     """Map any of our errors to what a registry client understands."""
     code, status = next((code, status) for kind, code, status in _TABLE if isinstance(error, kind))
     headers: dict[str, str] = {}
-    if isinstance(error, TooManyRequestsError | DeniedError) and error.retry_after:
+    if isinstance(error, TooManyRequestsError | DeniedError | UpstreamUnavailableError) and error.retry_after:
         headers["Retry-After"] = str(error.retry_after)
     elif status == 503:
         headers["Retry-After"] = str(_RETRY_AFTER_WHEN_DOWN)

@@ -4,13 +4,18 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from math import ceil
 from typing import Any
 
 import aiohttp
 
+from proxy.clock import utc_now
 from proxy.upstream.port import (
     BrokenContentError,
     UpstreamError,
+    UpstreamRateLimitedError,
     UpstreamRefusedError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
@@ -18,6 +23,8 @@ from proxy.upstream.port import (
 
 _MAX_ERROR_BODY = 64 * 1024
 _MAX_SENTENCE = 300
+_DAY = 86400.0
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _CODE = re.compile(r"[A-Z][A-Z_]{0,63}")
 _NEXT = re.compile(r'<([^<>]{1,4096})>\s*;\s*rel="?next"?')
 
@@ -88,8 +95,16 @@ async def failure(response: aiohttp.ClientResponse, doing: str) -> UpstreamError
     status = response.status
     code, message = await _first_error(response)
     said = f"{status}{f' {code}' if code else ''}{f': {message}' if message else ''}"
-    if status >= 500 or status == 429:
-        return UpstreamUnavailableError(f"the upstream could not do it when {doing} ({said}); try again later")
+    if status == 429:
+        return UpstreamRateLimitedError(
+            f"the upstream allows the gate no more requests for now when {doing} ({said}); try again later",
+            retry_after=ceil(retry_after(response)),
+        )
+    if status >= 500:
+        return UpstreamUnavailableError(
+            f"the upstream could not do it when {doing} ({said}); try again later",
+            retry_after=ceil(retry_after(response)),
+        )
     if 300 <= status < 400:
         place = _printable(response.headers.get("Location", ""))
         return UpstreamRefusedError(
@@ -100,6 +115,20 @@ async def failure(response: aiohttp.ClientResponse, doing: str) -> UpstreamError
         )
     advice = "; see upstream.username and upstream.password, and what they may do" if status in {401, 403} else ""
     return UpstreamRefusedError(f"the upstream refused when {doing} ({said}){advice}", code=code, status=status)
+
+
+def retry_after(response: aiohttp.ClientResponse) -> float:
+    """The seconds a Retry-After asks for (RFC 9110, 10.2.3), at most a day; 0 without one that can be read."""
+    text = response.headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _DAY)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    if at.tzinfo is None:  # RFC 9110 knows no other zone
+        at = at.replace(tzinfo=UTC)
+    return min(max((at - utc_now()).total_seconds(), 0.0), _DAY)
 
 
 async def _first_error(response: aiohttp.ClientResponse) -> tuple[str, str]:

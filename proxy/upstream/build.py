@@ -12,6 +12,7 @@ from proxy.upstream.credentials import Login
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.origin import Origin
 from proxy.upstream.remote import RemoteUpstream
+from proxy.upstream.retries import RetryPolicy
 from proxy.upstream.routed import Route, RoutedUpstream
 from storage.content.port import ContentStore
 from storage.database import Database
@@ -81,6 +82,10 @@ def _options(settings: UpstreamSettings) -> RemoteOptions:
         read_timeout=settings.read_timeout_seconds,
         redirect_hosts=frozenset(host.lower() for host in settings.redirect_hosts),
         token_origins=_token_origins(settings),
+        max_connections=settings.max_connections,
+        retry=RetryPolicy(settings.retries, settings.retry_seconds),
+        breaker_failures=settings.breaker_failures,
+        breaker_seconds=settings.breaker_seconds,
     )
 
 

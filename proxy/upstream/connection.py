@@ -1,12 +1,20 @@
 """The one way to the upstream's HTTP interface: bounded, authorised, never redirected without being asked.
 
+    slot        as many requests at once as may be                 max_connections
+    repeated    what may be repeated is, when it fails             proxy.upstream.retries
+    followed    blobs only: redirects that are allowed             proxy.upstream.origin
+    authorised  with credentials, once more when they are stale    proxy.upstream.credentials
+    trial       not at all while the upstream is down              proxy.upstream.breaker
+
 Requests are made of a path and query built by the adapters from parsed names only (threat 24); nothing is
 decompressed (threat 29) and nothing is cut by a total timeout (threat 69).
 """
 
 import asyncio
+import random
 import ssl
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -15,10 +23,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from proxy.upstream.answers import failure, read_json, refuse_encoded, translated
+from proxy.upstream.answers import failure, read_json, refuse_encoded, retry_after, translated
+from proxy.upstream.breaker import CircuitBreaker
 from proxy.upstream.credentials import Authorizer, Login
 from proxy.upstream.origin import Origin, PublicResolver, redirection
-from proxy.upstream.port import UpstreamRefusedError
+from proxy.upstream.port import UpstreamRefusedError, UpstreamSuspendedError, UpstreamUnavailableError
+from proxy.upstream.retries import PASSING, RetryPolicy
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HOPS = 3
@@ -30,7 +40,8 @@ class RemoteOptions:
     """How to reach a remote registry. Times in seconds.
 
     `redirect_hosts` (`host` or `host:port`) may be redirected to though their addresses are not public;
-    `token_origins` are trusted with the login besides the upstream's own origin.
+    `token_origins` are trusted with the login besides the upstream's own origin. After `breaker_failures` failures in
+    a row (0: never) it is not asked for a while, at most `breaker_seconds`.
     """
 
     origin: Origin
@@ -39,6 +50,9 @@ class RemoteOptions:
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     max_connections: int = 256
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    breaker_failures: int = 0
+    breaker_seconds: float = 30.0
     redirect_hosts: frozenset[str] = frozenset()
     token_origins: frozenset[Origin] = frozenset()
 
@@ -48,7 +62,7 @@ class Request:
     """One request to the upstream's own origin.
 
     `target` is its path and query, checked and encoded; `scope` what a token for it must allow; `doing` completes
-    "the upstream refused when …".
+    "the upstream refused when …". `repeatable` may be sent twice without harm though its method does not say so.
     """
 
     method: str
@@ -57,11 +71,17 @@ class Request:
     doing: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | AsyncIterator[bytes] | None = None
+    repeatable: bool = False
 
     @property
     def is_stream(self) -> bool:
         """Whether the body can be sent only once, and takes as long as its source does."""
         return self.body is not None and not isinstance(self.body, bytes)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether it can be sent again after a failure. A DELETE cannot: the second answer is that nothing is there."""
+        return self.repeatable or self.method in {"GET", "HEAD"}
 
 
 class Connection:
@@ -74,6 +94,10 @@ class Connection:
         self._session = _session(options, None)
         self._outside = _session(options, PublicResolver())
         self._authorizer = Authorizer(options.origin, options.login, options.token_origins, self._fetch_token)
+        self._breaker = CircuitBreaker(
+            str(options.origin), options.breaker_failures, options.breaker_seconds, time.monotonic
+        )
+        self._slots = asyncio.Semaphore(options.max_connections)
 
     @asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -81,20 +105,68 @@ class Connection:
 
         Raises `UpstreamUnavailableError`, `UpstreamTimeoutError`, `BrokenContentError` for an encoded answer.
         """
-        response = await self._authorised(request, self.origin.url(request.target))
-        try:
-            yield response
-        finally:
-            response.release()
+        async with self._slot(request):
+            response = await self._repeated(request, lambda: self._authorised(request, self.origin.url(request.target)))
+            try:
+                yield response
+            finally:
+                response.release()
 
     @asynccontextmanager
     async def fetch(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a GET or HEAD of a blob, and follow the redirects that `origin.redirection` allows."""
-        response = await self._followed(request)
+        async with self._slot(request):
+            response = await self._repeated(request, lambda: self._followed(request))
+            try:
+                yield response
+            finally:
+                response.release()
+
+    @asynccontextmanager
+    async def _slot(self, request: Request) -> AsyncIterator[None]:
+        """Be one of the requests that may run at once. Raises `UpstreamSuspendedError` after waiting in vain."""
         try:
-            yield response
+            async with asyncio.timeout(self._options.connect_timeout):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise UpstreamSuspendedError(
+                f"{self._options.max_connections} requests to the upstream run already, which is as many as may, when"
+                f" {request.doing}; try again later, or raise its max_connections",
+                retry_after=1,
+            ) from error
+        try:
+            yield
         finally:
-            response.release()
+            self._slots.release()
+
+    async def _repeated(
+        self, request: Request, send: Callable[[], Awaitable[aiohttp.ClientResponse]]
+    ) -> aiohttp.ClientResponse:
+        """What `send` gives; where it fails for a reason that may pass, what it gives another time."""
+        began, failures = time.monotonic(), 0
+        while True:
+            failures += 1
+            try:
+                response = await send()
+            except UpstreamSuspendedError:
+                raise
+            except UpstreamUnavailableError:
+                pause = self._pause(request, failures, began, 0)
+                if pause is None:
+                    raise
+            else:
+                passes = response.status in PASSING
+                pause = self._pause(request, failures, began, retry_after(response)) if passes else None
+                if pause is None:
+                    return response
+                response.release()
+            await asyncio.sleep(pause)
+
+    def _pause(self, request: Request, failures: int, began: float, asked_for: float) -> float | None:
+        if not request.may_repeat:
+            return None
+        draw = random.random()  # noqa: S311 - spreads load, guards nothing
+        return self._options.retry.pause(failures, time.monotonic() - began, asked_for, draw)
 
     async def _followed(self, request: Request) -> aiohttp.ClientResponse:
         url = self.origin.url(request.target)
@@ -119,7 +191,7 @@ class Connection:
     async def _authorised(self, request: Request, url: URL) -> aiohttp.ClientResponse:
         """Send with the credentials that are known to be wanted; once more with those a 401 asks for."""
         authorization = await self._authorizer.header(request.scope)
-        response = await self._ask(self._session, request, url, _with(request.headers, authorization))
+        response = await self._ask_home(request, url, authorization)
         if response.status != 401:
             return response
         challenges = response.headers.getall("WWW-Authenticate", [])
@@ -132,7 +204,14 @@ class Connection:
             return response
         response.release()
         authorization = await self._authorizer.header(request.scope)
-        return await self._ask(self._session, request, url, _with(request.headers, authorization))
+        return await self._ask_home(request, url, authorization)
+
+    async def _ask_home(self, request: Request, url: URL, authorization: str | None) -> aiohttp.ClientResponse:
+        """Ask the upstream itself, unless it is down."""
+        with self._breaker.trial() as trial:
+            response = await self._ask(self._session, request, url, _with(request.headers, authorization))
+            trial.status = response.status
+        return response
 
     async def _ask(
         self, session: aiohttp.ClientSession, request: Request, url: URL, headers: dict[str, str]
@@ -179,7 +258,7 @@ def _with(headers: Mapping[str, str], authorization: str | None) -> dict[str, st
 def _session(options: RemoteOptions, resolver: PublicResolver | None) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=options.max_connections,
+            limit=0,  # `Connection` counts what runs; waiting here would look like a slow upstream
             ssl=options.tls if options.tls is not None else True,
             resolver=resolver,
         ),

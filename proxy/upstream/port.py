@@ -16,11 +16,26 @@ class UpstreamError(ImagegateError):
 
 
 class UpstreamUnavailableError(UpstreamError):
-    """It does not answer, or answers that it cannot (5xx, refused connection)."""
+    """It does not answer, or answers that it cannot (5xx, refused connection).
+
+    `retry_after` is after how many seconds asking again may help, 0 if nobody knows.
+    """
+
+    def __init__(self, message: str, *, retry_after: int = 0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UpstreamTimeoutError(UpstreamUnavailableError):
     """It did not answer in time."""
+
+
+class UpstreamRateLimitedError(UpstreamUnavailableError):
+    """It was asked more often than it allows (429)."""
+
+
+class UpstreamSuspendedError(UpstreamUnavailableError):
+    """It is not asked now: it failed too often, or as many requests run as may."""
 
 
 class UpstreamRefusedError(UpstreamError):

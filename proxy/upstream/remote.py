@@ -80,6 +80,7 @@ class RemoteUpstream:
             doing,
             {"Content-Type": media_type},
             body,
+            repeatable=True,
         )
         async with self._connection.send(request) as response:
             if response.status != 201:

@@ -142,7 +142,9 @@ class RemoteUploads:
 
     def _begin(self, repository: Repository, query: str, doing: str, scope: str) -> Request:
         # Always with an empty body of our own: a form in it would override the query (threats 14 and 15).
-        return Request("POST", f"/v2/{repository}/blobs/uploads/{query}", scope, doing, _OCTETS, b"")
+        # Asked for twice, one upload is left that nobody uses; registries sweep these up.
+        target = f"/v2/{repository}/blobs/uploads/{query}"
+        return Request("POST", target, scope, doing, _OCTETS, b"", repeatable=True)
 
     async def _at(self, repository: Repository, upload: Upload) -> Upload:
         """The newest address of the upload, once it is sure that it stands at `upload.offset`."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -90,17 +91,19 @@ async def gate_before(
     connect_timeout: float = 10.0,
     read_timeout: float = 20.0,
     page: int = 1000,
+    **options: Any,
 ) -> AsyncIterator[RemoteUpstream]:
-    """The remote adapter before `url`."""
-    options = RemoteOptions(
+    """The remote adapter before `url`; it asks once, unless `options` say otherwise."""
+    made = RemoteOptions(
         Origin.parse(url),
         login,
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
         redirect_hosts=frozenset(redirect_hosts),
         token_origins=frozenset(Origin.parse(origin) for origin in token_origins),
+        **options,
     )
-    upstream = RemoteUpstream(options, page)
+    upstream = RemoteUpstream(made, page)
     try:
         yield upstream
     finally:

@@ -55,11 +55,18 @@ def test_every_setting_reaches_the_connection() -> None:
             read_timeout_seconds=4,
             redirect_hosts=("Blobs.internal", "10.0.0.1:9000"),
             token_origins=("https://auth.example",),
+            max_connections=7,
+            retries=5,
+            retry_seconds=6,
+            breaker_failures=8,
+            breaker_seconds=9,
         )
     )
     assert made.origin == Origin("https", "registry.example", 5443)
     assert made.login == Login("gate", "secret")
     assert (made.connect_timeout, made.read_timeout) == (3, 4)
+    assert (made.max_connections, made.breaker_failures, made.breaker_seconds) == (7, 8, 9)
+    assert (made.retry.more, made.retry.seconds) == (5, 6)
     assert made.redirect_hosts == {"blobs.internal", "10.0.0.1:9000"}
     assert made.token_origins == {Origin("https", "auth.example", 443)}
     assert made.tls is None
