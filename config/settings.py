@@ -46,6 +46,12 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _bucket_prefix(value: str) -> str:
+    if value.startswith("/"):
+        raise ValueError("write it without a slash in front")
+    return value if not value or value.endswith("/") else f"{value}/"
+
+
 def _network(value: object) -> IPv4Network | IPv6Network:
     return ip_network(str(value))
 
@@ -72,6 +78,7 @@ def _default_state_folder() -> Path:
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+BucketPrefix = Annotated[str, AfterValidator(_bucket_prefix)]
 StateFolder = Annotated[Path, BeforeValidator(_state_folder)]
 FilePath = Annotated[str, AfterValidator(lambda value: str(Path(value).expanduser()) if value else value)]
 RepositoryPrefix = Annotated[str, AfterValidator(_repository_prefix)]
@@ -112,6 +119,11 @@ class Upstream(_Section):
     ca_file: FilePath = Field("", description="remote: PEM certificates to trust; empty for the system's.")
     redirect_hosts: Names = Field(
         (), description="remote: hosts, or host:port, it may redirect blobs to though their addresses are private."
+    )
+    client_redirect_hosts: Names = Field(
+        (),
+        description="remote: hosts, or host:port, where clients fetch blobs by themselves when it redirects there;"
+        " empty: blobs go through the gate.",
     )
     token_origins: Names = Field(
         (), description="remote: its token service, such as https://auth.example.com, where that is elsewhere."
@@ -158,6 +170,36 @@ class PrefixedUpstream(Upstream):
     prefix: RepositoryPrefix = Field(
         description="PREFIX/NAME at the gate is NAME there; the longest prefix decides.", min_length=1
     )
+
+
+class S3(_Section):
+    """kind s3: the bucket. Credentials come from where boto3 looks for them."""
+
+    bucket: str = Field("", description="Its name.")
+    prefix: BucketPrefix = Field("", description="What the names of objects begin with, such as imagegate/.")
+    region: str = Field("", description="Its region; empty: what boto3 finds.")
+    endpoint_url: BaseUrl = Field("", description="For stores that are not Amazon's, such as https://minio.internal.")
+    presigned_seconds: int = Field(
+        0, ge=0, le=3600, description="Redirect blob GETs to an address that is good for so long; 0: stream them."
+    )
+    public_endpoint_url: BaseUrl = Field("", description="The store's address for clients; empty: endpoint_url.")
+
+
+class Content(_Section):
+    """Where the embedded registry keeps its blobs."""
+
+    kind: Literal["filesystem", "s3"] = Field(
+        "filesystem", description="filesystem: a folder in state_dir. s3: a bucket of anything that speaks S3."
+    )
+    s3: S3 = Field(default_factory=S3)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.kind == "s3" and not self.s3.bucket:
+            raise MisplacedValueError([(("s3", "bucket"), "a content store of kind s3 needs its bucket")])
+        if self.kind == "filesystem" and self.s3.bucket:
+            raise MisplacedValueError([(("kind",), "is filesystem, and s3 names a bucket; write kind: s3")])
+        return self
 
 
 class Tokens(_Section):
@@ -257,6 +299,7 @@ class Settings(_Section):
         description="More registries: a list of the keys of upstream, each with a prefix besides, such as hub."
         " PREFIX/NAME at the gate is NAME there; what has none of the prefixes is at upstream.",
     )
+    content: Content = Field(default_factory=Content)
     tokens: Tokens = Field(default_factory=Tokens)
     registry: Registry = Field(default_factory=Registry)
     inspection: Inspection = Field(default_factory=Inspection)
@@ -307,5 +350,5 @@ class Settings(_Section):
 
     @property
     def content_path(self) -> Path:
-        """Where the embedded registry keeps its blobs."""
+        """Where the embedded registry keeps its blobs, or with S3 the uploads that are not blobs yet."""
         return self.state_dir / "content"

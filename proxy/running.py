@@ -23,7 +23,8 @@ from proxy.state_folder import make_state_folder
 from proxy.upstream.build import build_upstream
 from storage import audit, documents
 from storage.audit import AuditRecord, Event
-from storage.content.filesystem import FilesystemContent
+from storage.content.build import build_content
+from storage.content.port import ContentStore
 from storage.database import Database
 from storage.snapshots import Snapshots
 
@@ -44,7 +45,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         policy = PolicyFile(settings.policy_path)
         database = await Database.open(settings.database)
         stack.push_async_callback(database.close)
-        content = FilesystemContent(settings.content_path)
+        content = build_content(settings.content, settings.content_path)
         upstream = build_upstream(settings, database, content)
         stack.push_async_callback(upstream.close)
         pool = inspection_pool(settings.inspection)
@@ -75,7 +76,7 @@ class Background:
         settings: Settings,
         parts: GateParts,
         snapshots: Snapshots,
-        content: FilesystemContent,
+        content: ContentStore,
         promotion: Promotion,
     ) -> None:
         self._settings = settings

@@ -32,6 +32,8 @@ class MemoryUpstream:
     manifests: dict[tuple[Repository, Reference], StoredManifest] = field(default_factory=dict)
     files: dict[Digest, Path] = field(default_factory=dict)
     """Where a blob is also a file on this machine."""
+    locations: dict[Digest, str] = field(default_factory=dict)
+    """Where clients get a blob by themselves."""
     cut_after: int | None = None
     """Break off every blob after so many bytes."""
     is_down: bool = False
@@ -74,6 +76,9 @@ class MemoryUpstream:
             yield content[: self.cut_after]
             raise BrokenContentError("the simulated upstream broke off")
         yield content
+
+    async def blob_location(self, repository: Repository, digest: Digest) -> str | None:
+        return self.locations.get(digest)
 
     async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
         return self.blobs.pop((repository, digest), None) is not None

@@ -10,7 +10,7 @@ from proxy.gate.replay import Replay
 from proxy.state_folder import make_state_folder
 from proxy.upstream.build import build_upstream
 from proxy.upstream.port import Upstream
-from storage.content.filesystem import FilesystemContent
+from storage.content.build import build_content
 from storage.database import Database
 from storage.snapshots import Snapshots
 
@@ -42,7 +42,7 @@ async def open_state(settings: Settings) -> AsyncIterator[LocalState]:
 @asynccontextmanager
 async def open_upstream(settings: Settings, database: Database) -> AsyncIterator[Upstream]:
     """Open the registry behind the gate, as `settings` name it, and close it afterwards."""
-    upstream = build_upstream(settings, database, FilesystemContent(settings.content_path))
+    upstream = build_upstream(settings, database, build_content(settings.content, settings.content_path))
     try:
         yield upstream
     finally:

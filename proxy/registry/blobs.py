@@ -19,11 +19,14 @@ def blob_location(repository: Repository, digest: Digest) -> str:
 
 
 async def get(call: Call) -> web.StreamResponse:
-    """A blob, or one range of it; for HEAD its size."""
+    """A blob, or one range of it, or where the client gets it by itself (a Range goes with it); for HEAD its size."""
     digest = Digest.parse(call.parameters["digest"])
     await call.services.gate.check_blob(call.caller, call.repository, digest)
     if call.request.method == hdrs.METH_HEAD:
         return await _head(call, digest)
+    location = await call.services.upstream.blob_location(call.repository, digest)
+    if location is not None:
+        return _elsewhere(digest, location)
     span = await _wanted(call, digest)
     start, end = span or (0, None)
     async with call.services.upstream.open_blob(call.repository, digest, start, end) as stream:
@@ -69,6 +72,14 @@ async def _head(call: Call, digest: Digest) -> web.StreamResponse:
     if size is None:
         raise _unknown(call, digest)
     return web.Response(headers={**_headers(digest), hdrs.CONTENT_LENGTH: str(size)})
+
+
+def _elsewhere(digest: Digest, location: str) -> web.StreamResponse:
+    """307, so that the method stays. The address alone lets one read, so nobody may keep it."""
+    return web.Response(
+        status=307,
+        headers={hdrs.LOCATION: location, hdrs.CACHE_CONTROL: "no-store", "Docker-Content-Digest": str(digest)},
+    )
 
 
 async def _wanted(call: Call, digest: Digest) -> tuple[int, int] | None:

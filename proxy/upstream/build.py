@@ -81,6 +81,7 @@ def _options(settings: UpstreamSettings) -> RemoteOptions:
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
         redirect_hosts=frozenset(host.lower() for host in settings.redirect_hosts),
+        client_redirect_hosts=frozenset(host.lower() for host in settings.client_redirect_hosts),
         token_origins=_token_origins(settings),
         max_connections=settings.max_connections,
         retry=RetryPolicy(settings.retries, settings.retry_seconds),

@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -40,8 +41,9 @@ class RemoteOptions:
     """How to reach a remote registry. Times in seconds.
 
     `redirect_hosts` (`host` or `host:port`) may be redirected to though their addresses are not public;
-    `token_origins` are trusted with the login besides the upstream's own origin. After `breaker_failures` failures in
-    a row (0: never) it is not asked for a while, at most `breaker_seconds`.
+    clients may be redirected to `client_redirect_hosts`; `token_origins` are trusted with the login besides the
+    upstream's own origin. After `breaker_failures` failures in a row (0: never) it is not asked for a while, at most
+    `breaker_seconds`.
     """
 
     origin: Origin
@@ -54,6 +56,7 @@ class RemoteOptions:
     breaker_failures: int = 0
     breaker_seconds: float = 30.0
     redirect_hosts: frozenset[str] = frozenset()
+    client_redirect_hosts: frozenset[str] = frozenset()
     token_origins: frozenset[Origin] = frozenset()
 
 
@@ -167,6 +170,28 @@ class Connection:
             return None
         draw = random.random()  # noqa: S311 - spreads load, guards nothing
         return self._options.retry.pause(failures, time.monotonic() - began, asked_for, draw)
+
+    async def locate(self, request: Request) -> URL | None:
+        """Where a GET of a blob is redirected to, if clients may be sent there; nothing is asked if they never may.
+
+        Raises as `fetch` does where it would not follow.
+        """
+        allowed = self._options.client_redirect_hosts
+        if not allowed:
+            return None
+        url = self.origin.url(request.target)
+        async with self._slot(request):
+            for _ in range(_MAX_HOPS):
+                response = await self._repeated(request, partial(self._authorised, request, url))
+                location = response.headers.get("Location", "")
+                response.release()
+                if response.status not in _REDIRECTS:
+                    return None
+                step = redirection(self.origin, self._options.redirect_hosts | allowed, str(url), location)
+                url = step.url
+                if not step.is_home:
+                    return url if Origin.of(str(url)).is_among(allowed) else None
+        return None
 
     async def _followed(self, request: Request) -> aiohttp.ClientResponse:
         url = self.origin.url(request.target)

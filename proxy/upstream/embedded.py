@@ -128,6 +128,12 @@ class EmbeddedUpstream:
         if left:
             raise BrokenContentError(f"the blob {digest} lacks {left} bytes in the content store; push it again")
 
+    async def blob_location(self, repository: Repository, digest: Digest) -> str | None:
+        """Where the content store lets clients read a linked blob."""
+        if await self.blob_size(repository, digest) is None:
+            return None
+        return await self._content.address(digest)
+
     async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
         """Unlink a blob; its bytes go when no repository links them any more."""
         async with self._database.transaction() as tx:

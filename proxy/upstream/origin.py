@@ -53,6 +53,10 @@ class Origin:
             raise ValueError(f"{url[:200]!r} is not an http or https URL of a host, without a user name")
         return cls(parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme])
 
+    def is_among(self, hosts: frozenset[str]) -> bool:
+        """Whether `hosts` has it, as `host` or as `host:port`."""
+        return bool({self.host, f"{self.host}:{self.port}"} & hosts)
+
     def url(self, target: str) -> URL:
         """Address `target` (a path and query that are already checked and encoded) on this origin."""
         return URL(f"{self}{target}", encoded=True)
@@ -120,7 +124,7 @@ def redirection(origin: Origin, allowed_hosts: frozenset[str], current: str, loc
         raise UpstreamRefusedError(f"{where} {error}") from error
     if current.startswith("https:") and target.scheme != "https":
         raise UpstreamRefusedError(f"{where} it leads from https to http")
-    trusted = target.host == origin.host or bool({target.host, f"{target.host}:{target.port}"} & allowed_hosts)
+    trusted = target.host == origin.host or target.is_among(allowed_hosts)
     if not trusted and _is_inside(target.host):
         raise UpstreamRefusedError(
             f"{where} {target.host} is not a public address; if the upstream keeps its blobs there,"

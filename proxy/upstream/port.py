@@ -146,6 +146,14 @@ class Upstream(ContentSource, Protocol):
         """Remove a tag only; False if there is none. Raises `UpstreamRefusedError` where it cannot."""
         ...
 
+    async def blob_location(self, repository: Repository, digest: Digest) -> str | None:
+        """A URL where a client may fetch the blob by itself, if the operator allows that; None to send it the bytes.
+
+        It needs no credentials and is good for a short time: who is given it must be allowed to read the blob. None
+        says nothing about whether the blob is there.
+        """
+        ...
+
     async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
         """Remove a blob from a repository; False if it is not there."""
         ...

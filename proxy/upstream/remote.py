@@ -160,6 +160,11 @@ class RemoteUpstream:
             async with aclosing(_exactly(response, span, request.doing)) as chunks:
                 yield BlobStream(span.size, span.start, span.end, chunks)
 
+    async def blob_location(self, repository: Repository, digest: Digest) -> str | None:
+        """Where the upstream redirects, if clients may be sent there; one byte is asked for, should it not redirect."""
+        location = await self._connection.locate(_blob_request("GET", repository, digest, {"Range": "bytes=0-0"}))
+        return None if location is None else str(location)
+
     async def mount_blob(self, repository: Repository, digest: Digest, source: Repository) -> bool:
         """See the port."""
         return await self._uploads.mount_blob(repository, digest, source)

@@ -127,6 +127,12 @@ class RoutedUpstream:
             async with route.upstream.open_blob(route.outward(repository), digest, start, end) as stream:
                 yield stream
 
+    async def blob_location(self, repository: Repository, digest: Digest) -> str | None:
+        """See the port."""
+        route = self._route(repository)
+        with _named(route):
+            return await route.upstream.blob_location(route.outward(repository), digest)
+
     async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
         """See the port."""
         route = self._writable(repository)

@@ -88,6 +88,10 @@ class FilesystemContent:
         path = self._blob(digest)
         return path if path.is_file() else None
 
+    async def address(self, digest: Digest) -> str | None:
+        """Nobody else reads the folder."""
+        return None
+
     async def delete(self, digest: Digest) -> None:
         """Remove a blob; who reads it already reads on."""
         await to_its_end(self._delete, digest)

@@ -1,6 +1,7 @@
 """The port every content store implements. `tests/storage/content` runs one contract suite on all of them."""
 
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +38,10 @@ class ContentStore(Protocol):
         """Remove a staging area; one that is not there is no error."""
         ...
 
+    async def sweep(self, older_than: datetime) -> int:
+        """Remove the staging areas last written to before `older_than`; gives how many."""
+        ...
+
     async def size(self, digest: Digest) -> int | None:
         """A blob's size in bytes, None if it is not there."""
         ...
@@ -50,6 +55,10 @@ class ContentStore(Protocol):
 
     def path(self, digest: Digest) -> Path | None:
         """Where the blob lies as a file, for sendfile; None where it is no file."""
+        ...
+
+    async def address(self, digest: Digest) -> str | None:
+        """A URL where anybody can read the blob for a short time; None where there is no such way."""
         ...
 
     async def delete(self, digest: Digest) -> None:

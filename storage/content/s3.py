@@ -26,6 +26,7 @@ from storage.errors import ContentMissingError, StorageUnavailableError
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
+    from mypy_boto3_s3.client import S3Client
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
@@ -36,12 +37,18 @@ _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 
 @dataclass(frozen=True, slots=True)
 class S3Location:
-    """Where blobs lie. `prefix` ends in `/` or is empty; `endpoint_url` is for stores that are not Amazon's."""
+    """Where blobs lie. `prefix` ends in `/` or is empty; `endpoint_url` is for stores that are not Amazon's.
+
+    Clients may read from it for `presigned_seconds` at a time (0: not at all), at `public_endpoint_url` where that is
+    not the gate's own way to it.
+    """
 
     bucket: str
     prefix: str = ""
     endpoint_url: str | None = None
     region: str | None = None
+    presigned_seconds: int = 0
+    public_endpoint_url: str | None = None
 
 
 class S3Content:
@@ -51,17 +58,10 @@ class S3Content:
         self._location = location
         self._staging = Staging(staging)
         with self._errors():
-            self._client = boto3.session.Session().client(
-                "s3",
-                endpoint_url=location.endpoint_url,
-                region_name=location.region,
-                config=Config(
-                    connect_timeout=_CONNECT_SECONDS,
-                    read_timeout=_READ_SECONDS,
-                    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-                    max_pool_connections=_CONNECTIONS,
-                ),
-            )
+            session = boto3.session.Session()
+            self._client = _client(session, location.endpoint_url, location.region)
+            public = location.public_endpoint_url
+            self._signer = _client(session, public, location.region) if public else self._client
 
     async def begin(self) -> str:
         """Open a staging area."""
@@ -118,6 +118,10 @@ class S3Content:
         """No blob is a file here."""
         return None
 
+    async def address(self, digest: Digest) -> str | None:
+        """A presigned GET, where that is allowed."""
+        return await to_its_end(self._presign, digest) if self._location.presigned_seconds else None
+
     async def delete(self, digest: Digest) -> None:
         """Remove a blob."""
         await to_its_end(self._delete, digest)
@@ -160,6 +164,16 @@ class S3Content:
                     raise _missing(digest) from error
                 raise
 
+    def _presign(self, digest: Digest) -> str:
+        """Computed here; only to find credentials may the network be asked."""
+        with self._errors():
+            return self._signer.generate_presigned_url(
+                "get_object",
+                Params={"Bucket": self._location.bucket, "Key": self._key(digest)},
+                ExpiresIn=self._location.presigned_seconds,
+                HttpMethod="GET",
+            )
+
     def _delete(self, digest: Digest) -> None:
         with self._errors():
             self._client.delete_object(Bucket=self._location.bucket, Key=self._key(digest))
@@ -177,6 +191,21 @@ class S3Content:
                 f"the bucket {self._location.bucket} cannot be used ({error}), so nothing was recorded; check its name,"
                 " its endpoint, and what the gate's credentials allow"
             ) from error
+
+
+def _client(session: boto3.session.Session, endpoint_url: str | None, region: str | None) -> "S3Client":
+    return session.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name=region,
+        config=Config(
+            signature_version="s3v4",  # else presigned addresses may be signed in an older way
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            max_pool_connections=_CONNECTIONS,
+        ),
+    )
 
 
 def _code(error: ClientError) -> str:

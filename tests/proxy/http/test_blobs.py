@@ -75,6 +75,31 @@ async def test_t30_an_unsatisfiable_range_is_416_with_the_size(face: Face, targe
     assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{SIZE}")
 
 
+@pytest.mark.parametrize("asked", [{}, {"Range": "bytes=0-9"}])
+async def test_a_blob_that_lies_elsewhere_is_a_redirect_that_nobody_keeps(
+    face: Face, target: str, asked: dict[str, str]
+) -> None:
+    elsewhere = "https://blobs.example/x?signature=a%2Fb"
+    face.upstream.locations[Digest.of(CONTENT)] = elsewhere
+    answer = await face.call("GET", target, headers=asked)
+    assert (answer.status, answer.headers["Location"], answer.body) == (307, elsewhere, b"")
+    assert answer.headers["Docker-Content-Digest"] == str(Digest.of(CONTENT))
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_head_of_a_blob_that_lies_elsewhere_is_answered_here(face: Face, target: str) -> None:
+    face.upstream.locations[Digest.of(CONTENT)] = "https://blobs.example/x"
+    answer = await face.call("HEAD", target)
+    assert (answer.status, answer.headers["Content-Length"]) == (200, str(SIZE))
+
+
+async def test_t35_where_a_blob_lies_is_told_only_to_those_who_may_have_it(face: Face, target: str) -> None:
+    face.upstream.locations[Digest.of(CONTENT)] = "https://blobs.example/x"
+    face.gate.denied.add(Digest.of(CONTENT))
+    answer = await face.call("GET", target)
+    assert (answer.status, answer.headers.get("Location")) == (403, None)
+
+
 async def test_an_unknown_blob_is_404(face: Face) -> None:
     for method in ("GET", "HEAD"):
         assert (await face.call(method, f"/v2/team/app/blobs/{Digest.of(b'none')}")).status == 404

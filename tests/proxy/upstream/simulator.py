@@ -87,6 +87,7 @@ async def gate_before(
     *,
     login: Login = Login(),  # noqa: B008 - frozen
     redirect_hosts: tuple[str, ...] = (),
+    client_redirect_hosts: tuple[str, ...] = (),
     token_origins: tuple[str, ...] = (),
     connect_timeout: float = 10.0,
     read_timeout: float = 20.0,
@@ -100,6 +101,7 @@ async def gate_before(
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
         redirect_hosts=frozenset(redirect_hosts),
+        client_redirect_hosts=frozenset(client_redirect_hosts),
         token_origins=frozenset(Origin.parse(origin) for origin in token_origins),
         **options,
     )

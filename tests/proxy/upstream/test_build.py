@@ -54,6 +54,7 @@ def test_every_setting_reaches_the_connection() -> None:
             connect_timeout_seconds=3,
             read_timeout_seconds=4,
             redirect_hosts=("Blobs.internal", "10.0.0.1:9000"),
+            client_redirect_hosts=("CDN.example",),
             token_origins=("https://auth.example",),
             max_connections=7,
             retries=5,
@@ -68,6 +69,7 @@ def test_every_setting_reaches_the_connection() -> None:
     assert (made.max_connections, made.breaker_failures, made.breaker_seconds) == (7, 8, 9)
     assert (made.retry.more, made.retry.seconds) == (5, 6)
     assert made.redirect_hosts == {"blobs.internal", "10.0.0.1:9000"}
+    assert made.client_redirect_hosts == {"cdn.example"}
     assert made.token_origins == {Origin("https", "auth.example", 443)}
     assert made.tls is None
 

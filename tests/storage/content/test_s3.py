@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import aiohttp
 import boto3
 import pytest
+from yarl import URL
 
 from scanning.oci.digest import Digest
 from storage.content.s3 import S3Content, S3Location
@@ -24,6 +27,25 @@ async def test_a_blob_is_an_object_under_its_digest(s3_location: S3Location, tmp
     assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a look at a test's own folder
 
 
+async def test_an_address_lets_anybody_read_the_blob_for_a_short_time(s3_location: S3Location, tmp_path: Path) -> None:
+    content = S3Content(replace(s3_location, presigned_seconds=60), tmp_path)
+    await store(content, BODY)
+    address = await content.address(DIGEST)
+
+    assert address is not None
+    assert {"X-Amz-Expires=60", "X-Amz-Algorithm=AWS4-HMAC-SHA256"} <= set(urlsplit(address).query.split("&"))
+    async with aiohttp.ClientSession() as session, session.get(URL(address, encoded=True)) as answer:
+        assert await answer.read() == BODY
+    assert await S3Content(s3_location, tmp_path).address(DIGEST) is None
+
+
+async def test_clients_may_know_the_store_by_another_name(s3_location: S3Location, tmp_path: Path) -> None:
+    public = replace(s3_location, presigned_seconds=60, public_endpoint_url="https://blobs.example")
+    address = await S3Content(public, tmp_path).address(DIGEST)
+    assert address is not None
+    assert address.startswith(f"https://blobs.example/{s3_location.bucket}/gate/blobs/sha256/")
+
+
 async def test_a_large_blob_goes_in_parts(s3_location: S3Location, tmp_path: Path) -> None:
     content = S3Content(s3_location, tmp_path)
     body = BODY * 6
@@ -33,11 +55,12 @@ async def test_a_large_blob_goes_in_parts(s3_location: S3Location, tmp_path: Pat
     assert Digest.of(b"".join([chunk async for chunk in content.read(digest)])) == digest
 
 
-@pytest.mark.parametrize("change", [{"bucket": "no-such-bucket"}, {"endpoint_url": "http://127.0.0.1:1"}])
+@pytest.mark.parametrize("wrong", ["bucket", "endpoint"])
 async def test_a_bucket_that_does_not_answer_is_unavailable(
-    s3_location: S3Location, tmp_path: Path, change: dict[str, str]
+    s3_location: S3Location, tmp_path: Path, wrong: str
 ) -> None:
-    content = S3Content(replace(s3_location, **change), tmp_path)
+    elsewhere = replace(s3_location, endpoint_url="http://127.0.0.1:1")
+    content = S3Content(replace(s3_location, bucket="none") if wrong == "bucket" else elsewhere, tmp_path)
     staging = await content.begin()
     await content.append(staging, BODY)
 

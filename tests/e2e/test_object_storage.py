@@ -1,0 +1,73 @@
+"""A gate whose embedded registry keeps its blobs in a bucket, where clients fetch them by themselves."""
+
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from storage.content.s3 import S3Location
+from tests.e2e.running_gate import RunningGate
+from tests.e2e.wire import Wire
+from tests.images import debian, image
+from tests.object_storage import s3_endpoint, s3_location
+
+__all__ = ["s3_endpoint", "s3_location"]
+
+IMAGE = image(debian(), {"srv/name": b"object storage"})
+REPOSITORY = "team/app"
+
+
+@pytest.fixture
+def gate(s3_location: S3Location, tmp_path: Path) -> Iterator[RunningGate]:
+    """Its bucket is on a server of the test's own."""
+    bucket = {
+        "KIND": "s3",
+        "S3__BUCKET": s3_location.bucket,
+        "S3__ENDPOINT_URL": s3_location.endpoint_url or "",
+        "S3__REGION": s3_location.region or "",
+        "S3__PREFIX": "registry",
+        "S3__PRESIGNED_SECONDS": "60",
+    }
+    extra = {f"IMAGEGATE_CONTENT__{name}": value for name, value in bucket.items()}
+    running = RunningGate(tmp_path / "state", extra=extra).start()
+    yield running
+    assert running.stop() == 0, running.log
+
+
+def test_an_image_is_pushed_through_the_gate_and_its_blobs_are_pulled_from_the_bucket(
+    gate: RunningGate, s3_location: S3Location
+) -> None:
+    pusher, puller = (Wire(gate.port, gate.token(role, role, "**")) for role in ("developer", "operator"))
+    assert pusher.push(REPOSITORY, "1", IMAGE).status == 201
+    for digest, content in IMAGE.blobs.items():
+        path = f"/v2/{REPOSITORY}/blobs/{digest}"
+        said = puller.send("GET", path)
+        assert (said.status, said.body, said.headers["docker-content-digest"]) == (307, b"", str(digest))
+        address = urlsplit(said.headers["location"])
+        assert f"{address.scheme}://{address.netloc}" == s3_location.endpoint_url
+        assert address.path.startswith(f"/{s3_location.bucket}/registry/blobs/sha256/")
+        assert puller.token not in said.headers["location"]
+        assert fetched(said.headers["location"]) == content
+        assert fetched(said.headers["location"], "bytes=1-3") == content[1:4]
+        assert puller.send("HEAD", path).headers["content-length"] == str(len(content))
+    assert not list((gate.state / "content").rglob("*/sha256/**/*"))
+
+
+def test_t35_where_a_refused_image_lies_is_told_to_nobody(gate: RunningGate) -> None:
+    pusher, puller = (Wire(gate.port, gate.token(role, role, "**")) for role in ("developer", "operator"))
+    refused = image(debian(("openssh-client", "1:9.2p1-2")), {"usr/bin/ssh": b"\x7fELF usage: ssh ["})
+    assert pusher.push(REPOSITORY, "1", refused).status == 403
+    for digest in refused.blobs:
+        said = puller.send("GET", f"/v2/{REPOSITORY}/blobs/{digest}")
+        assert said.status in (403, 404)
+        assert "location" not in said.headers
+
+
+def fetched(address: str, span: str = "") -> bytes:
+    """What somebody without any credential gets there."""
+    request = urllib.request.Request(address, headers={"Range": span} if span else {})  # noqa: S310 (our own server)
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 (our own server)
+        content: bytes = answer.read()
+        return content
