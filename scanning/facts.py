@@ -14,7 +14,7 @@ from config.vocabulary import ToolKind
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Platform
 
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 """Raised when inspection starts to find more, so that what was inspected before is inspected again."""
 
 
@@ -47,7 +47,7 @@ class FileEntry:
 class Package:
     """A package as its own database or metadata file tells it.
 
-    `type` is a purl type (deb, apk, pypi, npm). `source_name` and `source_version` name the source package
+    `type` is a purl type (deb, apk, rpm, pypi, npm, gem). `source_name` and `source_version` name the source package
     advisories speak of, equal to `name` and `version` where a format makes no difference. `path` is the file
     that told us. `purl` and `layer` are filled when layers become an image, since a distribution's name can lie
     in another layer than its packages.

@@ -1,11 +1,12 @@
 """Which OSV ecosystem, and which release of it, speaks of a package.
 
-Distributions are asked by source package. A derivative (Kali, Raspbian, Mint) is not its parent: its
-packages carry other patches and versions, so the parent's advisories say nothing certain of them.
+Distributions are asked by source package, those of Red Hat's family by the package that was built. A derivative
+(Kali, Raspbian, Mint) is not its parent: its packages carry other patches and versions, so the parent's advisories
+say nothing certain of them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -15,8 +16,21 @@ from scanning.facts import OsRelease, Package
 Key = tuple[str, str]
 """An ecosystem without its release, and a package name: what advisories are fetched by."""
 
-_LANGUAGES: Mapping[str, str] = MappingProxyType({"golang": "Go", "npm": "npm", "pypi": "PyPI"})
+_LANGUAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "composer": "Packagist",
+        "cran": "CRAN",
+        "gem": "RubyGems",
+        "golang": "Go",
+        "npm": "npm",
+        "nuget": "NuGet",
+        "pypi": "PyPI",
+    }
+)
 _ROLLING: Mapping[str, str] = MappingProxyType({"chainguard": "Chainguard", "wolfi": "Wolfi"})
+_ENTERPRISE: Mapping[str, str] = MappingProxyType({"almalinux": "AlmaLinux", "rocky": "Rocky Linux"})
+_RED_HAT_REPOSITORIES = ("baseos", "appstream", "crb", "highavailability", "nfv", "realtime", "resilientstorage")
+_ENTERPRISE_RELEASE = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
 _ALPINE_RELEASE = re.compile(r"([0-9]+\.[0-9]+)(?:\.[0-9]+)?")
 _DEBIAN_RELEASE = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
 _UBUNTU_RELEASE = re.compile(r"[0-9]{2}\.[0-9]{2}")
@@ -48,6 +62,8 @@ def subject(package: Package, distribution: OsRelease | None) -> Subject | None:
     place = _distribution(package.type, distribution) if distribution else None
     if place is None:
         return None
+    if package.type == "rpm":  # errata name the packages that were built, each with its own version
+        return Subject(*place, package.name, package.version)
     return Subject(*place, package.source_name or package.name, package.source_version or package.version)
 
 
@@ -64,5 +80,18 @@ def _distribution(kind: str, system: OsRelease) -> tuple[str, tuple[str, ...]] |
             return ("Alpine", (f"v{release[1]}",)) if release else None
         case "apk", name if name in _ROLLING:
             return _ROLLING[name], ()
+        case "rpm", name if name in _ENTERPRISE:
+            release = _ENTERPRISE_RELEASE.fullmatch(system.version_id)
+            return (_ENTERPRISE[name], (release[1],)) if release else None
+        case "rpm", "rhel":
+            release = _ENTERPRISE_RELEASE.fullmatch(system.version_id)
+            return ("Red Hat", tuple(_red_hat_products(release[1]))) if release else None
         case _:
             return None
+
+
+def _red_hat_products(release: str) -> Iterator[str]:
+    """What follows the colon of OSV's `Red Hat:enterprise_linux:9::appstream` (the tail of a CPE)."""
+    yield f"enterprise_linux:{release}"
+    for repository in _RED_HAT_REPOSITORIES:
+        yield f"enterprise_linux:{release}::{repository}"

@@ -83,7 +83,7 @@ def _findings(asked: Subject, group: Sequence[Package], advisories: Sequence[Adv
     shown = min(group, key=lambda package: (package.name != asked.name, package.name, package.path))
     vulnerabilities: dict[str, list[_Match]] = {}
     for advisory in advisories:
-        if advisory.withdrawn is not None:
+        if advisory.withdrawn is not None or not advisory.is_security:
             continue
         for found in _matches(asked, advisory):
             for name in _vulnerabilities(advisory):

@@ -28,6 +28,8 @@ MAX_RECORD_BYTES = 16 * 1024 * 1024
 """The largest record read, in bytes. The largest real ones, which list every version, stay under 2 MiB."""
 
 _MAX_SUMMARY = 300
+_NO_SECURITY = re.compile(r"(?:AL|RH|RL)(?:BA|EA)-")
+_ERRATA = ("ALSA-", "RHSA-", "RLSA-")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,199}")
 
 
@@ -86,6 +88,11 @@ class Advisory:
     withdrawn: datetime | None = None
     ratings: tuple[Rating, ...] = ()
     affected: tuple[Affected, ...] = ()
+
+    @property
+    def is_security(self) -> bool:
+        """Whether it is about a vulnerability: distributions publish bug fixes and enhancements as errata too."""
+        return not _NO_SECURITY.match(self.id)
 
 
 def _none_is_empty(value: object) -> object:
@@ -166,11 +173,15 @@ def parse(document: bytes) -> Advisory:
         id=record.id,
         modified=record.modified.astimezone(UTC),
         aliases=record.aliases,
-        upstream=record.upstream,
+        upstream=(*record.upstream, *_cured(record)),
         related=record.related,
         summary=_one_line(record.summary or ""),
         withdrawn=record.withdrawn,
-        ratings=(*_scores(record.severity), *_word("severity", record.database_specific)),
+        ratings=(
+            *_scores(record.severity),
+            *_word("severity", record.database_specific),
+            *_announced(record.id, record.summary or ""),
+        ),
         affected=tuple(_affected(entry, entry.package) for entry in record.affected if entry.package),
     )
 
@@ -225,6 +236,19 @@ def _scores(severity: object) -> tuple[Rating, ...]:
 def _word(name: str, specific: object) -> tuple[Rating, ...]:
     word = specific.get(name) if isinstance(specific, dict) else None
     return (Rating(name, word),) if isinstance(word, str) else ()
+
+
+def _cured(record: _Record) -> tuple[str, ...]:
+    """The CVEs an erratum is about: some distributions name them as related only."""
+    if not record.id.startswith(_ERRATA):
+        return ()
+    return tuple(name for name in record.related if name.startswith("CVE-") and name not in record.upstream)
+
+
+def _announced(id_: str, summary: str) -> tuple[Rating, ...]:
+    """Errata that carry no rating have it in front of their summary: `Important: kernel security update`."""
+    word, colon, _ = summary.partition(":")
+    return (Rating("summary", word),) if colon and id_.startswith(_ERRATA) else ()
 
 
 def _one_line(text: str) -> str:

@@ -110,7 +110,7 @@ def begin(entry: FileEntry, file_bytes: int = DEFAULT_FILE_BYTES) -> FileExamina
 
     A package database or other metadata file of more than `file_bytes` is not read: its finds name the problem.
     """
-    if entry.size == 0 and not _is_metadata(entry.path) and not catalogers.unread_format(entry.path):
+    if entry.size == 0 and not _is_metadata(entry.path):
         return None
     return FileExamination(entry, file_bytes)
 
@@ -137,12 +137,6 @@ def _is_metadata(path: str) -> bool:
 
 
 def _refusal(entry: FileEntry, file_bytes: int) -> str:
-    unread = catalogers.unread_format(entry.path)
-    if unread:
-        return (
-            f"{entry.path} is a database of {unread} packages, which the gate cannot read, so their advisories would"
-            " be missed; use an image of Debian, Ubuntu or Alpine packages"
-        )
     if entry.size > file_bytes and _is_metadata(entry.path):
         return (
             f"{entry.path} has {entry.size} bytes, and a file that must be read whole may have {file_bytes};"

@@ -10,10 +10,10 @@ from scanning.facts import Account, EntryKind, Evidence, FileFinds, LayerFacts, 
 from scanning.files import system
 from scanning.layers.filesystem import FileSystem, Node
 from scanning.oci.digest import Digest
-from scanning.packages import apk, catalogers, dpkg
+from scanning.packages import apk, catalogers, dpkg, rpm
 from scanning.packages.python import METADATA_FOLDERS
 
-_DATABASES = (dpkg.DATABASE, dpkg.FRAGMENTS.rstrip("/"), *apk.DATABASES)
+_DATABASES = (dpkg.DATABASE, dpkg.FRAGMENTS.rstrip("/"), *apk.DATABASES, *rpm.DATABASES)
 _EXECUTABLE = 0o111
 
 

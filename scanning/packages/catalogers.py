@@ -1,14 +1,9 @@
-"""Every package format the gate reads, and those it only recognises.
+"""Every package format the gate reads. A cataloger is a module with the two functions of `Cataloger`."""
 
-A cataloger is a module with the two functions of `Cataloger`. A format that is recognised and not read makes the
-image one that cannot be inspected: its packages would otherwise pass unseen.
-"""
-
-import re
 from typing import Protocol
 
 from scanning.facts import Package
-from scanning.packages import apk, dpkg, npm, python
+from scanning.packages import apk, conda, dotnet, dpkg, npm, pacman, php, python, rlang, rpm, ruby
 
 
 class Cataloger(Protocol):
@@ -21,21 +16,9 @@ class Cataloger(Protocol):
         """The packages the file tells of. Raises `InvalidContentError` if it cannot be understood."""
 
 
-CATALOGERS: tuple[Cataloger, ...] = (dpkg, apk, python, npm)
-
-_UNREAD = (
-    ("RPM", re.compile(r"(?:var/lib|usr/share|usr/lib/sysimage)/rpm/(?:Packages|Packages\.db|rpmdb\.sqlite)")),
-    ("pacman", re.compile(r"var/lib/pacman/local/[^/]+/desc")),
-)
+CATALOGERS: tuple[Cataloger, ...] = (dpkg, apk, rpm, pacman, python, npm, ruby, php, dotnet, conda, rlang)
 
 
 def cataloger_of(path: str) -> Cataloger | None:
     """Who reads the file at `path`; None if nobody does."""
     return next((cataloger for cataloger in CATALOGERS if cataloger.matches(path)), None)
-
-
-def unread_format(path: str) -> str:
-    """The package format whose database lies at `path` and that the gate cannot read yet, "" if it is none."""
-    if not path.startswith(("var/lib/", "usr/")):
-        return ""
-    return next((name for name, pattern in _UNREAD if pattern.fullmatch(path)), "")

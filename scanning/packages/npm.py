@@ -12,13 +12,12 @@ An installation without a name is called as its folder is; one without a version
 then cannot rule it out.
 """
 
-import json
 import re
-from typing import Any
 
 from scanning.errors import InvalidContentError
 from scanning.facts import Package
-from scanning.packages.fields import MAX_NAME_LENGTH, checked_version, text_of
+from scanning.packages.documents import json_object
+from scanning.packages.fields import MAX_NAME_LENGTH, checked_version
 
 _STEP = r"node_modules/(?:\.[^/]+/[^/]+/node_modules/)?(?:@[^/]+/)?[^./@][^/]*"
 _INSTALLED = re.compile(rf"(?:{_STEP}/)+package\.json")
@@ -50,7 +49,7 @@ def _is_installation(path: str) -> bool:
 
 
 def _package(path: str, content: bytes) -> Package:
-    document = _parse(path, content)
+    document = json_object(path, content)
     folder = _ANYWHERE.fullmatch(path)
     name = document.get("name") or (folder[1] if folder else "")
     version = document.get("version") or ""
@@ -64,13 +63,3 @@ def _package(path: str, content: bytes) -> Package:
     licence = document.get("license")
     licences = (licence,) if isinstance(licence, str) and licence else ()
     return Package("npm", name, version, name, version, path, licences=licences)
-
-
-def _parse(path: str, content: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(text_of(content))
-    except (ValueError, RecursionError) as error:
-        raise InvalidContentError(f"{path} is no JSON ({error}); reinstall the package") from error
-    if not isinstance(document, dict):
-        raise InvalidContentError(f"{path} is no JSON object; reinstall the package")
-    return document

@@ -2,6 +2,8 @@
 
 pkg:deb/debian/openssl@3.0.20-1~deb12u2?arch=amd64&distro=debian-12
 pkg:apk/alpine/musl@1.2.5-r0?arch=x86_64&distro=alpine-3.20.1
+pkg:rpm/almalinux/bash@5.1.8-9.el9?arch=x86_64&distro=almalinux-9.4 (an epoch is a qualifier: epoch=1)
+pkg:alpm/arch/pacman@6.1.0-3?arch=x86_64
 pkg:pypi/jinja2@2.10
 pkg:npm/%40scope/name@1
 """
@@ -10,20 +12,20 @@ from packageurl import PackageURL
 
 from scanning.facts import OsRelease, Package
 
-_DISTRIBUTED = frozenset({"deb", "apk"})
+_DISTRIBUTED = frozenset({"deb", "apk", "rpm", "alpm"})
 
 
 def purl(package: Package, distribution: OsRelease | None) -> str:
     """The canonical purl of `package`. A distribution's package that no os-release places has no namespace."""
     if package.type in _DISTRIBUTED:
         qualifiers = {"arch": package.architecture}
+        version = package.version
+        if package.type == "rpm" and ":" in version:
+            qualifiers["epoch"], _, version = version.partition(":")
         if distribution and distribution.version_id:
             qualifiers["distro"] = f"{distribution.id}-{distribution.version_id}"
         namespace = distribution.id if distribution else None
-        return _text(package, namespace, package.name, {key: value for key, value in qualifiers.items() if value})
+        given = {key: value for key, value in qualifiers.items() if value}
+        return PackageURL(package.type, namespace, package.name, version, given).to_string()
     scope, _, name = package.name.rpartition("/")
-    return _text(package, scope or None, name, None)
-
-
-def _text(package: Package, namespace: str | None, name: str, qualifiers: dict[str, str] | None) -> str:
-    return PackageURL(package.type, namespace, name, package.version or None, qualifiers).to_string()
+    return PackageURL(package.type, scope or None, name, package.version or None).to_string()

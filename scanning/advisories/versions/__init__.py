@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from scanning.advisories.versions import apk, deb, pypi, semver
+from scanning.advisories.versions import apk, composer, cran, deb, nuget, pypi, rpm, rubygems, semver
 from scanning.advisories.versions.errors import InvalidVersionError
 
 __all__ = ["ORDERED_ECOSYSTEMS", "InvalidVersionError", "compare"]
@@ -13,11 +13,18 @@ MAX_LENGTH = 512
 
 _ORDERS: Mapping[str, Callable[[str, str], int]] = MappingProxyType(
     {
+        "AlmaLinux": rpm.compare,
         "Alpine": apk.compare,
+        "CRAN": cran.compare,
         "Chainguard": apk.compare,
         "Debian": deb.compare,
         "Go": semver.compare_go,
+        "NuGet": nuget.compare,
+        "Packagist": composer.compare,
         "PyPI": pypi.compare,
+        "Red Hat": rpm.compare,
+        "Rocky Linux": rpm.compare,
+        "RubyGems": rubygems.compare,
         "Ubuntu": deb.compare,
         "Wolfi": apk.compare,
         "npm": semver.compare,

@@ -23,17 +23,20 @@ def _identifier(text: str) -> _Identifier:
     return (0, int(text), "") if text.isdigit() else (1, 0, text)
 
 
+def prerelease(text: str) -> tuple[bool, tuple[_Identifier, ...]]:
+    """A key for the dotted identifiers of a pre-release, "" for a release, which sorts after all of its own."""
+    return not text, tuple(map(_identifier, text.split("."))) if text else ()
+
+
 def _key(version: str) -> _Key:
     match = _GRAMMAR.fullmatch(version)
     if match is None:
         raise InvalidVersionError(f"{version!r} is not a semantic version: major.minor.patch[-pre][+build]")
-    pre = match["pre"]
     return (
         int(match["major"]),
         int(match["minor"] or "0"),
         int(match["patch"] or "0"),
-        pre is None,
-        tuple(map(_identifier, pre.split("."))) if pre else (),
+        *prerelease(match["pre"] or ""),
     )
 
 

@@ -8,11 +8,12 @@ from zipfile import ZipFile
 
 import pytest
 
+from config.vocabulary import Severity
 from scanning.advisories.ecosystems import Key
 from scanning.advisories.matching import match
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.advisories.osv import Advisory, parse
-from scanning.facts import Package
+from scanning.facts import OsRelease, Package
 from tests.scanning.advisories.records import BOOKWORM, deb, python
 
 _BASIS = AdvisoryBasis(ecosystems=("Debian", "PyPI"), releases=("Debian:12",))
@@ -22,7 +23,7 @@ Index = Mapping[Key, list[Advisory]]
 @pytest.fixture(scope="module")
 def index(testdata: Path) -> Index:
     found: dict[Key, list[Advisory]] = defaultdict(list)
-    for ecosystem in _BASIS.ecosystems:
+    for ecosystem in (*_BASIS.ecosystems, "AlmaLinux"):
         with ZipFile(io.BytesIO((testdata / "osv" / ecosystem / "all.zip").read_bytes())) as archive:
             for name in archive.namelist():
                 advisory = parse(archive.read(name))
@@ -70,3 +71,36 @@ def test_a_version_nobody_can_read_is_found_and_not_skipped(index: Index) -> Non
 
     assert len(findings) > 100
     assert all(one.uncertain for one in findings)
+
+
+class TestAlmaLinux:
+    """Errata name packages as they were built, are rated in their summary only, and mix security with bug fixes."""
+
+    BASIS = AdvisoryBasis(ecosystems=("AlmaLinux",), releases=("AlmaLinux:9",))
+
+    def report(self, index: Index, name: str, version: str, release: str = "9.4") -> AdvisoryReport:
+        package = Package("rpm", name, version, name, version, "var/lib/rpm/rpmdb.sqlite")
+        return match([package], OsRelease("almalinux", release), index, self.BASIS)
+
+    def test_an_old_bash_has_the_flaw_its_erratum_cures(self, index: Index) -> None:
+        (finding, *others) = [
+            one for one in self.report(index, "bash", "5.1.8-6.el9").findings if one.name == "CVE-2022-3715"
+        ]
+        assert others == []
+        assert (finding.advisory, finding.fixed_version, finding.severity) == (
+            "ALSA-2023:0340",
+            "5.1.8-6.el9_1",
+            Severity.MEDIUM,
+        )
+        cured = self.report(index, "bash", "5.1.8-6.el9_1").findings
+        assert "CVE-2022-3715" not in {one.name for one in cured}
+
+    def test_bug_fixes_and_enhancements_are_no_findings(self, index: Index) -> None:
+        said = {one.id for key, found in index.items() if key[0] == "AlmaLinux" for one in found}
+        assert any(one.startswith(("ALBA-", "ALEA-")) for one in said)
+        for name in ("bash", "openssl-libs", "tzdata", "systemd"):
+            findings = self.report(index, name, "0-0").findings
+            assert not [one for one in findings if one.advisory.startswith(("ALBA-", "ALEA-"))]
+
+    def test_another_release_is_not_spoken_of(self, index: Index) -> None:
+        assert self.report(index, "bash", "5.1.8-6.el9", "7").unmatched == ("pkg:rpm/bash@5.1.8-6.el9",)

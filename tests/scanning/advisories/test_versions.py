@@ -200,3 +200,83 @@ def test_any_text_is_ordered_one_way_or_refused(ecosystem: str, one: str, other:
     except InvalidVersionError:
         return
     assert order == -compare(ecosystem, other, one)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1.0-1 < 1.0-2",
+        "1.0-1.el9 < 1.0-1.el9_1",
+        "5.1.8-6.el9 < 5.1.8-6.el9_1",
+        "2:1.0-1 > 9.9-1",
+        "0:1.0-1 = 1.0-1",
+        "1.0~rc1-1 < 1.0-1",
+        "1.0^git1-1 > 1.0-1",
+        "1.0^git1-1 < 1.0.1-1",
+        "1.05-1 = 1.5-1",
+        "1.0a-1 > 1.0-1",
+        "1.0 = 1.0-7",
+        "3.0.7-24.el9 < 3.0.7-25.el9_3",
+    ],
+)
+@pytest.mark.parametrize("ecosystem", ["AlmaLinux", "Rocky Linux", "Red Hat"])
+def test_rpm_order(ecosystem: str, line: str) -> None:
+    _check(ecosystem, line)
+
+
+@pytest.mark.skipif(not shutil.which("rpm"), reason="rpm, the authority on its order, is not installed")
+@settings(max_examples=60)
+@given(*[st.from_regex(r"[0-9a-z]{1,3}([.~^_+]?[0-9a-z]{1,3}){0,3}", fullmatch=True)] * 2)
+def test_rpm_order_is_rpms(one: str, other: str) -> None:
+    macro = f'%{{lua:print(rpm.vercmp("{one}", "{other}"))}}'
+    done = subprocess.run(["rpm", "--eval", macro], capture_output=True, text=True, check=True)
+    assert compare("Red Hat", f"{one}-1", f"{other}-1") == int(done.stdout)
+
+
+@pytest.mark.parametrize("version", ["", "(none):1-1", "1 0-1", "1-1-1", ":1-1", "1-"])
+def test_what_is_no_rpm_version_is_refused(version: str) -> None:
+    with pytest.raises(InvalidVersionError):
+        compare("AlmaLinux", version, "1.0-1")
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "line"),
+    [
+        ("RubyGems", "1.0.a < 1.0"),
+        ("RubyGems", "1.0 = 1.0.0"),
+        ("RubyGems", "5.0.0.1 > 5.0.0"),
+        ("RubyGems", "1.0.rc1 < 1.0.rc2"),
+        ("NuGet", "1.0 = 1.0.0.0"),
+        ("NuGet", "1.0.0.1 > 1.0.0"),
+        ("NuGet", "1.0.0-BETA = 1.0.0-beta"),
+        ("NuGet", "1.0.0-beta.2 < 1.0.0-beta.11"),
+        ("NuGet", "01.0.0 = 1.0.0+build"),
+        ("Packagist", "v1.2 = 1.2.0.0"),
+        ("Packagist", "1.0.0-alpha1 < 1.0.0-beta1"),
+        ("Packagist", "1.0.0-beta2 < 1.0.0-beta10"),
+        ("Packagist", "1.0.0-RC1 < 1.0.0"),
+        ("Packagist", "1.0.0-dev < 1.0.0-alpha"),
+        ("Packagist", "1.0.0 < 1.0.0-p1"),
+        ("Packagist", "1.0b1 = 1.0.0-beta1"),
+        ("CRAN", "7.3-58.2 < 7.3-60"),
+        ("CRAN", "1.0.10 > 1.0.9"),
+        ("CRAN", "1.0-1 = 1.0.1"),
+    ],
+)
+def test_the_order_of_languages(ecosystem: str, line: str) -> None:
+    _check(ecosystem, line)
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "version"),
+    [
+        ("RubyGems", "a b"),
+        ("NuGet", "1.2.3.4.5"),
+        ("Packagist", "dev-main"),
+        ("Packagist", "1.x-dev"),
+        ("CRAN", "1.0a"),
+    ],
+)
+def test_what_has_no_place_in_the_order_is_refused(ecosystem: str, version: str) -> None:
+    with pytest.raises(InvalidVersionError):
+        compare(ecosystem, version, "1.0")

@@ -37,12 +37,6 @@ def test_a_database_that_is_too_large_is_a_problem_and_not_held() -> None:
     assert told("var/lib/dpkg/status", content, file_bytes=len(content)) != found
 
 
-def test_a_database_of_an_unread_format_is_a_problem() -> None:
-    found = told("var/lib/rpm/rpmdb.sqlite", b"SQLite format 3\0")
-    assert found is not None
-    assert "RPM" in found.problem
-
-
 def test_system_files() -> None:
     release = told("etc/os-release", OS_RELEASE_12)
     accounts = told("etc/passwd", PASSWD)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scanning.errors import InvalidContentError
 from scanning.packages import ownership
-from scanning.packages.catalogers import CATALOGERS, Cataloger, cataloger_of, unread_format
+from scanning.packages.catalogers import CATALOGERS, Cataloger, cataloger_of
 from scanning.packages.purl import purl
 
 PATHS = (
@@ -16,6 +16,15 @@ PATHS = (
     "lib/apk/db/installed",
     "usr/lib/python3/a.dist-info/METADATA",
     "app/node_modules/a/package.json",
+    "var/lib/rpm/rpmdb.sqlite",
+    "var/lib/rpm/Packages",
+    "usr/lib/sysimage/rpm/Packages.db",
+    "var/lib/pacman/local/bash-5.2-1/desc",
+    "usr/lib/ruby/gems/3.1.0/specifications/rake-13.0.6.gemspec",
+    "srv/vendor/composer/installed.json",
+    "app/api.deps.json",
+    "opt/conda/conda-meta/numpy-1.26.4-py311.json",
+    "usr/lib/R/library/MASS/DESCRIPTION",
 )
 _WORDS: Iterable[bytes] = (
     b"Package: a\n", b"Version: 1\n", b"Status: install ok installed\n", b"Source: b (2)\n", b"\n", b" ", b":",
@@ -55,18 +64,3 @@ def test_every_cataloger_reads_one_of_these_paths(cataloger: Cataloger) -> None:
         path for path in PATHS if cataloger_of(path) is cataloger
     ]
     assert any(cataloger.matches(path) for path in PATHS)
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("var/lib/rpm/rpmdb.sqlite", "RPM"),
-        ("usr/lib/sysimage/rpm/Packages.db", "RPM"),
-        ("var/lib/rpm/Packages", "RPM"),
-        ("var/lib/pacman/local/bash-5.2-1/desc", "pacman"),
-        ("var/lib/rpm/.rpm.lock", ""),
-        ("srv/rpm/Packages", ""),
-    ],
-)
-def test_databases_that_are_recognised_and_not_read(path: str, expected: str) -> None:
-    assert unread_format(path) == expected

@@ -1,0 +1,31 @@
+"""JSON documents in which installers note what they installed."""
+
+import json
+from typing import Any
+
+from scanning.errors import InvalidContentError
+from scanning.packages.fields import text_of
+
+
+def json_object(path: str, content: bytes) -> dict[str, Any]:
+    """The JSON object in the file `path`. Raises `InvalidContentError` if it is none."""
+    document = json_value(path, content)
+    if not isinstance(document, dict):
+        raise InvalidContentError(f"{path} is no JSON object; reinstall the package")
+    return document
+
+
+def json_value(path: str, content: bytes) -> Any:
+    """The JSON value in the file `path`. Raises `InvalidContentError` if it is none."""
+    try:
+        return json.loads(text_of(content))
+    except (ValueError, RecursionError) as error:
+        raise InvalidContentError(f"{path} is no JSON ({error}); reinstall the package") from error
+
+
+def text_field(path: str, document: dict[str, Any], name: str) -> str:
+    """A field that must be a text with something in it. Raises `InvalidContentError`."""
+    value = document.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidContentError(f"{path} does not say the {name} of a package; reinstall the package")
+    return value.strip()

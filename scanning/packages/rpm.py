@@ -1,0 +1,82 @@
+"""RPM packages: rpm's own database, in each of the places and formats it has had (rpm, "RPM Database").
+
+Red Hat and its kin keep it in `var/lib/rpm`, newer ones in `usr/lib/sysimage/rpm`, ostree systems in `usr/share/rpm`.
+Keys that were imported for checking signatures are kept there as packages called gpg-pubkey; they are none.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from scanning.errors import InvalidContentError
+from scanning.facts import Package
+from scanning.packages.fields import checked_name, checked_version
+from scanning.packages.rpmdb import berkeley, ndb, sqlite
+from scanning.packages.rpmdb.header import Tag, read_header
+
+FOLDERS = ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
+_FILES: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
+    "Packages": berkeley.headers,
+    "Packages.db": ndb.headers,
+    "rpmdb.sqlite": sqlite.headers,
+}
+_LOG = "rpmdb.sqlite-wal"
+DATABASES = tuple(f"{folder}/{name}" for folder in FOLDERS for name in _FILES)
+
+_KEYS = "gpg-pubkey"
+_SOURCE = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<release>[^-]+)\.(?:no)?src\.rpm")
+
+
+def matches(path: str) -> bool:
+    """Whether `path` is a package database of this format, or a log that holds a part of one."""
+    folder, _, name = path.rpartition("/")
+    return folder in FOLDERS and (name in _FILES or name == _LOG)
+
+
+def read(path: str, content: bytes) -> tuple[Package, ...]:
+    """The packages that are installed. Raises `InvalidContentError` if the database cannot be understood."""
+    name = path.rpartition("/")[2]
+    if not content:
+        return ()
+    if name == _LOG:
+        raise InvalidContentError(
+            f"{path} holds changes that are not in the database yet; run rpm --rebuilddb when the image is built"
+        )
+    try:
+        return tuple(_packages(path, _FILES[name](content)))
+    except InvalidContentError as error:
+        raise InvalidContentError(
+            f"{path} is no rpm database that can be read: {error}; run rpm --rebuilddb when the image is built"
+        ) from error
+
+
+def _packages(path: str, headers: Iterator[bytes]) -> Iterator[Package]:
+    for blob in headers:
+        tags = read_header(blob)
+        if tags.get(Tag.NAME) != _KEYS:
+            yield _package(path, tags)
+
+
+def _package(path: str, tags: Mapping[Tag, str]) -> Package:
+    for tag in (Tag.NAME, Tag.VERSION, Tag.RELEASE):
+        if not tags.get(tag):
+            raise InvalidContentError(f"package {tags.get(Tag.NAME, '')[:80]!r} has no {tag.name}")
+    name = checked_name(tags[Tag.NAME], path)
+    epoch = tags.get(Tag.EPOCH, "0")
+    version = _version(epoch, tags[Tag.VERSION], tags[Tag.RELEASE])
+    source = _SOURCE.fullmatch(tags.get(Tag.SOURCERPM, ""))
+    licence = tags.get(Tag.LICENSE, "")
+    return Package(
+        type="rpm",
+        name=name,
+        version=checked_version(version, name, path),
+        source_name=checked_name(source["name"], path) if source else name,
+        # A source package's file name carries no epoch; the packages built from it share theirs.
+        source_version=_version(epoch, source["version"], source["release"]) if source else version,
+        path=path,
+        architecture=tags.get(Tag.ARCH, ""),
+        licences=(licence,) if licence else (),
+    )
+
+
+def _version(epoch: str, version: str, release: str) -> str:
+    return f"{epoch}:{version}-{release}" if epoch != "0" else f"{version}-{release}"
