@@ -116,6 +116,17 @@ class Upstream(_Section):
     username: str = Field("", description="remote: the account the gate uses; empty for none.")
     password: SecretStr = Field(SecretStr(""), description="remote: its password; better in password_file.")
     password_file: FilePath = Field("", description="remote: a file that holds the password.")
+    token: SecretStr = Field(
+        SecretStr(""), description="remote: a token the gate sends as it is (Bearer), instead; better in token_file."
+    )
+    token_file: FilePath = Field("", description="remote: a file that holds the token.")
+    docker_config_file: FilePath = Field(
+        "",
+        description="remote: a config.json of docker that has the login under auths, instead; it may change.",
+    )
+    ecr: bool = Field(False, description="remote: Amazon ECR; the gate's AWS credentials get the login, instead.")
+    ecr_region: str = Field("", description="remote: its region, where url does not say it.")
+    ecr_endpoint: BaseUrl = Field("", description="remote: where to ask AWS; empty for the region's public address.")
     ca_file: FilePath = Field("", description="remote: PEM certificates to trust; empty for the system's.")
     redirect_hosts: Names = Field(
         (), description="remote: hosts, or host:port, it may redirect blobs to though their addresses are private."
@@ -159,6 +170,14 @@ class Upstream(_Section):
             mistakes.append((("username",), "username and password go together; one of them is missing"))
         if self.kind == "embedded" and self.namespace:
             mistakes.append((("namespace",), "is for remote upstreams; the embedded one holds nothing but its own"))
+        ways = {
+            "username": bool(self.username),
+            "token": bool(self.token.get_secret_value()),
+            "docker_config_file": bool(self.docker_config_file),
+            "ecr": self.ecr,
+        }
+        given = [key for key, is_given in ways.items() if is_given]
+        mistakes += [((key,), f"{given[0]} is given too; the gate has one login there: keep one") for key in given[1:]]
         if mistakes:
             raise MisplacedValueError(mistakes)
         return self

@@ -23,7 +23,7 @@ CLIENT_VARIABLES = frozenset({"IMAGEGATE_GATE", "IMAGEGATE_TOKEN"})
 
 MAX_SECRET_BYTES = 64 << 10
 _USUAL_FILES = (Path("imagegate.yaml"), Path("/etc/imagegate/imagegate.yaml"))
-_SECRETS_OF_UPSTREAM = ("password",)
+_SECRETS_OF_UPSTREAM = ("password", "token")
 _NO_SETTINGS = {FILE_VARIABLE, *CLIENT_VARIABLES}
 # A Service called imagegate makes Kubernetes set these in every pod of its namespace.
 _NOT_OURS = re.compile(r"IMAGEGATE_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP)\w*)?)")

@@ -1,8 +1,5 @@
 """Finds the image that a person names at the terminal: a layout folder, an archive, or a reference to a registry."""
 
-import base64
-import binascii
-import json
 import os
 import re
 from collections.abc import AsyncIterator
@@ -15,8 +12,9 @@ from config.settings import Settings
 from proxy.cli.local_state import open_state, open_upstream
 from proxy.upstream.build import token_origins
 from proxy.upstream.connection import RemoteOptions
-from proxy.upstream.credentials import Login
+from proxy.upstream.docker_config import DockerConfigError, read_login
 from proxy.upstream.layout import OciLayout, open_layout
+from proxy.upstream.login import Login
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import ContentSource
 from proxy.upstream.remote import RemoteUpstream
@@ -96,18 +94,16 @@ def _options(settings: Settings, host: str) -> RemoteOptions:
         origin = Origin.parse(f"{scheme}://{host}")
     except ValueError as error:
         raise ImageNotFoundError(f"{host} is not a registry's address: {error}") from error
-    return RemoteOptions(origin=origin, login=_login(host), token_origins=token_origins(settings.upstream))
+    return RemoteOptions(origin=origin, login=_login(origin), token_origins=token_origins(settings.upstream))
 
 
-def _login(host: str) -> Login:
+def _login(registry: Origin) -> Login:
     """What `docker login` or `podman login` has kept for this registry."""
     folder = os.environ.get("DOCKER_CONFIG") or str(Path.home() / ".docker")
     files = (os.environ.get("REGISTRY_AUTH_FILE", ""), f"{folder}/config.json")
     for file in filter(None, files):
         try:
-            kept = json.loads(Path(file).read_text())["auths"][host]["auth"]
-            username, _, password = base64.b64decode(kept, validate=True).decode().partition(":")
-        except (OSError, ValueError, KeyError, TypeError, binascii.Error):
+            return read_login(Path(file).read_text(encoding="utf-8"), registry)
+        except (OSError, ValueError, DockerConfigError):
             continue
-        return Login(username, password)
     return Login()

@@ -8,8 +8,10 @@ from config.errors import ConfigurationError, Problem
 from config.settings import PrefixedUpstream, Settings
 from config.settings import Upstream as UpstreamSettings
 from proxy.upstream.connection import RemoteOptions
-from proxy.upstream.credentials import Login
+from proxy.upstream.docker_config import DockerConfigError, DockerConfigLogin
+from proxy.upstream.ecr import Ecr, EcrLogin, region_of
 from proxy.upstream.embedded import EmbeddedUpstream
+from proxy.upstream.login import Login, LoginSource, is_token
 from proxy.upstream.origin import Origin
 from proxy.upstream.remote import RemoteUpstream
 from proxy.upstream.retries import RetryPolicy
@@ -74,9 +76,10 @@ def _places(settings: Settings) -> Iterator[tuple[str, UpstreamSettings]]:
 
 
 def _options(settings: UpstreamSettings) -> RemoteOptions:
+    origin = _origin("url", settings.url)
     return RemoteOptions(
-        origin=_origin("url", settings.url),
-        login=_login(settings),
+        origin=origin,
+        login=_login(settings, origin),
         tls=_tls(settings),
         connect_timeout=settings.connect_timeout_seconds,
         read_timeout=settings.read_timeout_seconds,
@@ -101,10 +104,24 @@ def _origin(key: str, text: str) -> Origin:
         raise _MistakeError(key, str(error)) from error
 
 
-def _login(settings: UpstreamSettings) -> Login:
+def _login(settings: UpstreamSettings, origin: Origin) -> LoginSource:
+    """Where the login comes from; the settings see to it that it is one place."""
+    if settings.ecr:
+        region = settings.ecr_region or region_of(origin.host)
+        if region is None:
+            raise _MistakeError("ecr_region", f"name the region of {origin.host}, whose name does not say it")
+        return EcrLogin(Ecr(region, settings.ecr_endpoint).fetch)
+    if settings.docker_config_file:
+        try:
+            return DockerConfigLogin(Path(settings.docker_config_file), origin)
+        except DockerConfigError as error:
+            raise _MistakeError("docker_config_file", f"{settings.docker_config_file}: {error}") from error
+    token = settings.token.get_secret_value()
+    if token and not is_token(token):
+        raise _MistakeError("token", "it holds characters that cannot be sent in a header (RFC 6750)")
     if ":" in settings.username:
         raise _MistakeError("username", "a user name cannot hold a colon (RFC 7617)")
-    return Login(settings.username, settings.password.get_secret_value())
+    return Login(settings.username, settings.password.get_secret_value(), token)
 
 
 def _tls(settings: UpstreamSettings) -> ssl.SSLContext | None:

@@ -26,7 +26,8 @@ from yarl import URL
 
 from proxy.upstream.answers import failure, read_json, refuse_encoded, retry_after, translated
 from proxy.upstream.breaker import CircuitBreaker
-from proxy.upstream.credentials import Authorizer, Login
+from proxy.upstream.credentials import Authorizer
+from proxy.upstream.login import Login, LoginSource
 from proxy.upstream.origin import Origin, PublicResolver, redirection
 from proxy.upstream.port import UpstreamRefusedError, UpstreamSuspendedError, UpstreamUnavailableError
 from proxy.upstream.retries import PASSING, RetryPolicy
@@ -47,7 +48,7 @@ class RemoteOptions:
     """
 
     origin: Origin
-    login: Login = field(default_factory=Login)
+    login: LoginSource = field(default_factory=Login)
     tls: ssl.SSLContext | None = None
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
@@ -221,7 +222,7 @@ class Connection:
             return response
         challenges = response.headers.getall("WWW-Authenticate", [])
         try:
-            again = self._authorizer.learn(challenges, request.scope, authorization)
+            again = await self._authorizer.learn(challenges, request.scope, authorization)
         except BaseException:
             response.release()
             raise

@@ -1,21 +1,25 @@
 """How the gate shows who it is to the upstream: not at all, by Basic, or by Bearer tokens, as it is asked to.
 
 The scheme is learnt from the first 401 (distribution specification, "Token Authentication"). Tokens are kept per
-scope until shortly before they expire. The user name and password go to the upstream's own origin or to a token
-service on a configured origin, never anywhere else (threat 85).
+scope until shortly before they expire, and each is asked for once, by whoever needs it first. The user name and
+password go to the upstream's own origin or to a token service on a configured origin, never anywhere else (threat 85).
+A login that is a token itself goes to the upstream's own origin only, unasked.
 """
 
+import asyncio
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakValueDictionary
 
-import aiohttp
 from yarl import URL
 
+from proxy.upstream.login import Login, LoginSource, is_token
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import BrokenContentError, UpstreamRefusedError
 
@@ -26,7 +30,6 @@ _PART = re.compile(
 """,
     re.VERBOSE,
 )
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
 _MAX_TOKENS = 1000
 _MAX_CHALLENGE = 8192
 _DEFAULT_LIFETIME = 60
@@ -38,21 +41,10 @@ FetchToken = Callable[[URL, dict[str, str]], Awaitable[dict[str, Any]]]
 """Gets the token service's answer, a JSON object, from an address with these headers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
-    """The gate's own account at the upstream; empty for none."""
+class _Basic(Enum):
+    """The scheme that needs nothing but the login."""
 
-    username: str = ""
-    password: str = ""
-
-    def basic(self) -> str | None:
-        """The Basic Authorization header, None without an account."""
-        if not self.username:
-            return None
-        return aiohttp.encode_basic_auth(self.username, self.password, encoding="utf-8")
-
-    def __repr__(self) -> str:
-        return f"Login({self.username!r}, ***)"
+    ASKED_FOR = "basic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +65,7 @@ class Authorizer:
     def __init__(
         self,
         origin: Origin,
-        login: Login,
+        login: LoginSource,
         token_origins: frozenset[Origin],
         fetch: FetchToken,
         clock: Callable[[], float] = time.monotonic,
@@ -83,27 +75,40 @@ class Authorizer:
         self._token_origins = token_origins | {origin}
         self._fetch = fetch
         self._clock = clock
-        self._scheme: _TokenService | str | None = None
+        self._scheme: _TokenService | _Basic | None = None
         self._tokens: OrderedDict[str, _Token] = OrderedDict()
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def header(self, scope: str) -> str | None:
         """The Authorization header for `scope`, None where none is asked for, as far as is known."""
-        if self._scheme is None or isinstance(self._scheme, str):
-            return self._scheme
-        token = self._tokens.get(scope)
-        if token is None or token.usable_until <= self._clock():
-            token = await self._ask(self._scheme, scope)
-            self._tokens[scope] = token
-            if len(self._tokens) > _MAX_TOKENS:
-                self._tokens.popitem(last=False)
+        login = await self._login.login()
+        if login.bearer is not None or self._scheme is None:
+            return login.bearer
+        if isinstance(self._scheme, _Basic):
+            return login.basic
+        token = self._usable(scope)
+        if token is None:
+            async with self._asking.setdefault(scope, asyncio.Lock()):
+                token = self._usable(scope)
+                if token is None:
+                    token = self._tokens[scope] = await self._token(self._scheme, scope, login)
+                    if len(self._tokens) > _MAX_TOKENS:
+                        self._tokens.popitem(last=False)
         return token.header
 
-    def learn(self, challenges: Iterable[str], scope: str, refused: str | None) -> bool:
+    def _usable(self, scope: str) -> _Token | None:
+        token = self._tokens.get(scope)
+        return token if token is not None and token.usable_until > self._clock() else None
+
+    async def learn(self, challenges: Iterable[str], scope: str, refused: str | None) -> bool:
         """Take in the challenges of a 401 to a request that carried `refused`; True if asking again may help.
 
         Raises `UpstreamRefusedError` if it wants tokens from a service that is not trusted.
         """
         offered = parse_challenges(challenges)
+        login = await self._login.login()
+        if login.bearer is not None:
+            return login.bearer != refused or await self._login.login(login) != login
         if "bearer" in offered:
             asked = offered["bearer"]
             self._scheme = _TokenService(self._trusted(asked.get("realm", "")), asked.get("service", ""))
@@ -112,9 +117,21 @@ class Authorizer:
                 del self._tokens[scope]
             return True
         if "basic" in offered:
-            self._scheme = self._login.basic()
-            return self._scheme is not None and self._scheme != refused
+            self._scheme = _Basic.ASKED_FOR
+            if login.basic == refused:
+                login = await self._login.login(login)
+            return login.basic is not None and login.basic != refused
         return False
+
+    async def _token(self, service: _TokenService, scope: str, login: Login) -> _Token:
+        """A new token; where the service refuses the login, with a newer login if there is one."""
+        try:
+            return await self._ask(service, scope, login)
+        except UpstreamRefusedError as error:
+            newer = await self._login.login(login) if error.status == 401 else login
+            if newer == login:
+                raise
+            return await self._ask(service, scope, newer)
 
     def _trusted(self, realm: str) -> str:
         try:
@@ -128,18 +145,18 @@ class Authorizer:
             )
         return realm
 
-    async def _ask(self, service: _TokenService, scope: str) -> _Token:
+    async def _ask(self, service: _TokenService, scope: str, login: Login) -> _Token:
         parameters = [("service", service.service), *(("scope", part) for part in scope.split())]
         realm = urlsplit(service.realm)
         query = "&".join(filter(None, (realm.query, urlencode(parameters))))
-        basic = self._login.basic()
+        basic = login.basic
         asked_at = self._clock()
         answer = await self._fetch(
             Origin.of(service.realm).url(f"{realm.path or '/'}?{query}"),
             {"Authorization": basic} if basic else {},
         )
         token = answer.get("token") or answer.get("access_token")
-        if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
+        if not is_token(token):
             raise BrokenContentError(f"the token service of the upstream {self._origin} gave no token")
         lifetime = answer.get("expires_in", _DEFAULT_LIFETIME)
         if not isinstance(lifetime, int) or isinstance(lifetime, bool) or not 0 <= lifetime < 2**31:

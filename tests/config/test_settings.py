@@ -115,6 +115,18 @@ def test_each_further_upstream_is_as_complete_as_the_first() -> None:
     ]
 
 
+def test_an_upstream_has_one_login() -> None:
+    remote = "upstream:\n  kind: remote\n  url: https://r.example\n"
+    said = "is given too; the gate has one login there: keep one"
+    assert problems(f"{remote}  token: x\n  ecr: true\n  docker_config_file: /x\n") == [
+        f"f.yaml:5:3: upstream.ecr: token {said}",
+        f"f.yaml:6:3: upstream.docker_config_file: token {said}",
+    ]
+    assert problems(f"{remote}  username: x\n  password: x\n  token: x\n") == [
+        f"f.yaml:6:3: upstream.token: username {said}"
+    ]
+
+
 def test_one_registry_can_be_embedded() -> None:
     said = "one upstream can be embedded, and another one is (upstream is unless it says so)"
     assert problems("upstreams:\n  - {prefix: own, kind: embedded}\n") == [f"f.yaml:2:19: upstreams[0].kind: {said}"]

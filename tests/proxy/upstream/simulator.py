@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from proxy.upstream.connection import RemoteOptions
-from proxy.upstream.credentials import Login
+from proxy.upstream.login import Login, LoginSource
 from proxy.upstream.origin import Origin
 from proxy.upstream.remote import RemoteUpstream
 
@@ -85,7 +85,7 @@ async def simulated() -> AsyncIterator[Simulator]:
 async def gate_before(
     url: str,
     *,
-    login: Login = Login(),  # noqa: B008 - frozen
+    login: LoginSource = Login(),  # noqa: B008 - frozen
     redirect_hosts: tuple[str, ...] = (),
     client_redirect_hosts: tuple[str, ...] = (),
     token_origins: tuple[str, ...] = (),

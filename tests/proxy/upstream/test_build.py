@@ -11,7 +11,9 @@ from config.settings import PrefixedUpstream, Settings
 from config.settings import Upstream as UpstreamSettings
 from proxy.upstream.build import build_upstream, remote_options
 from proxy.upstream.connection import RemoteOptions
-from proxy.upstream.credentials import Login
+from proxy.upstream.docker_config import DockerConfigLogin
+from proxy.upstream.ecr import EcrLogin
+from proxy.upstream.login import Login
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import UpstreamReadOnlyError, UpstreamUnavailableError
 from scanning.oci.names import Repository, Tag
@@ -83,6 +85,12 @@ def test_certificates_are_checked_unless_that_is_switched_off() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
+        ({"token": SecretStr("two words")}, "upstream.token"),
+        ({"ecr": True}, "upstream.ecr_region"),
+        (
+            {"docker_config_file": "/nowhere/config.json"},
+            "upstream.docker_config_file: /nowhere/config.json: it",
+        ),
         ({"url": "https://registry.example/prefix"}, "upstream.url"),
         ({"token_origins": ("auth.example",)}, "upstream.token_origins"),
         ({"username": "a:b", "password": SecretStr("x")}, "upstream.username"),
@@ -92,6 +100,17 @@ def test_certificates_are_checked_unless_that_is_switched_off() -> None:
 def test_a_mistake_names_its_key(change: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         options(REMOTE.model_copy(update=change))
+
+
+def test_the_login_comes_from_where_the_settings_say(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"auths": {"registry.example": {"username": "gate", "password": "secret"}}}')
+    token = REMOTE.model_copy(update={"token": SecretStr("secret")})
+    kept = REMOTE.model_copy(update={"docker_config_file": str(file)})
+    amazon = REMOTE.model_copy(update={"ecr": True, "url": "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com"})
+    assert options(token).login == Login(token="secret")
+    assert isinstance(options(kept).login, DockerConfigLogin)
+    assert isinstance(options(amazon).login, EcrLogin)
 
 
 def test_every_upstream_with_a_mistake_is_named() -> None:

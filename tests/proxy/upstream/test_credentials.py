@@ -1,5 +1,6 @@
 """How the gate shows who it is to an upstream, and to nobody else."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from proxy.upstream.credentials import Authorizer, Login, parse_challenges
+from proxy.upstream.credentials import Authorizer, parse_challenges
+from proxy.upstream.login import Login
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import BrokenContentError, UpstreamError, UpstreamRefusedError
 from scanning.oci.digest import Digest
@@ -183,6 +185,85 @@ async def test_a_realm_that_is_no_address_is_refused(simulator: Simulator, realm
             await upstream.blob_size(REPOSITORY, DIGEST)
 
 
+# --- a token that goes as it is
+
+STATIC = Login(token="a.static-token")
+
+
+async def test_a_static_token_is_shown_at_once_and_nothing_is_asked_for_it(simulator: Simulator) -> None:
+    ask_for(simulator, f'Bearer realm="{simulator.url}/token",service="r"', {"Bearer a.static-token"})
+    async with gate_before(simulator.url, login=STATIC) as upstream:
+        assert await upstream.blob_size(REPOSITORY, DIGEST) == 10
+    assert authorizations(simulator, BLOB_PATH) == ["Bearer a.static-token"]
+    assert authorizations(simulator, "/token") == []
+
+
+async def test_t85_a_static_token_that_is_refused_is_shown_to_nobody_else(simulator: Simulator) -> None:
+    async with simulated() as service:
+        ask_for(simulator, f'Bearer realm="{service.url}/token",service="r"', set())
+        async with gate_before(simulator.url, login=STATIC, token_origins=(service.url,)) as upstream:
+            with pytest.raises(UpstreamRefusedError) as refusal:
+                await upstream.blob_size(REPOSITORY, DIGEST)
+        assert service.seen == []
+    assert refusal.value.status == 401
+    assert authorizations(simulator, BLOB_PATH) == ["Bearer a.static-token"]
+
+
+async def test_t84_a_static_token_is_not_shown_where_a_redirect_leads(simulator: Simulator) -> None:
+    async with simulated() as storage:
+        storage.on("HEAD", "/blob", body=b"0123456789")
+        simulator.on("HEAD", BLOB_PATH, 307, headers={"Location": f"{storage.url}/blob"})
+        async with gate_before(simulator.url, login=STATIC) as upstream:
+            assert await upstream.blob_size(REPOSITORY, DIGEST) == 10
+        assert authorizations(storage, "/blob") == [None]
+
+
+# --- a login that changes
+
+
+class Rotating:
+    """Gives the next login when the one before is refused."""
+
+    def __init__(self, *logins: Login) -> None:
+        self._logins = list(logins)
+
+    async def login(self, refused: Login | None = None) -> Login:
+        if refused == self._logins[0] and len(self._logins) > 1:
+            del self._logins[0]
+        return self._logins[0]
+
+
+OLD, NEW = Login("gate", "old"), Login("gate", "new")
+
+
+async def test_a_password_that_was_changed_is_looked_up_again(simulator: Simulator) -> None:
+    ask_for(simulator, "Basic realm=x", {str(NEW.basic)})
+    async with gate_before(simulator.url, login=Rotating(OLD, NEW)) as upstream:
+        with pytest.raises(UpstreamRefusedError):
+            await upstream.blob_size(REPOSITORY, DIGEST)
+        assert await upstream.blob_size(REPOSITORY, DIGEST) == 10
+    assert authorizations(simulator, BLOB_PATH) == [None, OLD.basic, OLD.basic, NEW.basic]
+
+
+async def test_a_token_service_gets_the_changed_password_at_once(simulator: Simulator) -> None:
+    ask_for(simulator, f'Bearer realm="{simulator.url}/token",service="r"', {"Bearer one"})
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        accepted = request.headers.get("Authorization") == NEW.basic
+        return web.json_response({"token": "one"}) if accepted else web.Response(status=401)
+
+    simulator.answers["GET", "/token"] = answer
+    async with gate_before(simulator.url, login=Rotating(OLD, NEW)) as upstream:
+        assert await upstream.blob_size(REPOSITORY, DIGEST) == 10
+    assert authorizations(simulator, "/token") == [OLD.basic, NEW.basic]
+
+
+async def test_a_static_token_that_was_changed_is_looked_up_again(simulator: Simulator) -> None:
+    ask_for(simulator, "Bearer", {"Bearer new"})
+    async with gate_before(simulator.url, login=Rotating(Login(token="old"), Login(token="new"))) as upstream:
+        assert await upstream.blob_size(REPOSITORY, DIGEST) == 10
+
+
 # --- the authorizer alone, on a clock of ours
 
 
@@ -216,7 +297,7 @@ async def test_a_token_is_kept_until_shortly_before_it_expires(answer: dict[str,
     now = 1000.0
     service = TokenService(answer)
     authorizer = Authorizer(HOME, LOGIN, frozenset(), service, lambda: now)
-    assert authorizer.learn([CHALLENGE], PULL, None)
+    assert await authorizer.learn([CHALLENGE], PULL, None)
     assert await authorizer.header(PULL) == "Bearer t1"
     now = 1000.0 + kept - 0.5
     assert await authorizer.header(PULL) == "Bearer t1"
@@ -227,15 +308,54 @@ async def test_a_token_is_kept_until_shortly_before_it_expires(answer: dict[str,
 @pytest.mark.parametrize("token", [None, "", 7, "two words", "a\r\nX-Evil: 1", "x" * 16385])
 async def test_a_token_that_cannot_be_a_header_is_refused(token: object) -> None:
     authorizer = Authorizer(HOME, LOGIN, frozenset(), TokenService({"token": token}))
-    authorizer.learn([CHALLENGE], PULL, None)
+    await authorizer.learn([CHALLENGE], PULL, None)
     with pytest.raises(BrokenContentError):
         await authorizer.header(PULL)
+
+
+async def test_a_token_is_asked_for_once_by_all_who_need_it() -> None:
+    asked = 0
+    go = asyncio.Event()
+
+    async def fetch(_url: URL, _headers: dict[str, str]) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        await go.wait()
+        return {"token": f"t{asked}"}
+
+    authorizer = Authorizer(HOME, LOGIN, frozenset(), fetch)
+    await authorizer.learn([CHALLENGE], PULL, None)
+    waiting = [asyncio.create_task(authorizer.header(PULL)) for _ in range(8)]
+    await asyncio.sleep(0)
+    go.set()
+    assert await asyncio.gather(*waiting) == ["Bearer t1"] * 8
+    assert asked == 1
+
+
+async def test_who_waits_for_a_token_is_not_stopped_by_who_gave_up() -> None:
+    started = asyncio.Event()
+
+    class Service(TokenService):
+        async def __call__(self, url: URL, headers: dict[str, str]) -> dict[str, Any]:
+            answer = await super().__call__(url, headers)
+            if self.asked == 1:
+                started.set()
+                await asyncio.Event().wait()
+            return answer
+
+    authorizer = Authorizer(HOME, LOGIN, frozenset(), Service({}))
+    await authorizer.learn([CHALLENGE], PULL, None)
+    first = asyncio.create_task(authorizer.header(PULL))
+    await started.wait()
+    second = asyncio.create_task(authorizer.header(PULL))
+    first.cancel()
+    assert await second == "Bearer t2"
 
 
 async def test_tokens_are_remembered_within_bounds() -> None:
     service = TokenService({})
     authorizer = Authorizer(HOME, LOGIN, frozenset(), service)
-    authorizer.learn([CHALLENGE], PULL, None)
+    await authorizer.learn([CHALLENGE], PULL, None)
     for number in range(1001):
         await authorizer.header(f"repository:r{number}:pull")
     await authorizer.header("repository:r1000:pull")
