@@ -5,6 +5,7 @@ is refused. A check that a rule does not name is not made; that a layer or manif
 a refusal.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
@@ -17,7 +18,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from config.durations import Duration
 from config.errors import Location, MisplacedValueError
 from config.patterns import PurlPattern, RepositoryPattern, TagPattern, ambiguous_pairs, most_specific
-from config.vocabulary import Effect, Mode, Severity, ToolKind
+from config.vocabulary import ArtifactKind, Effect, Mode, Severity, ToolKind
 
 
 class _Document(BaseModel):
@@ -44,6 +45,21 @@ def _public_key(pem: str) -> str:
 
 
 PublicKeyPem = Annotated[str, AfterValidator(_public_key)]
+
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}", re.IGNORECASE)
+
+
+def _artifact(name: str) -> str:
+    if name in set(ArtifactKind) or _MEDIA_TYPE.fullmatch(name):
+        return name
+    raise ValueError(
+        f"{name[:100]!r} is no kind of artifact; write {', '.join(ArtifactKind)}, or a media type such as"
+        " application/vnd.example.thing"
+    )
+
+
+ArtifactName = Annotated[str, AfterValidator(_artifact)]
 
 
 class Signer(_Document):
@@ -114,6 +130,7 @@ class RequireSignatures(_Document):
     children: Literal["inherit", "each"] = Field(
         "inherit", description="Whether a signature on an index covers the images it lists."
     )
+    artifacts: bool = Field(False, description="Whether artifacts that are not images need them as well.")
     effect: Effect = Field(Effect.QUARANTINE, description="What missing signatures do.")
 
 
@@ -164,7 +181,11 @@ class RepositoryRule(_Document):
         min_length=1,
     )
     mode: Mode = Field(Mode.ENFORCE, description="enforce, or audit: record what would have been refused.")
-    artifacts: bool = Field(True, description="Whether artifacts that are not images (charts, SBOMs) are allowed.")
+    artifacts: bool | tuple[ArtifactName, ...] = Field(
+        True,
+        description="Whether artifacts that are not images are allowed, or which: helm-chart, wasm, sbom, other, or"
+        " their media types.",
+    )
     foreign_layers: bool = Field(False, description="Whether layers that live at other addresses are allowed.")
     tags: TagRules = Field(default_factory=TagRules)
     deny: Deny = Field(default_factory=Deny)

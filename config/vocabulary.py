@@ -17,6 +17,15 @@ class ToolKind(StrEnum):
     COMPILER = "compiler"
 
 
+class ArtifactKind(StrEnum):
+    """The kinds of artifact a policy can name, told by what they hold and not only by what they are called."""
+
+    HELM_CHART = "helm-chart"
+    WASM = "wasm"
+    SBOM = "sbom"
+    OTHER = "other"
+
+
 class Severity(StrEnum):
     """How bad an advisory says it is. `UNRATED` where it says nothing: policy decides what that counts as."""
 

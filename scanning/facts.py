@@ -10,7 +10,7 @@ Paths are relative to the root, without a leading slash, `/`-separated. Bytes th
 from dataclasses import dataclass
 from enum import StrEnum
 
-from config.vocabulary import ToolKind
+from config.vocabulary import ArtifactKind, ToolKind
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Platform
 
@@ -161,7 +161,8 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """One image as a container would see it, and every secret in any of its layers.
+    """One image as a container would see it, and every secret in any of its layers; or all that the archives of an
+    artifact hold, whose kind is in `artifact` then.
 
     `runs_as_root` is worked out from the configuration's user and the image's passwd. `problems` says what could
     not be understood: an image with problems is never admitted.
@@ -182,7 +183,13 @@ class ImageFacts:
     executables: int = 0
     size: int = 0
     problems: tuple[str, ...] = ()
+    artifact: ArtifactKind | None = None
     version: int = FACTS_VERSION
+
+    @property
+    def holds_programs(self) -> bool:
+        """Whether there is something to run, or a package that may bring it."""
+        return bool(self.executables or self.packages)
 
     @property
     def is_current(self) -> bool:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from config.policy import DenyFindings, RepositoryRule, Waiver
-from config.vocabulary import Effect, Severity
+from config.vocabulary import ArtifactKind, Effect, Severity
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport, Finding
+from scanning.artifacts import declared_type
 from scanning.facts import ImageFacts, Package
 from scanning.oci import media_types
 from scanning.oci.manifest import Manifest, ManifestKind
@@ -14,13 +15,19 @@ from scanning.signatures.model import SignatureReport
 from scanning.verdict import Outcome, Verdict, VerdictInputs, Violation
 
 _OF_DISTRIBUTIONS = frozenset({"deb", "apk", "rpm", "alpm"})
+_KINDS = {
+    ArtifactKind.HELM_CHART: "a Helm chart",
+    ArtifactKind.WASM: "a WebAssembly module",
+    ArtifactKind.SBOM: "an SBOM",
+    ArtifactKind.OTHER: "an artifact of no kind that is known",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """Everything that is known about one manifest in one repository.
 
-    `facts` and `advisories` are there for images, `children` (the verdicts of its images) for indexes.
+    `facts` and `advisories` are there for images and artifacts, `children` (the verdicts of its images) for indexes.
     """
 
     repository: str
@@ -33,8 +40,9 @@ class Case:
 
     @property
     def runnable(self) -> bool:
-        """Whether somebody could run it: an image, or an index that lists images."""
-        return self.manifest.kind is ManifestKind.IMAGE or bool(self.children)
+        """Whether somebody could run it: an image, an index that lists images, an artifact that holds programs."""
+        is_image = self.manifest.kind is ManifestKind.IMAGE
+        return is_image or bool(self.children) or (self.facts is not None and self.facts.holds_programs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +81,10 @@ def uninspected(question: Question) -> Answers:
         yield Violation(
             "inspection",
             Effect.REJECT,
-            "image",
+            str(question.case.manifest.kind),
             "",
             f"it cannot be inspected: {problem}",
-            "rebuild the image so that every layer has one unambiguous meaning",
+            "build it again so that every layer and archive has one unambiguous meaning",
         )
     nameless = [package for package in facts.packages if package.type in _OF_DISTRIBUTIONS] if facts else []
     if facts and nameless and facts.distribution is None:
@@ -100,17 +108,23 @@ def uninspected(question: Question) -> Answers:
 
 
 def artifacts(question: Question) -> Answers:
-    """`artifacts: false`: nothing but images, and signatures of them."""
-    manifest = question.case.manifest
-    if manifest.kind is ManifestKind.ARTIFACT and not question.rule.artifacts:
-        yield Violation(
-            "artifacts",
-            Effect.REJECT,
-            manifest.artifact_type or "artifact",
-            "",
-            "artifacts that are not images are not allowed in this repository",
-            "push it to a repository whose policy has artifacts: true",
-        )
+    """`artifacts`: nothing but images, signatures of them, and the artifacts that are named."""
+    manifest, allowed = question.case.manifest, question.rule.artifacts
+    if manifest.kind is not ManifestKind.ARTIFACT or allowed is True:
+        return
+    facts = question.case.facts
+    kind = (facts.artifact if facts else None) or ArtifactKind.OTHER
+    if allowed and (kind in allowed or declared_type(manifest) in allowed):
+        return
+    yield Violation(
+        "artifacts",
+        Effect.REJECT,
+        declared_type(manifest) or "artifact",
+        "",
+        f"its content is that of {_KINDS[kind]}, and this repository takes"
+        f" {', '.join(allowed) if allowed else 'images only'}",
+        "push it to a repository whose policy allows such artifacts",
+    )
 
 
 def foreign_layers(question: Question) -> Answers:
@@ -259,7 +273,7 @@ def unvetted(question: Question) -> Answers:
 def root_user(question: Question) -> Answers:
     """`deny.root_user`: the image names an unprivileged user."""
     denied, facts = question.rule.deny.root_user, question.case.facts
-    if denied and facts and facts.runs_as_root:
+    if denied and facts and facts.artifact is None and facts.runs_as_root:
         yield Violation(
             "deny.root_user",
             denied.effect,
@@ -273,7 +287,7 @@ def root_user(question: Question) -> Answers:
 def advisory_data(question: Question) -> Answers:
     """`require.advisories`: there is advisory data, it is fresh, and it covers the packages."""
     required, facts = question.rule.require.advisories, question.case.facts
-    if required is None or facts is None:
+    if required is None or facts is None or (facts.artifact is not None and not facts.holds_programs):
         return
     report = question.case.advisories
     basis = report.basis
@@ -325,7 +339,7 @@ def children(question: Question) -> Answers:
 def signatures(question: Question) -> Answers:
     """`require.signatures`: enough different keys of the named signers have signed what is run."""
     case, required = question.case, question.rule.require.signatures
-    if required is None or not case.runnable:
+    if required is None or not (case.runnable or (required.artifacts and case.manifest.kind is ManifestKind.ARTIFACT)):
         return
     counted = {
         signature.key: signature.signer

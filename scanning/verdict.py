@@ -45,7 +45,7 @@ class Violation:
 class VerdictInputs:
     """Everything a verdict was made of, by digest, so that it can be made again.
 
-    `facts` is None for indexes and artifacts; `children` are the verdict ids of an index's images.
+    `facts` is None for indexes and signatures; `children` are the verdict ids of an index's images.
     """
 
     manifest: Digest
@@ -79,7 +79,7 @@ class Verdict:
     judged_at: datetime
     valid_until: datetime | None = None
     runnable: bool = False
-    """Whether somebody could run it: an image, or an index that lists images."""
+    """Whether somebody could run it: an image, an index that lists images, an artifact that holds programs."""
 
     @property
     def enforced(self) -> Outcome:

@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import Mapping
 
+from config.vocabulary import ArtifactKind
 from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.content import read_blob
 from proxy.gate.layers import LayerInspector
 from proxy.upstream.port import ContentSource
+from scanning.artifacts import ARTIFACT_HEAD, assemble_artifact, could_be_unpacked
 from scanning.errors import InvalidManifestError
 from scanning.facts import ImageFacts, LayerFacts
 from scanning.layers.overlay import assemble
 from scanning.oci.classify import DOCUMENT_HEAD, check_documents
 from scanning.oci.digest import Digest
-from scanning.oci.manifest import ImageConfig, Manifest, Platform
+from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
 from scanning.oci.names import Repository
 from scanning.oci.read import MAX_CONFIG_BYTES, check_descriptor_sizes, read_config
 from storage.layers import LayerRefusal
@@ -45,14 +47,39 @@ class ImageInspector:
     async def check_documents(self, repository: Repository, manifest: Manifest) -> None:
         """What calls itself a signature holds documents, and nothing that a runtime could unpack (threat 46).
 
-        Raises `InvalidManifestError`.
+        Raises `InvalidManifestError`, or `ManifestBlobUnknownError` for missing content.
+        """
+        heads = {blob.digest: await self._head(repository, blob, DOCUMENT_HEAD) for blob in manifest.blobs}
+        check_documents(manifest, heads)
+
+    async def inspect_artifact(self, repository: Repository, manifest: Manifest) -> ImageFacts:
+        """What an artifact is, and what lies in those of its blobs that a runtime could unpack (threat 46).
+
+        Raises as `inspect` does.
         """
         heads: dict[Digest, bytes] = {}
-        for layer in manifest.layers:
-            async with self._source.open_blob(repository, layer.digest, 0, min(layer.size, DOCUMENT_HEAD)) as stream:
-                if stream is not None:
-                    heads[layer.digest] = b"".join([chunk async for chunk in stream.chunks])
-        check_documents(manifest, heads)
+        archives: list[Digest] = []
+        for blob in manifest.blobs:
+            head = await self._head(repository, blob, ARTIFACT_HEAD)
+            heads[blob.digest] = head[:DOCUMENT_HEAD]
+            if await asyncio.to_thread(could_be_unpacked, head, is_whole=blob.size <= ARTIFACT_HEAD):
+                archives.append(blob.digest)
+        outcomes = await self._layers.outcomes(repository, archives)
+        refused = [outcome for outcome in outcomes.values() if isinstance(outcome, LayerRefusal)]
+        if refused:
+            return _unreadable(manifest, tuple(f"archive {outcome.digest}: {outcome.reason}" for outcome in refused))
+        facts = [outcome for outcome in outcomes.values() if isinstance(outcome, LayerFacts)]
+        return await asyncio.to_thread(assemble_artifact, manifest, heads, facts)
+
+    async def _head(self, repository: Repository, blob: Descriptor, most: int) -> bytes:
+        if blob.size == 0:
+            return b""  # no range says so
+        async with self._source.open_blob(repository, blob.digest, 0, min(blob.size, most)) as stream:
+            if stream is None:
+                raise ManifestBlobUnknownError(
+                    f"blob {blob.digest} is not in repository {repository}; push it before the manifest"
+                )
+            return b"".join([chunk async for chunk in stream.chunks])
 
     async def inspect(self, repository: Repository, manifest: Manifest) -> ImageFacts:
         """What a container made from the image would see. What cannot be read becomes `problems`.
@@ -99,4 +126,5 @@ def _unreadable(manifest: Manifest, problems: tuple[str, ...]) -> ImageFacts:
         user="",
         runs_as_root=True,
         problems=problems,
+        artifact=ArtifactKind.OTHER if manifest.kind is ManifestKind.ARTIFACT else None,
     )

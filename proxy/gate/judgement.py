@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from config.policy import Policy
 from proxy.clock import Clock
 from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.advisories import AdvisoryDesk
@@ -106,12 +107,12 @@ class Judge:
         facts_document: bytes | None = None
         facts: ImageFacts | None = None
         advisories = AdvisoryReport(self._advisories.basis())
-        if manifest.kind is ManifestKind.IMAGE:
+        if manifest.kind in (ManifestKind.IMAGE, ManifestKind.ARTIFACT):
             facts_document, facts = await self._facts(repository, manifest)
             advisories = await self._advisories.report(facts)
         elif manifest.kind is ManifestKind.SIGNATURE:
             await self._images.check_documents(repository, manifest)
-        evidence = await self._evidence(repository, manifest, place.parents)
+        evidence = await self._evidence(repository, manifest, place.parents, policy.policy)
         evidence_document = await asyncio.to_thread(encode, evidence)
         now = await self._advisories.now(self._clock())
         signatures = await asyncio.to_thread(verify, evidence, policy.policy.signers, now)
@@ -164,7 +165,9 @@ class Judge:
         return tuple(judged)
 
     async def _facts(self, repository: Repository, manifest: Manifest) -> tuple[bytes, ImageFacts]:
-        """The image's facts: those on record if they are of this version and without problems, else anew."""
+        """The facts of an image or artifact: those on record if they are of this version and without problems, else
+        anew.
+        """
         async with self._database.snapshot() as tx:
             record = await manifests.find(tx, repository, manifest.digest)
             document = await documents.get(tx, record.facts) if record and record.facts else None
@@ -172,14 +175,18 @@ class Judge:
             facts = await asyncio.to_thread(decode, ImageFacts, document)
             if facts.is_current and not facts.problems:
                 return document, facts
-        facts = await self._images.inspect(repository, manifest)
+        inspect = self._images.inspect if manifest.kind is ManifestKind.IMAGE else self._images.inspect_artifact
+        facts = await inspect(repository, manifest)
         return await asyncio.to_thread(encode, facts), facts
 
     async def _evidence(
-        self, repository: Repository, manifest: Manifest, parents: tuple[Digest, ...]
+        self, repository: Repository, manifest: Manifest, parents: tuple[Digest, ...], policy: Policy
     ) -> SignatureEvidence:
-        if manifest.kind not in (ManifestKind.IMAGE, ManifestKind.INDEX):
+        if manifest.kind is ManifestKind.SIGNATURE:
             return SignatureEvidence()
+        rule = policy.rule_for(repository.name)
+        if manifest.kind is ManifestKind.ARTIFACT and (rule is None or rule.require.signatures is None):
+            return SignatureEvidence()  # most artifacts are never signed, and looking costs the upstream
         async with self._database.snapshot() as tx:
             known = await manifests.ancestors(tx, repository, manifest.digest)
         subjects = dict.fromkeys((manifest.digest, *parents, *sorted(known)))

@@ -13,7 +13,7 @@ So in this order:
 
 1. nothing but signature and attestation documents for layers   -> signature
    (cosign's `.sig` and buildkit's attestations carry an image config, so docker and podman would still unpack them:
-   `check_documents` proves from the layers' first bytes that there is nothing to unpack)
+   `check_documents` proves from the blobs' first bytes that there is nothing to unpack)
 2. a Docker schema 2 manifest                                   -> image
 3. an image config, whatever the layers are                     -> image
 4. any layer of an image layer type, whatever the config is     -> image
@@ -77,26 +77,26 @@ def _is_for_docker(media_type: str) -> bool:
 
 
 def check_documents(manifest: Manifest, heads: Mapping[Digest, bytes]) -> None:
-    """Check that the layers of a signature manifest are documents and nothing that could be unpacked.
+    """Check that the blobs of a signature manifest are documents and nothing that could be unpacked.
 
-    `heads` holds at least the first `DOCUMENT_HEAD` bytes of every layer (all of it if it is shorter). Every archive
-    and compression that a runtime tries is known by these. Raises `InvalidManifestError`, naming the layer.
+    `heads` holds at least the first `DOCUMENT_HEAD` bytes of every blob (all of it if it is shorter). Every archive
+    and compression that a runtime tries is known by these. Raises `InvalidManifestError`, naming the blob.
     """
     if manifest.kind is not ManifestKind.SIGNATURE:
         return
-    for layer in manifest.layers:
-        head = heads.get(layer.digest)
+    for blob in manifest.blobs:
+        head = heads.get(blob.digest)
         if head is None:
-            raise InvalidManifestError(f"layer {layer.digest} of a signature is not there, so it cannot be checked")
-        start = _COSE_SIGN1_TAG if layer.media_type == _COSE else b"{"
-        if not head.startswith(start) or _is_tar_header(head[:DOCUMENT_HEAD]):
+            raise InvalidManifestError(f"blob {blob.digest} of a signature is not there, so it cannot be checked")
+        start = _COSE_SIGN1_TAG if blob.media_type == _COSE else b"{"
+        if not head.startswith(start) or is_tar_header(head[:DOCUMENT_HEAD]):
             raise InvalidManifestError(
-                f"layer {layer.digest} calls itself {layer.media_type}, but is not such a document: a runtime could"
+                f"blob {blob.digest} calls itself {blob.media_type}, but is not such a document: a runtime could"
                 " unpack it; push images under the media types of images"
             )
 
 
-def _is_tar_header(block: bytes) -> bool:
+def is_tar_header(block: bytes) -> bool:
     """Whether some tar reader would take `block` for a header: its checksum is right, signed or not."""
     if len(block) < DOCUMENT_HEAD:
         return False

@@ -8,7 +8,6 @@ from proxy.errors import DeniedError, ManifestBlobUnknownError
 from scanning.errors import InvalidDigestError, InvalidManifestError
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
-from scanning.oci.names import Tag
 from scanning.verdict import Outcome
 from tests.images import File, TestImage, debian, descriptor, image, index
 from tests.proxy.gate.world import LATEST, REFUSE_SSH, World, layers_of, policy_text, wants_signature
@@ -158,29 +157,6 @@ async def test_t46_a_signature_whose_layer_is_an_archive_in_disguise_is_refused(
         await world.push(disguised)
 
     assert await world.behind(LATEST) is None
-
-
-async def test_artifacts_are_admitted_unless_the_policy_says_otherwise(world: World) -> None:
-    content = b"chart"
-    body = {
-        "schemaVersion": 2,
-        "mediaType": media_types.OCI_MANIFEST,
-        "artifactType": "application/vnd.cncf.helm.chart",
-        "config": descriptor(b"{}", "application/vnd.oci.empty.v1+json"),
-        "layers": [descriptor(content, "application/vnd.cncf.helm.chart.content.v1.tar+gzip")],
-    }
-    chart = TestImage(
-        json.dumps(body).encode(),
-        media_types.OCI_MANIFEST,
-        {Digest.of(content): content, Digest.of(b"{}"): b"{}"},
-    )
-
-    await world.push(chart)
-    await world.change_policy(policy_text(artifacts=False))
-
-    assert await world.behind(LATEST) == chart.digest
-    with pytest.raises(DeniedError, match="artifacts that are not images are not allowed"):
-        await world.push(chart, Tag("again"))
 
 
 async def test_layers_seen_while_they_were_uploaded_are_not_read_again(small_world: World) -> None:

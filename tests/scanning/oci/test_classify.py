@@ -2,6 +2,7 @@
 
 import io
 import posixpath
+import re
 import tarfile
 
 import pytest
@@ -106,6 +107,12 @@ def test_t46_an_image_without_layers_is_an_image() -> None:
     assert read(manifest(OCI_CONFIG)).kind is ManifestKind.IMAGE
 
 
+def heads(*layers: bytes, config: bytes = b"{}") -> dict[Digest, bytes]:
+    """The first bytes of the blobs of a manifest that `shapes` made."""
+    named = {f"layer {number}": layer for number, layer in enumerate(layers)} | {"config": config}
+    return {Digest.parse(digest(name)): content[:DOCUMENT_HEAD] for name, content in named.items()}
+
+
 def tar(name: str, content: bytes) -> bytes:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as writer:
@@ -145,7 +152,13 @@ def test_t46_an_archive_dressed_as_a_signature_is_refused(media_type: str, conte
     signature = read(manifest(config, media_type))
     assert signature.kind is ManifestKind.SIGNATURE
     with pytest.raises(InvalidManifestError, match="a runtime could unpack it"):
-        check_documents(signature, {Digest.parse(digest("layer 0")): content[:DOCUMENT_HEAD]})
+        check_documents(signature, heads(content))
+
+
+def test_t46_an_archive_dressed_as_the_config_of_a_signature_is_refused() -> None:
+    signature = read(manifest(OCI_CONFIG, COSIGN_SIMPLE_SIGNING))
+    with pytest.raises(InvalidManifestError, match=f"blob {digest('config')} calls itself {re.escape(OCI_CONFIG)}"):
+        check_documents(signature, heads(b"{}", config=tar("bin/sh", b"#!")))
 
 
 def test_t46_the_polyglot_is_a_tar_archive_of_a_shell() -> None:
@@ -155,22 +168,20 @@ def test_t46_the_polyglot_is_a_tar_archive_of_a_shell() -> None:
 
 @pytest.mark.parametrize("content", [b"{}", b'{"critical": {}}', b'{"a": "' + b"x" * 5000 + b'"}'])
 def test_documents_are_signatures(content: bytes) -> None:
-    check_documents(
-        read(manifest(OCI_CONFIG, COSIGN_SIMPLE_SIGNING)), {Digest.parse(digest("layer 0")): content[:DOCUMENT_HEAD]}
-    )
+    check_documents(read(manifest(OCI_CONFIG, COSIGN_SIMPLE_SIGNING)), heads(content))
 
 
 def test_a_cose_signature_is_a_document_and_a_tar_archive_is_none() -> None:
     signature = read(manifest("application/vnd.cncf.notary.signature", "application/cose"))
-    check_documents(signature, {Digest.parse(digest("layer 0")): b"\xd2\x84"})
+    check_documents(signature, heads(b"\xd2\x84"))
     with pytest.raises(InvalidManifestError, match="application/cose, but is not such a document"):
-        check_documents(signature, {Digest.parse(digest("layer 0")): tar("bin/sh", b"#!")[:DOCUMENT_HEAD]})
+        check_documents(signature, heads(tar("bin/sh", b"#!")))
 
 
 def test_every_layer_of_a_signature_must_be_there_to_be_checked() -> None:
     signature = read(manifest(OCI_CONFIG, COSIGN_SIMPLE_SIGNING, COSIGN_SIMPLE_SIGNING))
-    with pytest.raises(InvalidManifestError, match=f"layer {digest('layer 1')} of a signature is not there"):
-        check_documents(signature, {Digest.parse(digest("layer 0")): b"{}"})
+    with pytest.raises(InvalidManifestError, match=f"blob {digest('layer 1')} of a signature is not there"):
+        check_documents(signature, heads(b"{}"))
 
 
 def test_what_is_no_signature_has_no_documents_to_check() -> None:
