@@ -132,7 +132,7 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> Non
 def _token_service(certificate_file: Path) -> Iterator[str]:
     """A token service (distribution specification, "Token Authentication") that grants whatever the account asks."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _self_signed(key)
+    certificate = self_signed(key)
     certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     chain = [base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()]
     expected = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
@@ -185,7 +185,8 @@ def _granted(scope: str) -> dict[str, object]:
     return {"type": kind, "name": name, "actions": actions.split(",")}
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """A certificate authority of one key, for a day."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test-issuer")])
     now = datetime.now(UTC)
     return (

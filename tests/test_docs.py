@@ -5,6 +5,7 @@ settings, a policy, or one rule of a policy, which its keys tell; what belongs t
 its file in a comment on the first line.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from typer.testing import CliRunner
 
 from config.policy import Policy, RepositoryRule
 from config.policy_file import load_policy
@@ -21,6 +25,7 @@ from config.settings import Settings
 from config.settings_file import load_settings
 from config.yaml_source import read_yaml
 from proxy.cli import build_app
+from tests.registries import self_signed
 
 ROOT = Path(__file__).parents[1]
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -118,6 +123,41 @@ def test_a_document_that_is_shown_is_valid(block: Block, tmp_path: Path) -> None
     file = tmp_path / "imagegate.yaml"
     file.write_text(_without_secret_files(block.text), encoding="utf-8")
     load_settings(file)
+
+
+REGISTRIES = [block for block in YAML if block.place.startswith("docs/operators/registries.md")]
+NAMED = ("Docker Hub", "Harbor", "Amazon ECR", "GitHub", "GitLab", "Artifactory", "zot", "docker-registry")
+
+
+@pytest.mark.parametrize("block", REGISTRIES, ids=str)
+def test_check_config_accepts_the_configuration_for_each_registry(block: Block, tmp_path: Path) -> None:
+    """With the files in place that it names, nothing is left for an operator to find out at the start."""
+    file = tmp_path / "imagegate.yaml"
+    file.write_text(block.text.replace("/run/secrets/", f"{tmp_path}/"), encoding="utf-8")
+    for name in re.findall(r"/run/secrets/(\S+)", block.text):
+        (tmp_path / name).write_text(_secret(name, block.text), encoding="utf-8")
+    environment = {"IMAGEGATE_STATE_DIR": str(tmp_path / "state")}
+    result = CliRunner().invoke(build_app(), ["check-config", "--config", str(file)], env=environment)
+    assert result.exit_code == 0, result.output
+
+
+def test_every_registry_has_a_configuration() -> None:
+    text = (ROOT / "docs/operators/registries.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert len(REGISTRIES) == len(headings) == len(NAMED)
+    assert all(name in heading for name, heading in zip(NAMED, headings, strict=True))
+
+
+def _secret(name: str, configuration: str) -> str:
+    """What could be in a file of this name."""
+    if name.endswith(".pem"):
+        certificate = self_signed(ec.generate_private_key(ec.SECP256R1()))
+        return certificate.public_bytes(serialization.Encoding.PEM).decode()
+    if name.endswith(".json"):
+        host = re.search(r"url: https://(\S+)", configuration)
+        assert host
+        return json.dumps({"auths": {host[1]: {"username": "imagegate", "password": "secret"}}})
+    return "secret\n"
 
 
 def _whole(fragment: dict[str, Any]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ async def gate_before(
     client_redirect_hosts: tuple[str, ...] = (),
     token_origins: tuple[str, ...] = (),
     connect_timeout: float = 10.0,
-    read_timeout: float = 20.0,
+    read_timeout: float = 120.0,
     page: int = 1000,
     **options: Any,
 ) -> AsyncIterator[RemoteUpstream]:
