@@ -168,8 +168,9 @@ class WireError:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The OCI error body. Exactly one error: clients show only the first."""
-        return {"errors": [{"code": self.code, "message": self.message, "detail": dict(self.detail)}]}
+        """The OCI error body. Exactly one error: clients show only the first, and print even an empty detail."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        return {"errors": [error | ({"detail": dict(self.detail)} if self.detail else {})]}
 
 
 def to_wire(error: ImagegateError) -> WireError:

@@ -111,7 +111,7 @@ def _oauth_error(status: int, error: str, sentence: str, headers: Mapping[str, s
     body = {
         "error": error,
         "error_description": sentence,
-        "errors": [{"code": "UNAUTHORIZED" if status == 401 else "UNSUPPORTED", "message": sentence, "detail": {}}],
+        "errors": [{"code": "UNAUTHORIZED" if status == 401 else "UNSUPPORTED", "message": sentence}],
     }
     return web.json_response(body, status=status, headers={hdrs.CACHE_CONTROL: "no-store", **(headers or {})})
 

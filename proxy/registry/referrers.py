@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from proxy.routing import Call
 from scanning.oci.digest import Digest
@@ -16,13 +16,14 @@ async def list_referrers(call: Call) -> web.StreamResponse:
     subject = Digest.parse(call.parameters["digest"])
     found = await call.services.gate.referrers(call.caller, call.repository, subject)
     wanted = call.request.rel_url.query.get("artifactType", "")
-    headers = {"OCI-Filters-Applied": "artifactType"} if wanted else {}
+    # Written out, since aiohttp would add a charset, and oras takes nothing but the bare type for a list of referrers.
+    headers = {hdrs.CONTENT_TYPE: OCI_INDEX} | ({"OCI-Filters-Applied": "artifactType"} if wanted else {})
     index = {
         "schemaVersion": 2,
         "mediaType": OCI_INDEX,
         "manifests": [_written(item) for item in found if wanted in ("", item.artifact_type)],
     }
-    return web.Response(text=json.dumps(index), content_type=OCI_INDEX, headers=headers)
+    return web.Response(body=json.dumps(index).encode(), headers=headers)
 
 
 def _written(item: Descriptor) -> dict[str, Any]:
