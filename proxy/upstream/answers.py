@@ -36,12 +36,12 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise UpstreamTimeoutError(
-            f"the upstream did not answer in time when {doing}; try again, or raise upstream.read_timeout_seconds"
+            f"the upstream did not answer in time when {doing}; try again, or raise its read_timeout_seconds"
         ) from error
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamUnavailableError(
             f"the upstream cannot be reached when {doing}: {_printable(str(error) or type(error).__name__)};"
-            " see that it runs and that upstream.url is right"
+            " see that it runs and that its url is right"
         ) from error
 
 
@@ -109,11 +109,11 @@ async def failure(response: aiohttp.ClientResponse, doing: str) -> UpstreamError
         place = _printable(response.headers.get("Location", ""))
         return UpstreamRefusedError(
             f"the upstream redirects to {place!r} when {doing}, which is not followed;"
-            " set upstream.url to where it really is",
+            " set its url to where it really is",
             code=code,
             status=status,
         )
-    advice = "; see upstream.username and upstream.password, and what they may do" if status in {401, 403} else ""
+    advice = "; see the login that the settings give it, and what that may do" if status in {401, 403} else ""
     return UpstreamRefusedError(f"the upstream refused when {doing} ({said}){advice}", code=code, status=status)
 
 

@@ -141,7 +141,7 @@ class Authorizer:
         if origin not in self._token_origins:
             raise UpstreamRefusedError(
                 f"the upstream {self._origin} asks for tokens of {origin}, which is another origin;"
-                " if that is its token service, add it to upstream.token_origins"
+                " if that is its token service, add it to its token_origins"
             )
         return realm
 

@@ -83,7 +83,7 @@ def same_origin_target(origin: Origin, base: str, location: str) -> str:
     if target_origin != origin:
         raise UpstreamRefusedError(
             f"{where} it is on another origin; let the upstream answer with relative addresses"
-            " (docker-registry: http.relativeurls), or set upstream.url to the origin it uses"
+            " (docker-registry: http.relativeurls), or set its url to the origin it uses"
         )
     parts = urlsplit(joined)
     raw_segments = urlsplit(location).path.split("/") + parts.path.split("/")[1:-1]
@@ -128,7 +128,7 @@ def redirection(origin: Origin, allowed_hosts: frozenset[str], current: str, loc
     if not trusted and _is_inside(target.host):
         raise UpstreamRefusedError(
             f"{where} {target.host} is not a public address; if the upstream keeps its blobs there,"
-            " add it to upstream.redirect_hosts"
+            " add it to its redirect_hosts"
         )
     return Redirection(URL(joined, encoded=True), guarded=not trusted, is_home=target == origin)
 
@@ -170,7 +170,7 @@ class PublicResolver(AbstractResolver):
         if inside:
             raise UpstreamRefusedError(
                 f"the upstream redirects to {host!r}, which is not followed: its address {inside[0]} is not public;"
-                " if the upstream keeps its blobs there, add it to upstream.redirect_hosts"
+                " if the upstream keeps its blobs there, add it to its redirect_hosts"
             )
         return found
 

@@ -78,7 +78,7 @@ async def test_a_password_is_shown_when_it_is_asked_for(simulator: Simulator) ->
 async def test_a_wrong_password_is_not_tried_again(simulator: Simulator) -> None:
     ask_for(simulator, 'Basic realm="registry"', set())
     async with gate_before(simulator.url, login=LOGIN) as upstream:
-        with pytest.raises(UpstreamRefusedError, match=r"upstream\.password") as refusal:
+        with pytest.raises(UpstreamRefusedError, match="see the login") as refusal:
             await upstream.blob_size(REPOSITORY, DIGEST)
     assert refusal.value.status == 401
     assert authorizations(simulator, BLOB_PATH) == [None, BASIC]
@@ -153,7 +153,7 @@ async def test_t85_a_token_service_on_another_origin_gets_nothing(simulator: Sim
         give_tokens(thief, "one")
         ask_for(simulator, f'Bearer realm="{thief.url}/token",service="r"', {"Bearer one"})
         async with gate_before(simulator.url, login=LOGIN) as upstream:
-            with pytest.raises(UpstreamRefusedError, match=r"upstream\.token_origins"):
+            with pytest.raises(UpstreamRefusedError, match="its token_origins"):
                 await upstream.blob_size(REPOSITORY, DIGEST)
         assert thief.seen == []
 

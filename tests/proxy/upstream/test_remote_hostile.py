@@ -221,7 +221,7 @@ async def test_t84_nothing_but_blobs_is_redirected(simulator: Simulator) -> None
     async with gate_before(simulator.url) as upstream:
         with pytest.raises(UpstreamRefusedError):
             await upstream.get_manifest(REPOSITORY, TAG)
-        with pytest.raises(UpstreamRefusedError, match=r"set upstream\.url"):
+        with pytest.raises(UpstreamRefusedError, match="set its url"):
             await upstream.check()
     assert len(simulator.seen) == 2
 
@@ -370,7 +370,7 @@ async def test_an_upstream_that_is_not_there_is_unavailable() -> None:
     async with simulated() as simulator:
         pass
     async with gate_before(simulator.url) as upstream:
-        with pytest.raises(UpstreamUnavailableError, match=r"upstream\.url"):
+        with pytest.raises(UpstreamUnavailableError, match="its url is right"):
             await upstream.check()
 
 
