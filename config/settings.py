@@ -127,7 +127,7 @@ class Upstream(_Section):
     ecr: bool = Field(False, description="remote: Amazon ECR; the gate's AWS credentials get the login, instead.")
     ecr_region: str = Field("", description="remote: its region, where url does not say it.")
     ecr_endpoint: BaseUrl = Field("", description="remote: where to ask AWS; empty for the region's public address.")
-    ca_file: FilePath = Field("", description="remote: PEM certificates to trust; empty for the system's.")
+    ca_file: FilePath = Field("", description="remote: PEM certificates to trust besides the system's.")
     redirect_hosts: Names = Field(
         (), description="remote: hosts, or host:port, it may redirect blobs to though their addresses are private."
     )

@@ -16,7 +16,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -24,12 +23,10 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from scanning.oci.names import Repository
+from tests.certificates import Authority
 from tests.ports import free_port
 
 USERNAME = "gate"
@@ -131,10 +128,9 @@ def _wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> Non
 @contextmanager
 def _token_service(certificate_file: Path) -> Iterator[str]:
     """A token service (distribution specification, "Token Authentication") that grants whatever the account asks."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = self_signed(key)
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    chain = [base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()]
+    authority = Authority.make()
+    certificate_file.write_bytes(authority.pem)
+    chain = [base64.b64encode(authority.certificate.public_bytes(Encoding.DER)).decode()]
     expected = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -154,7 +150,7 @@ def _token_service(certificate_file: Path) -> Iterator[str]:
                 "jti": secrets.token_hex(8),
                 "access": [_granted(scope) for scope in asked.get("scope", [])],
             }
-            token = jwt.encode(claims, key, algorithm="ES256", headers={"x5c": chain})
+            token = jwt.encode(claims, authority.key, algorithm="ES256", headers={"x5c": chain})
             self._answer(200, {"token": token, "expires_in": 300})
 
         def _answer(self, status: int, document: dict[str, object]) -> None:
@@ -183,20 +179,3 @@ def _granted(scope: str) -> dict[str, object]:
     kind, _, rest = scope.partition(":")
     name, _, actions = rest.rpartition(":")
     return {"type": kind, "name": name, "actions": actions.split(",")}
-
-
-def self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """A certificate authority of one key, for a day."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test-issuer")])
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )

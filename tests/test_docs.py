@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from config.policy import Policy, RepositoryRule
@@ -25,7 +23,7 @@ from config.settings import Settings
 from config.settings_file import load_settings
 from config.yaml_source import read_yaml
 from proxy.cli import build_app
-from tests.registries import self_signed
+from tests.certificates import Authority
 
 ROOT = Path(__file__).parents[1]
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -151,8 +149,7 @@ def test_every_registry_has_a_configuration() -> None:
 def _secret(name: str, configuration: str) -> str:
     """What could be in a file of this name."""
     if name.endswith(".pem"):
-        certificate = self_signed(ec.generate_private_key(ec.SECP256R1()))
-        return certificate.public_bytes(serialization.Encoding.PEM).decode()
+        return Authority.make().pem.decode()
     if name.endswith(".json"):
         host = re.search(r"url: https://(\S+)", configuration)
         assert host

@@ -38,6 +38,11 @@ def translated(doing: str) -> Iterator[None]:
         raise UpstreamTimeoutError(
             f"the upstream did not answer in time when {doing}; try again, or raise its read_timeout_seconds"
         ) from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise UpstreamUnavailableError(
+            f"the upstream's certificate is not trusted when {doing}:"
+            f" {_printable(str(error.certificate_error))}; put the authority that issued it into its ca_file"
+        ) from error
     except (aiohttp.ClientError, OSError) as error:
         raise UpstreamUnavailableError(
             f"the upstream cannot be reached when {doing}: {_printable(str(error) or type(error).__name__)};"

@@ -125,7 +125,7 @@ def _login(settings: UpstreamSettings, origin: Origin) -> LoginSource:
 
 
 def _tls(settings: UpstreamSettings) -> ssl.SSLContext | None:
-    """The certificates to trust; None for the system's."""
+    """What to trust besides the system's certificates; None for these alone."""
     if not settings.ca_file and not settings.unsafe_skip_verify:
         return None
     context = ssl.create_default_context()

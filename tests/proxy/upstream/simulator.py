@@ -1,5 +1,6 @@
 """A registry that does as it is told: what a broken or hostile upstream could answer."""
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -67,14 +68,14 @@ def cut_short(announced: int, sent: bytes) -> Answer:
 
 
 @asynccontextmanager
-async def simulated() -> AsyncIterator[Simulator]:
-    """A simulator that listens on the loopback interface."""
+async def simulated(tls: ssl.SSLContext | None = None) -> AsyncIterator[Simulator]:
+    """A simulator that listens on the loopback interface, with `tls` if that is given."""
     simulator = Simulator()
     application = web.Application(client_max_size=64 << 20)
     application.router.add_route("*", "/{path:.*}", simulator.handle)
-    server = TestServer(application, host="127.0.0.1")
-    await server.start_server()
-    simulator.url = f"http://127.0.0.1:{server.port}"
+    server = TestServer(application, host="127.0.0.1", scheme="https" if tls else "http")
+    await server.start_server(ssl=tls)
+    simulator.url = f"{server.scheme}://127.0.0.1:{server.port}"
     try:
         yield simulator
     finally:
