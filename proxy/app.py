@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from proxy.admin import verdicts
+from proxy.admin import images, verdicts
 from proxy.enforcement import Enforcer
 from proxy.guard import check_request
 from proxy.identity import endpoint
@@ -36,6 +36,7 @@ ROUTES = (
     Route("POST", "/auth/token", Access.NONE, endpoint.by_form),
     Route("GET", "/api/v1/verdicts", Access.SIGNED_IN, verdicts.newest),
     Route("GET", "/api/v1/verdicts/{id}", Access.SIGNED_IN, verdicts.show),
+    Route("GET", "/api/v1/images/{repository}/{reference}/sbom", Access.PULL, images.sbom),
     Route("GET", "/healthz", Access.NONE, endpoints.healthz),
     Route("GET", "/readyz", Access.NONE, endpoints.readyz),
     Route("GET", "/metrics", Access.NONE, endpoints.metrics),

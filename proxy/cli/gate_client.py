@@ -1,14 +1,22 @@
 """Asks a running gate over HTTP, for people who are not on its machine."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
 
 import aiohttp
+import typer
 
 from config.errors import ImagegateError
 from proxy.cli.output import printable
 from proxy.identity.tokens import PREFIX
+from scanning.oci.names import ImageReference
+from scanning.sbom import SbomFormat
+
+GateOption = Annotated[
+    str, typer.Option("--gate", envvar="IMAGEGATE_GATE", help="Ask this gate over HTTP, such as http://127.0.0.1:5000.")
+]
+TokenOption = Annotated[str, typer.Option("--token", envvar="IMAGEGATE_TOKEN", help="The token to ask it with.")]
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
@@ -30,12 +38,15 @@ class GateClient:
         body = await self._get(f"/api/v1/verdicts/{quote(verdict_id, safe='')}", kind)
         return printable(body.decode(errors="replace"))
 
+    async def sbom(self, image: ImageReference, form: SbomFormat) -> bytes:
+        """An image's bill of materials. Raises `GateUnreachableError` with the gate's own words."""
+        return await self._get(f"/api/v1/images/{image.repository}/{image.reference}/sbom?format={form}", "*/*")
+
     async def _get(self, path: str, kind: str) -> bytes:
-        headers = {"Accept": kind}
-        credentials = aiohttp.BasicAuth("imagegate", self.token)
+        headers = {"Accept": kind, "Authorization": aiohttp.encode_basic_auth("imagegate", self.token)}
         try:
             async with (
-                aiohttp.ClientSession(timeout=_TIMEOUT, auth=credentials, headers=headers) as session,
+                aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session,
                 session.get(f"{self.url}{path}", allow_redirects=False) as response,
             ):
                 body = await response.read()

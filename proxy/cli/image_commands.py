@@ -1,4 +1,4 @@
-"""`imagegate image show REF`: what is in an image, as the gate saw it, and what it decided about it."""
+"""`imagegate image show|sbom REF`: what is in an image, as the gate saw it, and what it decided about it."""
 
 import asyncio
 import json
@@ -8,15 +8,18 @@ import typer
 from rich.table import Table
 
 from config.settings import Settings
+from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.local_state import LocalState, open_state, open_upstream
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
 from proxy.errors import ManifestUnknownError
+from proxy.gate.inventory import bill_of_materials
 from proxy.gate.report import report
 from scanning.documents import encode
 from scanning.oci.digest import Digest
 from scanning.oci.names import ImageReference
 from scanning.rules import Case
+from scanning.sbom import SbomFormat
 from scanning.verdict import Verdict
 from storage import held_tags, verdicts
 
@@ -25,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     commands = typer.Typer(help="What is in the images behind the gate.", no_args_is_help=True)
     commands.command("show")(_show)
+    commands.command("sbom")(_sbom)
     app.add_typer(commands, name="image")
 
 
@@ -45,6 +49,28 @@ def _show(
         for table in _tables(case):
             screen.print(table)
             screen.print()
+
+
+def _sbom(
+    context: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="team/app:1.2 or team/app@sha256:…")],
+    form: Annotated[SbomFormat, typer.Option("--format", help="CycloneDX 1.6 or SPDX 2.3, both JSON.")] = (
+        SbomFormat.CYCLONEDX
+    ),
+    gate: GateOption = "",
+    token: TokenOption = "",
+) -> None:
+    """Print an image's bill of materials: every package, where it was found, and its licence."""
+    image = ImageReference.parse(reference)
+    client = gate_client(gate, token)
+    document = client.sbom(image, form) if client else _local_sbom(settings_for(context), image, form)
+    typer.echo(asyncio.run(document), nl=False)
+
+
+async def _local_sbom(settings: Settings, image: ImageReference, form: SbomFormat) -> bytes:
+    async with open_state(settings) as state:
+        digest = await _resolve(settings, state, image)
+        return await bill_of_materials(state.database, image.repository, digest, form)
 
 
 async def _cases(settings: Settings, image: ImageReference) -> list[tuple[Verdict, Case]]:

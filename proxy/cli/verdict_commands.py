@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from config.settings import Settings
-from proxy.cli.gate_client import gate_client
+from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.local_state import open_state
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
@@ -16,11 +16,6 @@ from scanning.documents import encode
 from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict
 from storage import verdicts
-
-GateOption = Annotated[
-    str, typer.Option("--gate", envvar="IMAGEGATE_GATE", help="Ask this gate over HTTP, such as http://127.0.0.1:5000.")
-]
-TokenOption = Annotated[str, typer.Option("--token", envvar="IMAGEGATE_TOKEN", help="The token to ask it with.")]
 
 
 def register(app: typer.Typer) -> None:

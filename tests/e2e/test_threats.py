@@ -15,8 +15,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from proxy.identity.keys import TOKENS
+from scanning import sbom
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
+from scanning.sbom import SbomFormat
 from storage import signing_keys
 from storage.database import Database
 from tests.e2e.conftest import READ_TIMEOUT_SECONDS, Gate
@@ -449,3 +451,19 @@ def test_a_buildkit_index_with_an_attestation_child_is_admitted(wire: Wire, oper
     for reference in ("1", real.digest, child.digest):
         assert operator.send("GET", f"/v2/{repository}/manifests/{reference}").status == 200
     assert operator.send("GET", f"/v2/{repository}/blobs/{Digest.of(statement)}").body == statement
+
+
+@pytest.mark.parametrize("form", SbomFormat)
+def test_a_bill_of_materials_is_had_by_whoever_may_pull_the_image(
+    wire: Wire, operator: Wire, repository: str, form: SbomFormat
+) -> None:
+    admitted, held = f"{repository}/{form}", f"signed/{repository}/{form}"
+    for name in (admitted, held):
+        assert wire.push(name, "1", clean(name)).status == 201
+    for who, name in ((wire, admitted), (operator, admitted), (wire, held)):
+        said = who.send("GET", f"/api/v1/images/{name}/1/sbom?format={form}")
+        assert (said.status, said.headers["content-type"]) == (200, sbom.media_type(form))
+        assert "base-files" in said.body.decode()
+    assert operator.send("GET", f"/api/v1/images/{held}/1/sbom?format={form}").status == 403
+    assert wire.send("GET", f"/api/v1/images/{admitted}/1/sbom?format=csv").status == 400
+    assert Wire(wire.port).send("GET", f"/api/v1/images/{admitted}/1/sbom").status == 401

@@ -1,0 +1,51 @@
+"""What is in an image, as a bill of materials made of the facts it was judged by."""
+
+import asyncio
+
+from proxy.errors import BadRequestError, ManifestUnknownError
+from scanning.documents import decode
+from scanning.facts import ImageFacts
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import ManifestKind
+from scanning.oci.names import Repository
+from scanning.sbom import SbomFormat, Subject, write_sbom
+from scanning.verdict import Verdict
+from storage import documents, verdicts
+from storage.database import Database, Transaction
+
+
+async def bill_of_materials(database: Database, repository: Repository, digest: Digest, form: SbomFormat) -> bytes:
+    """The bill of materials of an image, by its last verdict; of an index, that of the only image it lists.
+
+    Raises `ManifestUnknownError` if it was never judged, and `BadRequestError` naming the images where there are
+    several, or saying that it is none.
+    """
+    async with database.snapshot() as tx:
+        verdict = await _image(tx, repository, digest)
+        document = await documents.get(tx, verdict.inputs.facts) if verdict.inputs.facts else None
+    if document is None:
+        raise BadRequestError(f"{repository}@{digest} is no image: nothing was inspected that could be listed")
+    return await asyncio.to_thread(_write, repository, verdict, document, form)
+
+
+async def _image(tx: Transaction, repository: Repository, digest: Digest) -> Verdict:
+    verdict = await verdicts.latest(tx, repository, digest)
+    if verdict is None:
+        raise ManifestUnknownError(f"{repository}@{digest} was never judged: pull it through the gate once")
+    if verdict.kind is not ManifestKind.INDEX:
+        return verdict
+    images: list[Verdict] = []
+    for name in verdict.inputs.children:
+        child = await verdicts.get(tx, name)
+        if child is not None and child.kind is ManifestKind.IMAGE and child.runnable:
+            images.append(child)
+    if len(images) != 1:
+        listed = ", ".join(str(image.digest) for image in images)
+        raise BadRequestError(
+            f"{repository}@{digest} is an index of {len(images)} images; ask for one of them by digest: {listed}"
+        )
+    return images[0]
+
+
+def _write(repository: Repository, verdict: Verdict, document: bytes, form: SbomFormat) -> bytes:
+    return write_sbom(Subject(repository, decode(ImageFacts, document), verdict.judged_at), form)

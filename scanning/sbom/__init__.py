@@ -1,0 +1,37 @@
+"""Bills of materials: what is in an image, in the two forms that others read."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from scanning.sbom import cyclonedx, spdx
+from scanning.sbom.subject import Subject
+
+__all__ = ["SbomFormat", "Subject", "media_type", "write_sbom"]
+
+
+class SbomFormat(StrEnum):
+    """The forms a bill of materials can be had in."""
+
+    CYCLONEDX = "cyclonedx"
+    """CycloneDX 1.6, JSON (ECMA-424)."""
+    SPDX = "spdx"
+    """SPDX 2.3, JSON."""
+
+
+_WRITERS: Mapping[SbomFormat, tuple[Callable[[Subject], bytes], str]] = MappingProxyType(
+    {
+        SbomFormat.CYCLONEDX: (cyclonedx.write, cyclonedx.MEDIA_TYPE),
+        SbomFormat.SPDX: (spdx.write, spdx.MEDIA_TYPE),
+    }
+)
+
+
+def write_sbom(subject: Subject, form: SbomFormat) -> bytes:
+    """The bill of materials of one image, UTF-8 JSON. The same subject always gives the same bytes."""
+    return _WRITERS[form][0](subject)
+
+
+def media_type(form: SbomFormat) -> str:
+    """The media type of a bill of materials of this form."""
+    return _WRITERS[form][1]

@@ -1,0 +1,26 @@
+"""What packages say of their licences, as one SPDX licence expression (SPDX 2.3, annex D) where it is one."""
+
+from collections.abc import Sequence
+
+from license_expression import (  # type: ignore[import-untyped]  # the library carries no types
+    ExpressionError,
+    get_spdx_licensing,
+)
+
+_LICENCES = get_spdx_licensing()
+
+
+def declared(licences: Sequence[str]) -> str:
+    """All of `licences` together; "" if there are none, or if one of them is no SPDX expression."""
+    expressions = [_expression(text) for text in licences]
+    if not all(expressions):
+        return ""
+    return " AND ".join(f"({one})" if len(expressions) > 1 else one for one in expressions)
+
+
+def _expression(text: str) -> str:
+    try:
+        parsed = _LICENCES.parse(text, validate=True, strict=True)
+    except (ExpressionError, ValueError, TypeError):  # what the library raises of the texts that packages carry
+        return ""
+    return "" if parsed is None else str(parsed)

@@ -1,0 +1,54 @@
+"""`imagegate image sbom`: an image's bill of materials, on the gate's machine and from elsewhere."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from proxy.cli.gate_client import GateClient, GateUnreachableError
+from scanning.oci.names import ImageReference
+from scanning.sbom import SbomFormat
+from tests.proxy.cli.conftest import BOTH, CLEAN, Run
+from tests.proxy.face import Face
+
+
+def document(said: Result) -> dict[str, Any]:
+    """What a successful command printed."""
+    assert said.exit_code == 0, said.stderr
+    found: dict[str, Any] = json.loads(said.stdout)
+    return found
+
+
+def test_an_image_by_tag_is_listed_in_cyclonedx(beside: Run) -> None:
+    read = document(beside("image", "sbom", "team/app:1"))
+    assert (read["bomFormat"], read["specVersion"]) == ("CycloneDX", "1.6")
+    assert read["metadata"]["component"]["version"] == str(CLEAN.digest)
+    assert "openssl" in {one["name"] for one in read["components"]}
+
+
+def test_an_image_by_digest_is_listed_in_spdx(beside: Run) -> None:
+    read = document(beside("image", "sbom", f"team/app@{CLEAN.digest}", "--format", "spdx"))
+    assert read["spdxVersion"] == "SPDX-2.3"
+    assert read["name"] == f"team/app@{CLEAN.digest}"
+
+
+def test_an_index_names_its_images_instead(beside: Run) -> None:
+    said = beside("image", "sbom", "team/app:both")
+    assert said.exit_code != 0
+    assert "is an index of 2 images" in said.stderr
+    for child in BOTH.children:
+        assert str(child.digest) in said.stderr
+
+
+def test_an_image_nobody_has_judged_has_none(beside: Run, tmp_path: Path) -> None:
+    said = beside("image", "sbom", f"team/other@{CLEAN.digest}")
+    assert said.exit_code != 0
+    assert "was never judged" in said.stderr
+
+
+async def test_a_gate_elsewhere_says_why_there_is_none(face: Face) -> None:
+    client = GateClient(face.url, face.token)
+    with pytest.raises(GateUnreachableError, match=r"answered 404: .*MANIFEST_UNKNOWN"):
+        await client.sbom(ImageReference.parse("team/app:1"), SbomFormat.SPDX)
