@@ -221,6 +221,13 @@ class Content(_Section):
         return self
 
 
+class Cache(_Section):
+    """Copies of remote upstreams' blobs on the local disk."""
+
+    size_bytes: int = Field(0, ge=0, description="Most bytes of them; 0: no cache.")
+    folder: FilePath = Field("", description="Where they are; empty: cache in state_dir.")
+
+
 class Tokens(_Section):
     """The short-lived tokens clients get from /auth/token."""
 
@@ -319,6 +326,7 @@ class Settings(_Section):
         " PREFIX/NAME at the gate is NAME there; what has none of the prefixes is at upstream.",
     )
     content: Content = Field(default_factory=Content)
+    cache: Cache = Field(default_factory=Cache)
     tokens: Tokens = Field(default_factory=Tokens)
     registry: Registry = Field(default_factory=Registry)
     inspection: Inspection = Field(default_factory=Inspection)
@@ -371,3 +379,8 @@ class Settings(_Section):
     def content_path(self) -> Path:
         """Where the embedded registry keeps its blobs, or with S3 the uploads that are not blobs yet."""
         return self.state_dir / "content"
+
+    @property
+    def cache_path(self) -> Path:
+        """Where the copies of remote upstreams' blobs are."""
+        return Path(self.cache.folder) if self.cache.folder else self.state_dir / "cache"

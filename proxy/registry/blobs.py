@@ -111,7 +111,10 @@ async def _send_file(request: web.Request, stream: BlobStream) -> bool:
     if stream.file is None or transport is None or stream.start == stream.end:
         return False
     loop = asyncio.get_running_loop()
-    file = await asyncio.to_thread(stream.file.open, "rb")
+    try:
+        file = await asyncio.to_thread(stream.file.open, "rb")
+    except FileNotFoundError:
+        return False  # a copy that another process has dropped; its chunks come from elsewhere
     try:
         sent = await loop.sendfile(transport, file, stream.start, stream.end - stream.start)
     except NotImplementedError:

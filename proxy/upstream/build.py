@@ -1,21 +1,26 @@
 """Makes the upstreams the settings ask for."""
 
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from config.errors import ConfigurationError, Problem
 from config.settings import PrefixedUpstream, Settings
 from config.settings import Upstream as UpstreamSettings
+from proxy.clock import utc_now
+from proxy.upstream.cached import CachedUpstream
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.docker_config import DockerConfigError, DockerConfigLogin
 from proxy.upstream.ecr import Ecr, EcrLogin, region_of
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.login import Login, LoginSource, is_token
 from proxy.upstream.origin import Origin
+from proxy.upstream.port import Upstream
 from proxy.upstream.remote import RemoteUpstream
 from proxy.upstream.retries import RetryPolicy
 from proxy.upstream.routed import Route, RoutedUpstream
+from storage.blob_cache import BlobCache
 from storage.content.port import ContentStore
 from storage.database import Database
 
@@ -27,14 +32,20 @@ def build_upstream(settings: Settings, database: Database, content: ContentStore
     """
     # All are read before the first is made: what is made must be closed.
     remotes = remote_options(settings)
+    cache = BlobCache(settings.cache_path, settings.cache.size_bytes, utc_now) if settings.cache.size_bytes else None
 
     def route(upstream: UpstreamSettings, place: str) -> Route:
-        made = RemoteUpstream(remotes[place]) if place in remotes else EmbeddedUpstream(database, content)
+        made = _remote(remotes[place], cache) if place in remotes else EmbeddedUpstream(database, content)
         prefix = upstream.prefix if isinstance(upstream, PrefixedUpstream) else ""
         return Route(made, prefix, upstream.namespace, read_only=upstream.access == "read-only")
 
     default, *prefixed = (route(upstream, place) for place, upstream in _places(settings))
     return RoutedUpstream(default, prefixed)
+
+
+def _remote(options: RemoteOptions, cache: BlobCache | None) -> Upstream:
+    remote = RemoteUpstream(options)
+    return remote if cache is None else CachedUpstream(remote, cache, time.monotonic)
 
 
 def remote_options(settings: Settings) -> dict[str, RemoteOptions]:

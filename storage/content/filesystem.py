@@ -8,15 +8,17 @@ Becoming a blob is: verify, fsync, rename, fsync of the folder (`storage.durable
 """
 
 import os
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from datetime import datetime
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 
+from scanning.errors import InvalidDigestError
 from scanning.oci.digest import Digest
 from storage import durable
 from storage.content.disk import disk_errors
+from storage.content.port import StoredBlob
 from storage.content.staging import Staging
 from storage.content.threads import read_ahead, to_its_end
 from storage.errors import ContentMissingError
@@ -47,6 +49,10 @@ class FilesystemContent:
     async def staged(self, staging: str) -> int:
         """The length so far."""
         return await self._staging.length(staging)
+
+    async def verify(self, staging: str, digest: Digest) -> int:
+        """The length of a staging area that has this digest."""
+        return await self._staging.verify(staging, digest)
 
     async def commit(self, staging: str, digest: Digest) -> int:
         """Verify and publish a staging area; gives its size in bytes."""
@@ -88,6 +94,20 @@ class FilesystemContent:
         path = self._blob(digest)
         return path if path.is_file() else None
 
+    async def blobs(self) -> AsyncGenerator[StoredBlob, None]:
+        """Every blob."""
+        for algorithm in _ALGORITHMS:
+            for blob in await to_its_end(self._list, algorithm):
+                yield blob
+
+    async def touch(self, digest: Digest) -> None:
+        """Let a blob count as published now; one that is not there is no error."""
+        await to_its_end(self._touch, digest)
+
+    def staged_path(self, staging: str) -> Path:
+        """The file of a staging area, to read what was appended so far."""
+        return self._staging.path(staging)
+
     async def address(self, digest: Digest) -> str | None:
         """Nobody else reads the folder."""
         return None
@@ -105,7 +125,16 @@ class FilesystemContent:
 
     def _publish(self, file: Path, digest: Digest) -> None:
         with disk_errors(self._folder):
+            os.utime(file)  # its last bytes may have come long ago, and a blob's age counts from now
             durable.publish(file, self._blob(digest))
+
+    def _list(self, algorithm: str) -> list[StoredBlob]:
+        with disk_errors(self._folder):
+            return [blob for shard in _SHARDS for blob in _blobs_in(self._blobs / algorithm / shard, algorithm)]
+
+    def _touch(self, digest: Digest) -> None:
+        with disk_errors(self._folder), suppress(FileNotFoundError):
+            os.utime(self._blob(digest))
 
     def _size(self, digest: Digest) -> int | None:
         with disk_errors(self._folder):
@@ -125,3 +154,13 @@ class FilesystemContent:
     def _delete(self, digest: Digest) -> None:
         with disk_errors(self._folder):
             self._blob(digest).unlink(missing_ok=True)
+
+
+def _blobs_in(folder: Path, algorithm: str) -> Iterator[StoredBlob]:
+    """What lies in one folder and is a blob; what goes meanwhile is left out."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError, InvalidDigestError):
+                found = entry.stat(follow_symlinks=False)
+                digest = Digest.parse(f"{algorithm}:{entry.name}")
+                yield StoredBlob(digest, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))

@@ -1,11 +1,21 @@
 """The port every content store implements. `tests/storage/content` runs one contract suite on all of them."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from scanning.oci.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob that is there: `size` in bytes, and when it was last published."""
+
+    digest: Digest
+    size: int
+    published_at: datetime
 
 
 class ContentStore(Protocol):
@@ -24,6 +34,10 @@ class ContentStore(Protocol):
 
     async def staged(self, staging: str) -> int:
         """The length so far. Raises `ContentMissingError` for an unknown staging area."""
+        ...
+
+    async def verify(self, staging: str, digest: Digest) -> int:
+        """The length of a staging area whose bytes have this digest. Raises as `commit` does; nothing is published."""
         ...
 
     async def commit(self, staging: str, digest: Digest) -> int:
@@ -55,6 +69,10 @@ class ContentStore(Protocol):
 
     def path(self, digest: Digest) -> Path | None:
         """Where the blob lies as a file, for sendfile; None where it is no file."""
+        ...
+
+    def blobs(self) -> AsyncGenerator[StoredBlob, None]:
+        """Every blob that was there when this began and still is, in any order."""
         ...
 
     async def address(self, digest: Digest) -> str | None:

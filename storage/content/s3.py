@@ -7,7 +7,7 @@ began it. boto3 blocks, and so works in threads. Credentials come from where bot
 """
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +18,10 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from scanning.errors import InvalidDigestError
 from scanning.oci.digest import Digest
 from storage.content.disk import disk_errors
+from storage.content.port import StoredBlob
 from storage.content.staging import Staging
 from storage.content.threads import read_ahead, to_its_end
 from storage.errors import ContentMissingError, StorageUnavailableError
@@ -27,6 +29,7 @@ from storage.errors import ContentMissingError, StorageUnavailableError
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
@@ -75,6 +78,10 @@ class S3Content:
         """The length so far."""
         return await self._staging.length(staging)
 
+    async def verify(self, staging: str, digest: Digest) -> int:
+        """The length of a staging area that has this digest."""
+        return await self._staging.verify(staging, digest)
+
     async def commit(self, staging: str, digest: Digest) -> int:
         """Verify and publish a staging area; gives its size in bytes."""
         async with self._staging.seal(staging, digest) as (file, length):
@@ -117,6 +124,16 @@ class S3Content:
     def path(self, digest: Digest) -> Path | None:
         """No blob is a file here."""
         return None
+
+    async def blobs(self) -> AsyncGenerator[StoredBlob, None]:
+        """Every blob, a page of them at a time."""
+        token = ""
+        while True:
+            page, token = await to_its_end(self._list, token)
+            for blob in page:
+                yield blob
+            if not token:
+                return
 
     async def address(self, digest: Digest) -> str | None:
         """A presigned GET, where that is allowed."""
@@ -173,6 +190,25 @@ class S3Content:
                 ExpiresIn=self._location.presigned_seconds,
                 HttpMethod="GET",
             )
+
+    def _list(self, token: str) -> tuple[list[StoredBlob], str]:
+        """The blobs of one page, and what asks for the next page; objects that are no blobs are left out."""
+        following: ListObjectsV2RequestTypeDef = {
+            "Bucket": self._location.bucket,
+            "Prefix": f"{self._location.prefix}blobs/",
+        }
+        if token:
+            following["ContinuationToken"] = token
+        with self._errors():
+            page = self._client.list_objects_v2(**following)
+        blobs: list[StoredBlob] = []
+        for found in page.get("Contents", []):
+            algorithm, _, name = found["Key"].removeprefix(f"{self._location.prefix}blobs/").partition("/")
+            with suppress(InvalidDigestError):
+                digest = Digest.parse(f"{algorithm}:{name.rpartition('/')[2]}")
+                if self._key(digest) == found["Key"]:
+                    blobs.append(StoredBlob(digest, found["Size"], found["LastModified"]))
+        return blobs, page.get("NextContinuationToken", "")
 
     def _delete(self, digest: Digest) -> None:
         with self._errors():

@@ -66,6 +66,17 @@ class Staging:
         """The length so far."""
         return await to_its_end(self._length, name)
 
+    async def verify(self, name: str, digest: Digest) -> int:
+        """The length of an area whose bytes have this digest; any other is removed."""
+        async with self._turn(name) as progress:
+            return await to_its_end(self._verify, name, digest, progress)
+
+    def path(self, name: str) -> Path:
+        """The file of an area. Raises `ContentMissingError` for what is no name of one."""
+        if _NAME.fullmatch(name) is None:
+            raise _unknown(name)
+        return self._folder / name
+
     @asynccontextmanager
     async def seal(self, name: str, digest: Digest) -> AsyncIterator[tuple[Path, int]]:
         """The file of an area whose bytes have this digest, and its length; both are gone when the block ends.
@@ -75,7 +86,7 @@ class Staging:
         """
         async with self._turn(name) as progress:
             length = await to_its_end(self._verify, name, digest, progress)
-            yield self._path(name), length
+            yield self.path(name), length
             await to_its_end(self._remove, name)
 
     async def abandon(self, name: str) -> None:
@@ -102,7 +113,7 @@ class Staging:
     @asynccontextmanager
     async def _turn(self, name: str) -> AsyncIterator[_Progress]:
         """Wait for the others; what is known of an area is forgotten with it."""
-        path = self._path(name)
+        path = self.path(name)
         progress = self._progress.setdefault(name, _Progress())
         async with progress.turn:
             try:
@@ -110,11 +121,6 @@ class Staging:
             finally:
                 if not path.exists():
                     self._progress.pop(name, None)
-
-    def _path(self, name: str) -> Path:
-        if _NAME.fullmatch(name) is None:
-            raise _unknown(name)
-        return self._folder / name
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
@@ -126,10 +132,10 @@ class Staging:
 
     def _create(self, name: str) -> None:
         with disk_errors(self._folder):
-            os.close(os.open(self._path(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _append(self, name: str, chunk: bytes, progress: _Progress) -> int:
-        with self._errors(name), self._path(name).open("r+b", buffering=0) as file:
+        with self._errors(name), self.path(name).open("r+b", buffering=0) as file:
             before = file.seek(0, os.SEEK_END)
             try:
                 _write(file.fileno(), chunk)
@@ -143,14 +149,14 @@ class Staging:
 
     def _length(self, name: str) -> int:
         with self._errors(name):
-            return self._path(name).stat().st_size
+            return self.path(name).stat().st_size
 
     def _verify(self, name: str, digest: Digest, progress: _Progress) -> int:
         length = self._length(name)
         if digest.algorithm == _USUAL and progress.hashed == length:
             found = progress.hash.hexdigest()
         else:
-            with self._errors(name), self._path(name).open("rb") as file:
+            with self._errors(name), self.path(name).open("rb") as file:
                 found = hashlib.file_digest(file, digest.algorithm).hexdigest()
         if found != digest.hex:
             self._remove(name)
@@ -162,7 +168,7 @@ class Staging:
 
     def _remove(self, name: str) -> None:
         with disk_errors(self._folder):
-            self._path(name).unlink(missing_ok=True)
+            self.path(name).unlink(missing_ok=True)
 
     def _stale(self, older_than: datetime) -> list[str]:
         with disk_errors(self._folder):

@@ -1,10 +1,13 @@
 """Both upstreams, ready to be used: the contract suite runs on each."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from proxy.clock import utc_now
+from proxy.upstream.cached import CachedUpstream
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.origin import Origin
@@ -12,6 +15,7 @@ from proxy.upstream.port import Upstream
 from proxy.upstream.remote import RemoteUpstream
 from proxy.upstream.routed import Route, RoutedUpstream
 from scanning.oci.names import Repository
+from storage.blob_cache import BlobCache
 from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 from tests.registries import (
@@ -52,7 +56,21 @@ def routed(embedded: EmbeddedUpstream) -> RoutedUpstream:
     return RoutedUpstream(Route(MemoryUpstream()), [Route(embedded, prefix="test", namespace="mirror")])
 
 
-@pytest.fixture(params=["embedded", "routed", pytest.param("remote", marks=pytest.mark.real)])
+@pytest.fixture
+async def cached(docker_registry: RealRegistry, tmp_path: Path) -> AsyncIterator[CachedUpstream]:
+    """The remote adapter before docker-registry, with a cache."""
+    remote = RemoteUpstream(RemoteOptions(Origin.parse(docker_registry.url)))
+    upstream = CachedUpstream(remote, BlobCache(tmp_path / "cache", 64 << 20, utc_now), time.monotonic)
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
+
+
+_REAL = [pytest.param(name, marks=pytest.mark.real) for name in ("remote", "cached")]
+
+
+@pytest.fixture(params=["embedded", "routed", *_REAL])
 def upstream(request: pytest.FixtureRequest) -> Upstream:
     """Each adapter in turn."""
     adapter: Upstream = request.getfixturevalue(request.param)

@@ -15,6 +15,7 @@ from tests.storage.content.conftest import Content, OpenContent
 MIB = 1 << 20
 BODY = random.Random(1).randbytes(3 * MIB + 17)  # noqa: S311 - test data
 DIGEST = Digest.of(BODY)
+ALGORITHMS = ("sha256", "sha512")
 HOSTILE_NAMES = ["", ".", "..", "../blobs/sha256/00/x", "/etc/passwd", "a/b", "a\0b", "x" * 65, "é"]
 
 
@@ -48,6 +49,31 @@ async def test_what_is_appended_and_committed_can_be_read(content: Content, algo
     assert await content.commit(staging, digest) == len(BODY)
     assert await content.size(digest) == len(BODY)
     assert await load(content, digest) == BODY
+
+
+async def test_what_is_verified_is_not_published_yet(content: Content) -> None:
+    staging = await content.begin()
+    await content.append(staging, BODY)
+    assert await content.verify(staging, DIGEST) == len(BODY)
+    assert await content.size(DIGEST) is None
+    assert await content.commit(staging, DIGEST) == len(BODY)
+
+    wrong = await content.begin()
+    await content.append(wrong, b"other")
+    with pytest.raises(ContentMismatchError):
+        await content.verify(wrong, DIGEST)
+    with pytest.raises(ContentMissingError):
+        await content.staged(wrong)
+
+
+async def test_every_blob_is_listed_with_its_size_and_time(content: Content) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=5)
+    await content.append(await content.begin(), b"not a blob yet")
+    expected = {await store(content, body, algorithm): len(body) for body in (b"a", b"bb") for algorithm in ALGORITHMS}
+
+    found = [blob async for blob in content.blobs()]
+    assert {blob.digest: blob.size for blob in found} == expected
+    assert all(began <= blob.published_at <= datetime.now(UTC) + timedelta(seconds=5) for blob in found)
 
 
 async def test_an_empty_blob_is_a_blob(content: Content) -> None:
