@@ -52,6 +52,14 @@ def _bucket_prefix(value: str) -> str:
     return value if not value or value.endswith("/") else f"{value}/"
 
 
+def _origin(value: str) -> str:
+    """An address without a path: what a registry's API is at, and what a login may be shown to."""
+    parts = urlsplit(_base_url(value))
+    if value and (parts.path or not parts.netloc):
+        raise ValueError(f"{value[:200]!r} must be http[s]://host[:port] and nothing more")
+    return value.rstrip("/")
+
+
 def _network(value: object) -> IPv4Network | IPv6Network:
     return ip_network(str(value))
 
@@ -78,6 +86,8 @@ def _default_state_folder() -> Path:
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+OriginUrl = Annotated[str, AfterValidator(_origin)]
+Origins = Annotated[tuple[OriginUrl, ...], NoDecode, BeforeValidator(_split_at_commas)]
 BucketPrefix = Annotated[str, AfterValidator(_bucket_prefix)]
 StateFolder = Annotated[Path, BeforeValidator(_state_folder)]
 FilePath = Annotated[str, AfterValidator(lambda value: str(Path(value).expanduser()) if value else value)]
@@ -106,7 +116,7 @@ class Upstream(_Section):
     kind: Literal["embedded", "remote"] = Field(
         "embedded", description="embedded: kept in state_dir. remote: any OCI registry, at url."
     )
-    url: BaseUrl = Field("", description="remote: its address, such as https://registry.example.com.")
+    url: OriginUrl = Field("", description="remote: its address, such as https://registry.example.com.")
     namespace: RepositoryPrefix = Field(
         "", description="remote: put before every repository name there: with team, app here is team/app there."
     )
@@ -136,7 +146,7 @@ class Upstream(_Section):
         description="remote: hosts, or host:port, where clients fetch blobs by themselves when it redirects there;"
         " empty: blobs go through the gate.",
     )
-    token_origins: Names = Field(
+    token_origins: Origins = Field(
         (), description="remote: its token service, such as https://auth.example.com, where that is elsewhere."
     )
     unsafe_skip_verify: bool = Field(False, description="remote: accept any certificate. For tests only.")
@@ -168,6 +178,8 @@ class Upstream(_Section):
             mistakes.append((("kind",), "is embedded, and url names a registry; write kind: remote or remove url"))
         if bool(self.username) != bool(self.password.get_secret_value()):
             mistakes.append((("username",), "username and password go together; one of them is missing"))
+        if ":" in self.username:
+            mistakes.append((("username",), "a user name cannot hold a colon (RFC 7617)"))
         if self.kind == "embedded" and self.namespace:
             mistakes.append((("namespace",), "is for remote upstreams; the embedded one holds nothing but its own"))
         ways = {

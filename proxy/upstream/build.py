@@ -59,7 +59,7 @@ def remote_options(settings: Settings) -> dict[str, RemoteOptions]:
             try:
                 found[place] = _options(upstream)
             except _MistakeError as mistake:
-                problems.append(Problem("settings", 0, 0, f"{place}.{mistake}"))
+                problems.append(mistake.below(place))
     if problems:
         raise ConfigurationError(tuple(problems))
     return found
@@ -70,7 +70,7 @@ def token_origins(settings: UpstreamSettings) -> frozenset[Origin]:
     try:
         return _token_origins(settings)
     except _MistakeError as mistake:
-        raise ConfigurationError((Problem("settings", 0, 0, f"upstream.{mistake}"),)) from mistake
+        raise ConfigurationError((mistake.below("upstream"),)) from mistake
 
 
 class _MistakeError(Exception):
@@ -78,6 +78,12 @@ class _MistakeError(Exception):
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(f"{key}: {message}")
+        self._key = key
+        self._message = message
+
+    def below(self, place: str) -> Problem:
+        """The mistake in the upstream at `place` of the settings."""
+        return Problem(f"{place}.{self._key}", 0, 0, self._message)
 
 
 def _places(settings: Settings) -> Iterator[tuple[str, UpstreamSettings]]:
@@ -130,8 +136,6 @@ def _login(settings: UpstreamSettings, origin: Origin) -> LoginSource:
     token = settings.token.get_secret_value()
     if token and not is_token(token):
         raise _MistakeError("token", "it holds characters that cannot be sent in a header (RFC 6750)")
-    if ":" in settings.username:
-        raise _MistakeError("username", "a user name cannot hold a colon (RFC 7617)")
     return Login(settings.username, settings.password.get_secret_value(), token)
 
 

@@ -88,6 +88,9 @@ def test_a_remote_upstream_needs_its_address_and_whole_credentials() -> None:
         "f.yaml:1:1: upstream.url: a remote upstream needs its address",
         "f.yaml:3:3: upstream.username: username and password go together; one of them is missing",
     ]
+    assert problems("upstream:\n  username: a:b\n  password: x\n") == [
+        "f.yaml:2:3: upstream.username: a user name cannot hold a colon (RFC 7617)"
+    ]
     assert problems("upstream: {url: 'https://r.example'}") == [
         "f.yaml:1:1: upstream.kind: is embedded, and url names a registry; write kind: remote or remove url"
     ]

@@ -290,7 +290,7 @@ class TestReference:
         checked = run("check", "127.0.0.1:1/team/app:1")
 
         assert checked.exit_code == 2
-        assert "upstream.token_origins: 'auth.example.com' must be http[s]://host[:port]" in checked.stderr
+        assert "upstream.token_origins[0]: write an address such as https://" in checked.stderr
 
 
 def put(registry: RealRegistry, name: str, image: TestImage) -> None:

@@ -62,9 +62,12 @@ def test_check_config_checks_the_policy_too() -> None:
 @pytest.mark.parametrize(
     ("mistake", "key"),
     [
-        ("url: http://r.example/path", "upstream.url"),
-        ("token_origins: [auth.example]", "upstream.token_origins"),
+        ("url: http://r.example/path", "f.yaml:3:3: upstream.url"),
+        ("token_origins: [auth.example]", "f.yaml:4:19: upstream.token_origins[0]"),
+        ("token_origins: ['https://auth.example/path']", "f.yaml:4:19: upstream.token_origins[0]"),
         ("ca_file: nowhere.pem", "upstream.ca_file"),
+        ("docker_config_file: nowhere.json", "upstream.docker_config_file"),
+        ("ecr: true", "upstream.ecr_region"),
     ],
 )
 def test_check_config_finds_an_upstream_that_could_not_be_reached_so(mistake: str, key: str) -> None:

@@ -93,7 +93,6 @@ def test_certificates_are_checked_unless_that_is_switched_off() -> None:
         ),
         ({"url": "https://registry.example/prefix"}, "upstream.url"),
         ({"token_origins": ("auth.example",)}, "upstream.token_origins"),
-        ({"username": "a:b", "password": SecretStr("x")}, "upstream.username"),
         ({"ca_file": "/nowhere/ca.pem"}, "upstream.ca_file"),
     ],
 )
@@ -114,8 +113,8 @@ def test_the_login_comes_from_where_the_settings_say(tmp_path: Path) -> None:
 
 
 def test_every_upstream_with_a_mistake_is_named() -> None:
-    wrong = "https://registry.example/prefix"
-    listed = PrefixedUpstream(prefix="hub", kind="remote", url=wrong)
+    wrong = SecretStr("two words")
+    listed = PrefixedUpstream(prefix="hub", kind="remote", url="https://registry.example", token=wrong)
     with pytest.raises(ConfigurationError) as refusal:
-        remote_options(Settings(upstream=REMOTE.model_copy(update={"url": wrong}), upstreams=(listed,)))
-    assert [str(problem).split(": ")[1] for problem in refusal.value.problems] == ["upstream.url", "upstreams[0].url"]
+        remote_options(Settings(upstream=REMOTE.model_copy(update={"token": wrong}), upstreams=(listed,)))
+    assert [problem.source for problem in refusal.value.problems] == ["upstream.token", "upstreams[0].token"]
