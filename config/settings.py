@@ -272,6 +272,9 @@ class Inspection(_Section):
     cpu_seconds: int = Field(600, ge=1, description="Processor time for one layer, in seconds.")
     memory_bytes: int = Field(1 << 30, ge=64 << 20, description="Memory of one worker, in bytes.")
     idle_seconds: int = Field(60, ge=1, description="Silence of a client after which its worker is freed.")
+    waiting_per_token: int = Field(
+        32, ge=1, description="Layers of one token that may wait for a worker; what comes on top is answered 429."
+    )
 
 
 class Feeds(_Section):

@@ -202,3 +202,17 @@ def test_decisions_are_numbered_without_a_gap() -> None:
     for number, path in enumerate(decisions, start=1):
         assert path.name.startswith(f"{number:04}-"), path.name
         assert path.read_text(encoding="utf-8").startswith(f"# {number}. "), path.name
+
+
+def test_every_threat_has_a_test_or_is_listed_as_having_none() -> None:
+    text = (ROOT / "docs/threats.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^(\d+)\. ", text, re.MULTILINE))
+    lacking = re.search(r"^No test shows these yet: ([\d, ]+)\.", text, re.MULTILINE)
+    names = (
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"def test_((?:t\d+_)+)", path.read_text(encoding="utf-8"))
+    )
+    shown = {number for name in names for number in re.findall(r"t(\d+)_", name)}
+    assert lacking is not None
+    assert sorted(listed - shown, key=int) == lacking[1].split(", ")

@@ -52,7 +52,7 @@ class ImageInspector:
         heads = {blob.digest: await self._head(repository, blob, DOCUMENT_HEAD) for blob in manifest.blobs}
         check_documents(manifest, heads)
 
-    async def inspect_artifact(self, repository: Repository, manifest: Manifest) -> ImageFacts:
+    async def inspect_artifact(self, repository: Repository, manifest: Manifest, tenant: str = "") -> ImageFacts:
         """What an artifact is, and what lies in those of its blobs that a runtime could unpack (threat 46).
 
         Raises as `inspect` does.
@@ -64,7 +64,7 @@ class ImageInspector:
             heads[blob.digest] = head[:DOCUMENT_HEAD]
             if await asyncio.to_thread(could_be_unpacked, head, is_whole=blob.size <= ARTIFACT_HEAD):
                 archives.append(blob.digest)
-        outcomes = await self._layers.outcomes(repository, archives)
+        outcomes = await self._layers.outcomes(repository, archives, tenant)
         refused = [outcome for outcome in outcomes.values() if isinstance(outcome, LayerRefusal)]
         if refused:
             return _unreadable(manifest, tuple(f"archive {outcome.digest}: {outcome.reason}" for outcome in refused))
@@ -81,16 +81,17 @@ class ImageInspector:
                 )
             return b"".join([chunk async for chunk in stream.chunks])
 
-    async def inspect(self, repository: Repository, manifest: Manifest) -> ImageFacts:
+    async def inspect(self, repository: Repository, manifest: Manifest, tenant: str = "") -> ImageFacts:
         """What a container made from the image would see. What cannot be read becomes `problems`.
 
-        Raises `ManifestBlobUnknownError` for missing content, `BusyError` when inspection itself fails.
+        Raises `ManifestBlobUnknownError` for missing content, `BusyError` when inspection itself fails,
+        `TooManyRequestsError` when too much of the tenant's waits for it already.
         """
         try:
             config = await self._config(repository, manifest)
         except InvalidManifestError as error:
             return _unreadable(manifest, (str(error),))
-        outcomes = await self._layers.outcomes(repository, (layer.digest for layer in manifest.layers))
+        outcomes = await self._layers.outcomes(repository, (layer.digest for layer in manifest.layers), tenant)
         found = [outcomes[layer.digest] for layer in manifest.layers]
         refused = tuple(
             f"layer {outcome.digest}: {outcome.reason}" for outcome in found if isinstance(outcome, LayerRefusal)

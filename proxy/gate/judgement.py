@@ -8,6 +8,7 @@ Nothing is stored while judging; `record` stores a judgement in the caller's tra
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from config.policy import Policy
 from proxy.clock import Clock
@@ -17,6 +18,7 @@ from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.policy import PolicyInForce
 from proxy.gate.signatures import SignatureFinder
+from proxy.identity.principal import Caller
 from proxy.upstream.port import ContentSource, StoredManifest
 from scanning.advisories.model import AdvisoryReport
 from scanning.documents import decode, encode
@@ -64,11 +66,19 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a manifest stands while it is judged: the indexes being judged that it lies in, and how deep."""
+    """Where a manifest stands while it is judged: the indexes being judged that it lies in, how deep, and for whom it
+    is judged (`tenant`, the grant of a token, or "" for the gate itself).
+    """
 
     parents: tuple[Digest, ...] = ()
     held: bool = False
     depth: int = 0
+    tenant: str = ""
+
+    @classmethod
+    def asked_by(cls, caller: Caller) -> Self:
+        """The place of what a request asks for."""
+        return cls(tenant=caller.principal.grant)
 
 
 _TOP = Place()
@@ -99,7 +109,8 @@ class Judge:
         """Judge a manifest under today's policy, advisories and signatures.
 
         Raises the `UpstreamError` and `StorageError` families,
-        `ManifestBlobUnknownError` for missing content, `BusyError` when inspection itself fails, and
+        `ManifestBlobUnknownError` for missing content, `BusyError` when inspection itself fails,
+        `TooManyRequestsError` when too much waits for it already, and
         `InvalidManifestError` for an index that is nested too deeply or lists too much, or a signature that is none.
         """
         policy = self._policy()
@@ -108,7 +119,7 @@ class Judge:
         facts: ImageFacts | None = None
         advisories = AdvisoryReport(self._advisories.basis())
         if manifest.kind in (ManifestKind.IMAGE, ManifestKind.ARTIFACT):
-            facts_document, facts = await self._facts(repository, manifest)
+            facts_document, facts = await self._facts(repository, manifest, place.tenant)
             advisories = await self._advisories.report(facts)
         elif manifest.kind is ManifestKind.SIGNATURE:
             await self._images.check_documents(repository, manifest)
@@ -158,13 +169,13 @@ class Judge:
             if stored is None:
                 continue  # a sparse index: what is not there cannot be pulled either
             parsed = await parse_manifest(stored.body, stored.media_type)
-            inside = Place((manifest.digest, *place.parents), held, place.depth + 1)
+            inside = Place((manifest.digest, *place.parents), held, place.depth + 1, place.tenant)
             judged.append(await self.judge(repository, parsed, stored.body, inside))
             listed += judged[-1].manifests - 1
             _check_size(manifest, listed)
         return tuple(judged)
 
-    async def _facts(self, repository: Repository, manifest: Manifest) -> tuple[bytes, ImageFacts]:
+    async def _facts(self, repository: Repository, manifest: Manifest, tenant: str) -> tuple[bytes, ImageFacts]:
         """The facts of an image or artifact: those on record if they are of this version and without problems, else
         anew.
         """
@@ -176,7 +187,7 @@ class Judge:
             if facts.is_current and not facts.problems:
                 return document, facts
         inspect = self._images.inspect if manifest.kind is ManifestKind.IMAGE else self._images.inspect_artifact
-        facts = await inspect(repository, manifest)
+        facts = await inspect(repository, manifest, tenant)
         return await asyncio.to_thread(encode, facts), facts
 
     async def _evidence(

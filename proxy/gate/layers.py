@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from proxy.clock import Clock
-from proxy.errors import BusyError, ManifestBlobUnknownError
+from proxy.errors import BusyError, ManifestBlobUnknownError, TooManyRequestsError
+from proxy.inspection.errors import InspectionQueueFullError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
 from proxy.upstream.port import BrokenContentError, ContentSource
 from scanning.errors import LimitExceededError, UnreadableLayerError
@@ -20,6 +21,9 @@ from storage import layers
 from storage.database import Database
 from storage.errors import StorageError
 from storage.layers import LayerRefusal
+
+_RETRY_SECONDS = 10
+"""When to ask again for what was not even queued."""
 
 LayerOutcome = LayerFacts | LayerRefusal
 
@@ -83,30 +87,34 @@ class LayerInspector:
         async with self._database.transaction() as tx:
             await layers.record_facts(tx, facts, self._clock())
 
-    async def outcomes(self, repository: Repository, digests: Iterable[Digest]) -> Mapping[Digest, LayerOutcome]:
-        """The facts of each layer, or why it cannot be read; layers not known yet are read from `repository`.
+    async def outcomes(
+        self, repository: Repository, digests: Iterable[Digest], tenant: str = ""
+    ) -> Mapping[Digest, LayerOutcome]:
+        """The facts of each layer, or why it cannot be read; layers not known yet are read from `repository`, when it
+        is the turn of `tenant`.
 
-        Raises `ManifestBlobUnknownError` for a layer that is not there, `BusyError` when inspection itself fails.
+        Raises `ManifestBlobUnknownError` for a layer that is not there, `BusyError` when inspection itself fails,
+        `TooManyRequestsError` when too much of the tenant's waits already.
         """
         wanted = tuple(dict.fromkeys(digests))
         async with self._database.snapshot() as tx:
             known: dict[Digest, LayerOutcome] = dict(await layers.find(tx, wanted))
         for digest in wanted:
             if digest not in known:
-                known[digest] = await self._inspect_once(repository, digest)
+                known[digest] = await self._inspect_once(repository, digest, tenant)
         return known
 
-    async def _inspect_once(self, repository: Repository, digest: Digest) -> LayerOutcome:
+    async def _inspect_once(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
         task = self._running.get(digest)
         if task is None:
-            task = asyncio.create_task(self._inspect(repository, digest))
+            task = asyncio.create_task(self._inspect(repository, digest, tenant))
             self._running[digest] = task
             task.add_done_callback(lambda _: self._running.pop(digest, None))
         return await asyncio.shield(task)
 
-    async def _inspect(self, repository: Repository, digest: Digest) -> LayerOutcome:
+    async def _inspect(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
         try:
-            outcome = await self._read_back(repository, digest)
+            outcome = await self._read_back(repository, digest, tenant)
         except LimitExceededError as error:
             return LayerRefusal(digest, str(error))  # not kept: the limit may be raised
         except UnreadableLayerError as error:
@@ -114,6 +122,10 @@ class LayerInspector:
             outcome = LayerRefusal(digest, str(error))
         except InspectionFailedError as error:
             raise BusyError(f"layer {digest} could not be inspected: {error}; try again") from error
+        except InspectionQueueFullError as error:
+            raise TooManyRequestsError(
+                f"layer {digest} is not inspected yet: {error}", retry_after=_RETRY_SECONDS
+            ) from error
         async with self._database.transaction() as tx:
             if isinstance(outcome, LayerRefusal):
                 await layers.record_refusal(tx, digest, outcome.reason, self._clock())
@@ -121,21 +133,22 @@ class LayerInspector:
                 await layers.record_facts(tx, outcome, self._clock())
         return outcome
 
-    async def _read_back(self, repository: Repository, digest: Digest) -> LayerOutcome:
+    async def _read_back(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
         if digest.algorithm != "sha256":
             raise UnreadableLayerError(f"layers are read by their sha256 digest, and this one is named {digest}")
-        async with self._source.open_blob(repository, digest) as stream:
-            if stream is None:
-                raise ManifestBlobUnknownError(
-                    f"layer {digest} is not in repository {repository}; push it before the manifest"
-                )
-            running = await self._pool.begin()
-            try:
+        # A worker first: whoever waits for one must not keep a connection to the upstream from others.
+        running = await self._pool.begin(tenant)
+        try:
+            async with self._source.open_blob(repository, digest) as stream:
+                if stream is None:
+                    raise ManifestBlobUnknownError(
+                        f"layer {digest} is not in repository {repository}; push it before the manifest"
+                    )
                 async for chunk in stream.chunks:
                     await running.feed(chunk)
-                facts = await running.finish()
-            finally:
-                await running.abandon()
+            facts = await running.finish()
+        finally:
+            await running.abandon()
         if facts.digest != digest:
             raise _broken(repository, digest)
         return facts

@@ -12,6 +12,7 @@ pull, the last one of it that is. One that is no tag of the upstream any more me
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 from proxy.errors import (
     BlobUnknownError,
@@ -21,7 +22,7 @@ from proxy.errors import (
     ManifestUnknownError,
 )
 from proxy.gate.content import parse_manifest
-from proxy.gate.judgement import Judge, record, record_manifest
+from proxy.gate.judgement import Judge, Place, record, record_manifest
 from proxy.gate.promotion import Promotion
 from proxy.gate.refusal import refuse
 from proxy.gate.standing import StandingVerdicts
@@ -73,7 +74,8 @@ class Pull:
     ) -> StoredManifest:
         """The manifest `reference` means, if `caller` may have it.
 
-        Raises `ManifestUnknownError`, or `DeniedError` with the verdict's reasons.
+        Raises `ManifestUnknownError`, `DeniedError` with the verdict's reasons, or `TooManyRequestsError` when it must
+        be inspected first and too much of the caller's waits for that already.
         """
         pusher = caller.principal.granted(Action.PUSH, repository)
         held = await self._held(repository, reference)
@@ -83,9 +85,10 @@ class Pull:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
         if pusher and head:
             return stored
-        decision = await self._decide(repository, stored)
+        decide = partial(self._decide, Place.asked_by(caller), repository)
+        decision = await decide(stored)
         if behind is not None and not pusher and isinstance(reference, Tag):
-            decision = await self._views.for_those_who_pull(repository, reference, decision, self._decide)
+            decision = await self._views.for_those_who_pull(repository, reference, decision, decide)
         admitted = decision.enforces(Outcome.ADMIT) or (pusher and decision.enforces(Outcome.QUARANTINE))
         if not admitted or not head:
             remark = "" if decision.stored is stored else f"instead of {stored.digest}, which is not admitted"
@@ -112,7 +115,8 @@ class Pull:
                 continue
             stored = StoredManifest(known.digest, known.media_type, known.body)
             with suppress(DeniedError):  # another image that has it may be admitted
-                if (await self._verdict_on(repository, stored)).enforced is Outcome.ADMIT:
+                verdict = await self._verdict_on(Place.asked_by(caller), repository, stored)
+                if verdict.enforced is Outcome.ADMIT:
                     return
         if not holders:
             raise BlobUnknownError(
@@ -123,9 +127,9 @@ class Pull:
             await self._trail.write(tx, Event.PULL, caller, target, outcome="denied", detail="blob")
         raise DeniedError(f"blob {digest} of {repository} belongs to no admitted image; it is served with one only")
 
-    async def _decide(self, repository: Repository, stored: StoredManifest) -> Decision:
+    async def _decide(self, place: Place, repository: Repository, stored: StoredManifest) -> Decision:
         try:
-            return Decision(stored, await self._verdict_on(repository, stored))
+            return Decision(stored, await self._verdict_on(place, repository, stored))
         except DeniedError as error:
             return Decision(stored, error)
 
@@ -155,7 +159,7 @@ class Pull:
             return None
         return StoredManifest(known.digest, known.media_type, known.body)
 
-    async def _verdict_on(self, repository: Repository, stored: StoredManifest) -> Verdict:
+    async def _verdict_on(self, place: Place, repository: Repository, stored: StoredManifest) -> Verdict:
         standing = await self._standing.find(repository, stored.digest)
         # Under another media type the same bytes can be another thing: then they are read, and judged, anew.
         if standing is not None and standing.inputs.media_type == stored.media_type:
@@ -166,20 +170,24 @@ class Pull:
             raise DeniedError(
                 f"{repository}@{stored.digest} is refused: its manifest cannot be read in one way only: {error}"
             ) from error
-        return await self._judge_once(repository, manifest, stored)
+        return await self._judge_once(place, repository, manifest, stored)
 
-    async def _judge_once(self, repository: Repository, manifest: Manifest, stored: StoredManifest) -> Verdict:
+    async def _judge_once(
+        self, place: Place, repository: Repository, manifest: Manifest, stored: StoredManifest
+    ) -> Verdict:
         key = repository, stored.digest
         task = self._judging.get(key)
         if task is None:
-            task = asyncio.create_task(self._judge_and_record(repository, manifest, stored))
+            task = asyncio.create_task(self._judge_and_record(place, repository, manifest, stored))
             self._judging[key] = task
             task.add_done_callback(lambda _: self._judging.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _judge_and_record(self, repository: Repository, manifest: Manifest, stored: StoredManifest) -> Verdict:
+    async def _judge_and_record(
+        self, place: Place, repository: Repository, manifest: Manifest, stored: StoredManifest
+    ) -> Verdict:
         try:
-            judgement = await self._judge.judge(repository, manifest, stored.body)
+            judgement = await self._judge.judge(repository, manifest, stored.body, place)
         except BusyError as error:
             pending = f"{repository}@{stored.digest} is not inspected yet, so nobody can pull it: {error}"
             raise DeniedError(pending, retry_after=_PENDING_SECONDS) from error

@@ -16,7 +16,7 @@ from proxy.clock import Clock
 from proxy.errors import BusyError, FixedTagError, ManifestBlobUnknownError
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
-from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
+from proxy.gate.judgement import Judge, Judgement, Place, check_complete, record, record_manifest
 from proxy.gate.promotion import Promotion
 from proxy.gate.refusal import refuse, uninspected, warnings
 from proxy.gate.tags import TagGuard
@@ -81,12 +81,12 @@ class Push:
         """Take a manifest.
 
         Raises `DeniedError` when the policy rejects it, `FixedTagError` when the tag must stay what it is,
-        `InvalidManifestError` when it cannot be read in one way only, and `ManifestBlobUnknownError` when content it
-        needs is missing.
+        `InvalidManifestError` when it cannot be read in one way only, `ManifestBlobUnknownError` when content it needs
+        is missing, and `TooManyRequestsError` when too much of the caller's waits to be inspected already.
         """
         try:
             manifest = await self._read(repository, reference, content_type, body)
-            judgement = await self._judge.judge(repository, manifest, body)
+            judgement = await self._judge.judge(repository, manifest, body, Place.asked_by(caller))
             check_complete(judgement)
         except BusyError as error:
             return await self._hold_unjudged(caller, repository, reference, Unjudged(manifest, body, str(error)))

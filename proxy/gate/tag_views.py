@@ -30,7 +30,7 @@ class Decision:
         return isinstance(self.verdict, Verdict) and self.verdict.enforced is outcome
 
 
-Decide = Callable[[Repository, StoredManifest], Awaitable[Decision]]
+Decide = Callable[[StoredManifest], Awaitable[Decision]]
 
 
 class TagViews:
@@ -58,7 +58,7 @@ class TagViews:
         for digest in [digest for digest in history if digest != newest.stored.digest][:_MOST_TRIED]:
             stored = await self._upstream.get_manifest(repository, digest)
             if stored is not None:
-                older = await decide(repository, stored)
+                older = await decide(stored)
                 if older.enforces(Outcome.ADMIT):
                     return older
         return newest

@@ -16,4 +16,10 @@ def inspection_pool(settings: Inspection) -> InspectionPool:
     limits = InspectionLimits(**{field.name: getattr(settings, field.name) for field in fields(InspectionLimits)})
     size = settings.workers or (os.cpu_count() or 1) + _RESERVED
     reserved = _RESERVED if size > 1 else 0
-    return InspectionPool(size, limits, idle_seconds=settings.idle_seconds, reserved=reserved)
+    return InspectionPool(
+        size,
+        limits,
+        idle_seconds=settings.idle_seconds,
+        reserved=reserved,
+        waiting=settings.waiting_per_token,
+    )

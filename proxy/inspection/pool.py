@@ -13,6 +13,7 @@ from time import monotonic
 from config.errors import ImagegateError
 from proxy.inspection.errors import InspectionFailedError
 from proxy.inspection.process import COMMAND, WorkerProcess
+from proxy.inspection.queue import FairQueue
 from scanning.facts import LayerFacts
 from scanning.layers.limits import InspectionLimits
 
@@ -25,6 +26,7 @@ _LONGEST_RESTART_SECONDS = 30.0
 class InspectionPool:
     """`size` workers. Begin with `start`, end with `close`.
 
+    Those who wait take turns by tenant, and of one tenant at most `waiting` wait.
     `progress_seconds` is how long a worker may take nothing before it is ended and its inspection fails;
     `idle_seconds` how long an inspection may be fed nothing before its worker is given to others. `reserved` workers
     are kept for `begin`: uploads come as slowly as a client likes, and must not keep others from being judged.
@@ -38,6 +40,7 @@ class InspectionPool:
         progress_seconds: float = 60.0,
         idle_seconds: float = 60.0,
         reserved: int = 0,
+        waiting: int = 32,
         command: tuple[str, ...] = COMMAND,
     ) -> None:
         self._size = size
@@ -48,7 +51,7 @@ class InspectionPool:
         self._command = command
         self._workers: set[WorkerProcess] = set()
         self._idle: deque[WorkerProcess] = deque()
-        self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._waiting: FairQueue[WorkerProcess] = FairQueue(waiting)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -63,7 +66,7 @@ class InspectionPool:
     async def close(self) -> None:
         """End every worker and see it gone. Inspections still running fail."""
         self._closed = True
-        self._fail_waiting("the gate stops")
+        self._waiting.fail(InspectionFailedError("the gate stops"))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -92,21 +95,22 @@ class InspectionPool:
                 return RunningInspection(self, worker)
         return None
 
-    async def begin(self) -> "RunningInspection":
-        """Begin an inspection as soon as a worker is free, first come, first served.
+    async def begin(self, tenant: str = "") -> "RunningInspection":
+        """Begin an inspection for `tenant` ("": the gate itself) as soon as a worker is free and its turn has come.
 
-        Raises `InspectionFailedError` if the gate stops meanwhile, or no worker can be started at all.
+        Raises `InspectionQueueFullError` if too many of the tenant's wait already, `InspectionFailedError` if the gate
+        stops meanwhile, or no worker can be started at all.
         """
         running = self.try_begin()
         if running is not None:
             return running
         if self._closed:
             raise InspectionFailedError("no layer is inspected any more: the gate stops")
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        turn = self._waiting.join(tenant)
         try:
             return RunningInspection(self, await turn)
         except asyncio.CancelledError:
+            self._waiting.leave(tenant, turn)
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.release(turn.result())
             raise
@@ -115,12 +119,8 @@ class InspectionPool:
         """Take back a worker whose layer has its outcome. A dead one is being replaced already."""
         if not worker.is_alive:
             return
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(worker)
-                return
-        self._idle.append(worker)
+        if not self._waiting.serve(worker):
+            self._idle.append(worker)
 
     def settle(self, worker: WorkerProcess) -> None:
         """Take back a worker whose outcome nobody waits for, once it has one."""
@@ -149,17 +149,11 @@ class InspectionPool:
                 await self._start_worker()
             except InspectionFailedError as error:
                 if not self._workers:
-                    self._fail_waiting(str(error))
+                    self._waiting.fail(error)
             else:
                 return
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_RESTART_SECONDS)
-
-    def _fail_waiting(self, reason: str) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(InspectionFailedError(reason))
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -83,21 +83,36 @@ class WatchedPool(InspectionPool):
         self.begun = 0
         self.gate = asyncio.Event()
         self.reached = asyncio.Event()
+        self._alarms: list[tuple[int, asyncio.Event]] = []
         self.kills_worker = False
         self.reset()
 
     def reset(self) -> None:
         """Nothing counted, nothing held up, nobody killed."""
         self.begun = 0
+        self._alarms.clear()
         self.gate.set()
         self.reached.clear()
         self.kills_worker = False
 
-    async def begin(self) -> RunningInspection:
+    async def waits_for(self, count: int) -> None:
+        """Return when `count` layers have been asked for."""
+        reached = asyncio.Event()
+        self._alarms.append((count, reached))
+        self._ring()
+        await reached.wait()
+
+    def _ring(self) -> None:
+        for count, alarm in self._alarms:
+            if self.begun >= count:
+                alarm.set()
+
+    async def begin(self, tenant: str = "") -> RunningInspection:
         self.begun += 1
+        self._ring()
         self.reached.set()
         await self.gate.wait()
-        running = await super().begin()
+        running = await super().begin(tenant)
         if self.kills_worker:
             os.kill(running.process, signal.SIGKILL)
         return running

@@ -1,5 +1,8 @@
 """Requests that two readers could understand differently, sent as they are and refused before anything else."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from proxy.identity.principal import Role
@@ -218,3 +221,64 @@ async def test_head_is_answered_wherever_get_is(face: Face) -> None:
     for target in ("/v2/", "/v2/_catalog", "/healthz"):
         answer = await face.call("HEAD", target, token=admin)
         assert (answer.status, answer.body) == (200, b"")
+
+
+def chunked_manifest(face: Face) -> bytes:
+    """The head of a push whose body comes in chunks."""
+    kind = "Content-Type: application/vnd.oci.image.manifest.v1+json"
+    return request(face, f"PUT {APP}/manifests/1 HTTP/1.1", kind, "Transfer-Encoding: chunked")
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [b"0\r\n" + b"X-Trailer: x\r\n" * 200_000 + b"\r\n", b"0\r\nX-Trailer: " + b"x" * 2_000_000 + b"\r\n\r\n"],
+    ids=["many", "a long one"],
+)
+async def test_t73_a_flood_of_trailers_ends_the_request(face: Face, flood: bytes) -> None:
+    said = await face.raw(chunked_manifest(face) + flood)
+
+    assert said == b"" or status(said) == 400
+    assert face.upstream.manifests == {}
+    assert (await face.call("GET", "/v2/")).status == 200
+
+
+@pytest.mark.parametrize(("start", "more"), [(b"1;", b"x"), (b"0", b"0")], ids=["extension", "size"])
+async def test_t73_a_chunk_head_without_end_is_silence(start_face: StartFace, start: bytes, more: bytes) -> None:
+    """The parser keeps nothing of it, so it would go on as long as the client likes."""
+    async with start_face(network={"read_timeout_seconds": 0.2}) as face:
+        face.grant, face.token = await face.new_token(Role.ADMIN, "**")
+        reader, writer = await asyncio.open_connection(face.host, face.port)
+
+        async def flood() -> None:
+            writer.write(chunked_manifest(face) + start)
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(more * 10_000)
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+
+        flooding = asyncio.create_task(flood())
+        said = await reader.readline()
+        flooding.cancel()
+        writer.close()
+        assert status(said) == 408
+        assert face.upstream.manifests == {}
+
+
+async def test_t73_a_flood_of_tiny_chunks_holds_nobody_up(face: Face) -> None:
+    digest = Digest.of(b"x" * 200_000)
+    head = request(
+        face, f"POST {UPLOADS}?digest={digest} HTTP/1.1", "Transfer-Encoding: chunked", *map(": ".join, OCTETS.items())
+    )
+    reader, writer = await asyncio.open_connection(face.host, face.port)
+    writer.write(head + b"1\r\nx\r\n" * 100_000)
+    await writer.drain()
+
+    assert (await face.call("GET", "/v2/")).status == 200
+
+    writer.write(b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n")
+    said = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert status(said) == 201
+    assert [len(content) for content in face.upstream.blobs.values()] == [200_000]

@@ -139,6 +139,22 @@ class TestSharing:
         await asyncio.wait(waiting)
         assert order == [0, 2, 3, 4]
 
+    async def test_t75_one_tenant_that_asks_for_much_does_not_keep_another_waiting(self, pool: InspectionPool) -> None:
+        first, second = hold(pool), hold(pool)
+        order: list[str] = []
+
+        async def wait(tenant: str) -> None:
+            running = await pool.begin(tenant)
+            order.append(tenant)
+            await running.abandon()
+
+        waiting = [asyncio.create_task(wait(tenant)) for tenant in ("greedy",) * 6 + ("modest",)]
+        await asyncio.sleep(0)
+        await first.abandon()
+        await second.abandon()
+        await asyncio.wait(waiting)
+        assert order.index("modest") == 1
+
     async def test_a_worker_is_used_again(self, pool: InspectionPool) -> None:
         before = pool.processes
         for _ in range(4):
