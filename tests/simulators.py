@@ -226,6 +226,10 @@ class MemoryGate:
         if self.upstream.manifests.pop((repository, reference), None) is None:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
 
+    async def delete_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        if not await self.upstream.delete_blob(repository, digest):
+            raise BlobUnknownError(f"{repository} has no blob {digest}")
+
     def observe_upload(self) -> RecordingObserver | None:
         if self.is_busy:
             return None

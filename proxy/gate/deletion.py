@@ -1,6 +1,9 @@
-"""Somebody deletes a manifest, or a tag: from the upstream, and from what the gate holds and remembers."""
+"""Somebody deletes a manifest, a tag or a blob: from the upstream, and from what the gate holds and remembers."""
 
-from proxy.errors import FixedTagError, ManifestUnknownError
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from proxy.errors import BlobUnknownError, FixedTagError, ManifestUnknownError
 from proxy.gate.promotion import Promotion
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
@@ -30,14 +33,10 @@ class Deletion:
 
         Raises `ManifestUnknownError`, or `FixedTagError` where a tag must stay what it is.
         """
+        target = Target(repository, reference)
         async with self._promotion.turn(repository):
-            try:
+            async with self._refusals_recorded(caller, target):
                 remarks = await self._guard.check_deletion(caller, repository, reference)
-            except FixedTagError as error:
-                async with self._database.transaction() as tx:
-                    target = Target(repository, reference)
-                    await self._trail.write(tx, Event.DELETE, caller, target, outcome="denied", detail=str(error))
-                raise
             detail = "; ".join(remarks)
             if isinstance(reference, Tag):
                 found = await self._delete_tag(caller, repository, reference, detail)
@@ -45,6 +44,31 @@ class Deletion:
                 found = await self._delete_manifest(caller, repository, reference, detail)
         if not found:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
+
+    async def delete_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        """Delete a blob from the repository.
+
+        Raises `BlobUnknownError`, or `FixedTagError` where a tag that must stay needs it.
+        """
+        target = Target(repository, digest, digest)
+        async with self._promotion.turn(repository):
+            async with self._refusals_recorded(caller, target):
+                remarks = await self._guard.check_blob_deletion(caller, repository, digest)
+            gone = await self._upstream.delete_blob(repository, digest)
+            async with self._database.transaction() as tx:
+                outcome, detail = "deleted" if gone else "unknown", "; ".join(("blob", *remarks))
+                await self._trail.write(tx, Event.DELETE, caller, target, outcome=outcome, detail=detail)
+        if not gone:
+            raise BlobUnknownError(f"there is no blob {digest} in {repository}")
+
+    @asynccontextmanager
+    async def _refusals_recorded(self, caller: Caller, target: Target) -> AsyncIterator[None]:
+        try:
+            yield
+        except FixedTagError as error:
+            async with self._database.transaction() as tx:
+                await self._trail.write(tx, Event.DELETE, caller, target, outcome="denied", detail=str(error))
+            raise
 
     async def _delete_tag(self, caller: Caller, repository: Repository, tag: Tag, detail: str) -> bool:
         # A tag that only waits is not asked for: some registries answer with an error that they delete no tags.

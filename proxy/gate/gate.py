@@ -104,6 +104,10 @@ class Gate:
         """See `Deletion.delete`."""
         await self._deletion.delete(caller, repository, reference)
 
+    async def delete_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        """See `Deletion.delete_blob`."""
+        await self._deletion.delete_blob(caller, repository, digest)
+
 
 def _describe(stored: Iterable[StoredManifest]) -> tuple[Descriptor, ...]:
     return tuple(_descriptors(stored))

@@ -65,19 +65,37 @@ class TagGuard:
             if fixed is None or await self._meaning(repository, reference) is None:
                 return ()
             return _refuse(fixed, f"{repository}:{reference} cannot be deleted", "ask an admin to change the policy")
+        return await self._check_loss(caller, repository, (reference,), f"{repository}@{reference}")
+
+    async def check_blob_deletion(self, caller: Caller, repository: Repository, digest: Digest) -> tuple[str, ...]:
+        """Return if `caller` may delete a blob, with what audit mode would have refused.
+
+        A blob stays with the manifests that need it. Raises `FixedTagError`.
+        """
+        async with self._database.snapshot() as tx:
+            holders = await manifests.holders(tx, repository, digest)
+        return await self._check_loss(caller, repository, holders, f"blob {digest} of {repository}")
+
+    async def _check_loss(
+        self, caller: Caller, repository: Repository, lost: Iterable[Digest], what: str
+    ) -> tuple[str, ...]:
+        """No fixed tag means one of `lost`, or an index that lists one."""
         candidates = await self._fixed_tags(caller, repository)
         if not candidates:
             return ()
         async with self._database.snapshot() as tx:
-            lost = {reference, *await manifests.ancestors(tx, repository, reference)}
-        meant = [tag for tag, means in await self._meanings(repository, candidates) if means in lost]
+            broken = {one for digest in lost for one in (digest, *await manifests.ancestors(tx, repository, digest))}
+        meant = [tag for tag, means in await self._meanings(repository, candidates) if means in broken]
         if not meant:
             return ()
         names = ", ".join(tag.name for tag in meant[:_SHOWN])
         more = f" and {len(meant) - _SHOWN} more" if len(meant) > _SHOWN else ""
-        what = f"{repository}@{reference} cannot be deleted: {names}{more} would lose what they mean"
         enforced = any(candidates[tag].enforced for tag in meant)
-        return _refuse(_Fixed(candidates[meant[0]].why, enforced), what, "ask an admin to change the policy")
+        return _refuse(
+            _Fixed(candidates[meant[0]].why, enforced),
+            f"{what} cannot be deleted: {names}{more} would lose what they mean",
+            "ask an admin to change the policy",
+        )
 
     def _fixed(self, caller: Caller, repository: Repository, tag: Tag) -> _Fixed | None:
         if is_referrers_tag(tag):

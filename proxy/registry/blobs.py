@@ -10,7 +10,6 @@ from proxy.routing import Call
 from proxy.upstream.port import BlobStream, BrokenContentError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
-from storage.audit import AuditRecord, Event
 
 
 def blob_location(repository: Repository, digest: Digest) -> str:
@@ -39,22 +38,7 @@ async def delete(call: Call) -> web.StreamResponse:
     """Remove a blob from the repository, where deletion is switched on."""
     digest = Digest.parse(call.parameters["digest"])
     check_deletion(call)
-    gone = await call.services.upstream.delete_blob(call.repository, digest)
-    await call.services.record(
-        AuditRecord(
-            at=call.services.clock(),
-            event=Event.DELETE,
-            actor=call.caller.principal.name,
-            address=call.caller.address,
-            outcome="deleted" if gone else "unknown",
-            repository=call.repository.name,
-            digest=str(digest),
-            request_id=call.caller.request_id,
-            detail="blob",
-        )
-    )
-    if not gone:
-        raise _unknown(call, digest)
+    await call.services.gate.delete_blob(call.caller, call.repository, digest)
     return web.Response(status=202)
 
 

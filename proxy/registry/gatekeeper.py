@@ -73,6 +73,10 @@ class Gatekeeper(Protocol):
         """Remove a manifest or a tag."""
         ...
 
+    async def delete_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        """Remove a blob from a repository."""
+        ...
+
     def observe_upload(self) -> Observer | None:
         """Somebody to look at an upload from its first byte; None while all are busy."""
         ...

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from proxy.errors import DeniedError, FixedTagError, ManifestUnknownError
+from proxy.errors import BlobUnknownError, DeniedError, FixedTagError, ManifestUnknownError
 from proxy.identity.principal import Role
 from scanning.oci.names import Tag
 from storage import tag_history
@@ -17,7 +17,7 @@ from tests.images import File, TestImage, debian, image, index
 from tests.proxy.gate.conftest import MakeWorld
 from tests.proxy.gate.signing import legacy_signature
 from tests.proxy.gate.simulated import SlowUpstream
-from tests.proxy.gate.world import LATEST, REFUSE_SSH, World, caller, policy_text, wants_signature
+from tests.proxy.gate.world import LATEST, REFUSE_SSH, World, caller, layers_of, policy_text, wants_signature
 from tests.scanning.signatures.signing import new_key, pem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -155,6 +155,27 @@ class TestImmutable:
             await fixed.delete(THIRD.digest)
 
         assert await fixed.behind(THIRD.digest) == THIRD.digest
+
+    async def test_t20_nor_is_a_blob_that_it_needs(self, fixed: World) -> None:
+        both = index(SECOND, THIRD)
+        await fixed.push(both, Tag("v2"))
+
+        for needed, tag in ((layers_of(FIRST)[0], "v1"), (layers_of(THIRD)[0], "v2")):
+            with pytest.raises(FixedTagError, match=f"blob {needed} of .* cannot be deleted: {tag} would lose"):
+                await fixed.gate.delete_blob(fixed.admin, fixed.repository, needed)
+            await fixed.check_blob(needed)
+        assert (await fixed.audited())[-1].outcome == "denied"
+
+    async def test_a_blob_that_no_immutable_tag_needs_is_deleted(self, small_fixed: World) -> None:
+        await small_fixed.push(SECOND)
+        (blob,) = layers_of(SECOND)
+
+        await small_fixed.gate.delete_blob(small_fixed.admin, small_fixed.repository, blob)
+
+        last = (await small_fixed.audited())[-1]
+        assert (last.event, last.outcome, last.digest, last.detail) == (Event.DELETE, "deleted", str(blob), "blob")
+        with pytest.raises(BlobUnknownError):
+            await small_fixed.gate.delete_blob(small_fixed.admin, small_fixed.repository, blob)
 
     async def test_what_no_immutable_tag_means_is_deleted(self, small_fixed: World) -> None:
         await small_fixed.push(SECOND)
