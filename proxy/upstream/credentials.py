@@ -30,6 +30,7 @@ _PART = re.compile(
 """,
     re.VERBOSE,
 )
+_PULL = re.compile(r"repository:[a-z0-9._/-]{1,255}:pull")
 _MAX_TOKENS = 1000
 _MAX_CHALLENGE = 8192
 _DEFAULT_LIFETIME = 60
@@ -49,8 +50,11 @@ class _Basic(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _TokenService:
+    """Where tokens are. `scope` is for requests that need none, such as /v2/: some give no token without one."""
+
     realm: str
     service: str
+    scope: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ class Authorizer:
             return login.bearer != refused or await self._login.login(login) != login
         if "bearer" in offered:
             asked = offered["bearer"]
-            self._scheme = _TokenService(self._trusted(asked.get("realm", "")), asked.get("service", ""))
+            realm = self._trusted(asked.get("realm", ""))
+            self._scheme = _TokenService(realm, asked.get("service", ""), _harmless(asked.get("scope", "")))
             stale = self._tokens.get(scope)
             if stale is not None and stale.header == refused:
                 del self._tokens[scope]
@@ -146,7 +151,8 @@ class Authorizer:
         return realm
 
     async def _ask(self, service: _TokenService, scope: str, login: Login) -> _Token:
-        parameters = [("service", service.service), *(("scope", part) for part in scope.split())]
+        parts = (scope or service.scope).split()
+        parameters = [("service", service.service), *(("scope", part) for part in parts)]
         realm = urlsplit(service.realm)
         query = "&".join(filter(None, (realm.query, urlencode(parameters))))
         basic = login.basic
@@ -162,6 +168,11 @@ class Authorizer:
         if not isinstance(lifetime, int) or isinstance(lifetime, bool) or not 0 <= lifetime < 2**31:
             lifetime = _DEFAULT_LIFETIME
         return _Token(f"Bearer {token}", asked_at + max(lifetime - _MARGIN, lifetime / 2))
+
+
+def _harmless(scope: str) -> str:
+    """The scope that an upstream asks for, if it only allows to read one repository: it shall not choose more."""
+    return scope if _PULL.fullmatch(scope) else ""
 
 
 def parse_challenges(headers: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -22,13 +22,14 @@ from proxy.upstream.port import (
     Upstream,
     UpstreamError,
     UpstreamReadOnlyError,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
 )
 from scanning.errors import InvalidNameError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
 
-_CATALOG_SECONDS = 30
-"""How long one of several registries may take to list its repositories before the list is made without it."""
+_CATALOG_SECONDS = 60.0
 _log = structlog.get_logger(__name__)
 
 
@@ -67,9 +68,13 @@ class Route:
 
 
 class RoutedUpstream:
-    """The port over several registries, each of which it closes."""
+    """The port over several registries, each of which it closes.
 
-    def __init__(self, default: Route, prefixed: Sequence[Route] = ()) -> None:
+    The list of repositories is made without those that take longer than `patience` seconds for theirs.
+    """
+
+    def __init__(self, default: Route, prefixed: Sequence[Route] = (), *, patience: float = _CATALOG_SECONDS) -> None:
+        self._patience = patience
         self._routes = (*sorted(prefixed, key=lambda route: len(route.prefix), reverse=True), default)
         self._default = default
 
@@ -190,24 +195,25 @@ class RoutedUpstream:
     async def repositories(self) -> tuple[Repository, ...]:
         """What all of them list. Some registries have no catalogue, or not for everybody: then without theirs.
 
-        Raises what the default one raised if none of them has a list.
+        Raises `UpstreamUnavailableError` if none has a list, and the default one might have one later.
         """
         lists = await asyncio.gather(*map(self._listed, self._routes))
-        found = [listed for listed in lists if not isinstance(listed, UpstreamError | TimeoutError)]
-        if not found and isinstance(lists[-1], Exception):
+        found = [listed for listed in lists if not isinstance(listed, UpstreamError)]
+        if not found and isinstance(lists[-1], UpstreamUnavailableError):
             raise lists[-1]
         return tuple(sorted(repository for listed in found for repository in listed))
 
-    async def _listed(self, route: Route) -> set[Repository] | UpstreamError | TimeoutError:
+    async def _listed(self, route: Route) -> set[Repository] | UpstreamError:
         """The repositories of one upstream as the gate knows them, or why there are none."""
-        alone = len(self._routes) == 1
         try:
             with _named(route):
-                async with asyncio.timeout(None if alone else _CATALOG_SECONDS):
+                async with asyncio.timeout(self._patience):
                     names = await route.upstream.repositories()
-        except (UpstreamError, TimeoutError) as error:
-            if not alone:
-                _log.warning("repositories not listed", upstream=route.prefix or "default", problem=str(error))
+        except TimeoutError:
+            _log.warning("repositories not listed in time", upstream=route.prefix or "default")
+            return UpstreamTimeoutError("the upstream did not list its repositories in time; try again")
+        except UpstreamError as error:
+            _log.warning("repositories not listed", upstream=route.prefix or "default", problem=str(error))
             return error
         inward = map(route.inward, names)
         return {name for name in inward if name is not None and self._route(name) is route}

@@ -126,6 +126,31 @@ async def test_a_token_is_asked_for_once_for_each_scope(simulator: Simulator) ->
     assert asked.headers["authorization"] == BASIC
 
 
+@pytest.mark.parametrize(
+    ("offered", "asked"),
+    [
+        ("repository:user/image:pull", ["repository:user/image:pull"]),
+        ("repository:user/image:pull,push", None),
+        ("repository:a:pull repository:b:pull", None),
+        ("registry:catalog:*", None),
+        ("", None),
+    ],
+)
+async def test_t85_only_where_none_is_needed_a_harmless_scope_of_the_upstreams_choice_is_asked_for(
+    simulator: Simulator, offered: str, asked: list[str] | None
+) -> None:
+    challenge = f'Bearer realm="{simulator.url}/token",service="r",scope="{offered}"'
+    simulator.on("GET", "/v2/", 401, headers={"WWW-Authenticate": challenge})
+    ask_for(simulator, challenge, {"Bearer two"})
+    give_tokens(simulator, "one", "two")
+    async with gate_before(simulator.url) as upstream:
+        with pytest.raises(UpstreamRefusedError):
+            await upstream.check()
+        assert await upstream.blob_size(REPOSITORY, DIGEST) == 10
+    queries = [parse_qs(seen.target.partition("?")[2]) for seen in simulator.seen if seen.target.startswith("/token")]
+    assert [query.get("scope") for query in queries] == [asked, [PULL]]
+
+
 async def test_a_token_that_is_no_longer_taken_is_replaced_once(simulator: Simulator) -> None:
     accepted = {"Bearer one"}
     ask_for(simulator, f'Bearer realm="{simulator.url}/token",service="r"', accepted)

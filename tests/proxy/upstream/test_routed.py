@@ -1,5 +1,7 @@
 """Several registries behind one gate: which of them has a repository, and what it is called there."""
 
+import asyncio
+
 import pytest
 
 from proxy.upstream.port import (
@@ -125,9 +127,27 @@ async def test_an_upstream_without_a_catalogue_does_not_break_the_list(
     assert await routed.repositories() == (Repository("team/app"),)
 
 
-async def test_there_is_no_list_when_nobody_has_one(routed: RoutedUpstream, home: Registry, hub: Registry) -> None:
-    home.refuses_catalog = hub.is_down = True
-    with pytest.raises(UpstreamRefusedError):
+async def test_an_upstream_that_does_not_come_to_an_end_does_not_stop_the_list(home: Registry) -> None:
+    class Endless(Registry):
+        async def repositories(self) -> tuple[Repository, ...]:
+            await asyncio.Event().wait()
+            return ()
+
+    home.hold("team/app")
+    routed = RoutedUpstream(Route(home), [Route(Endless(), "hub")], patience=0.05)
+    assert await routed.repositories() == (Repository("team/app"),)
+
+
+async def test_a_registry_without_a_catalogue_lists_nothing_though_it_is_alone(home: Registry) -> None:
+    home.refuses_catalog = True
+    assert await RoutedUpstream(Route(home)).repositories() == ()
+
+
+async def test_there_is_no_list_while_the_default_one_is_down(
+    routed: RoutedUpstream, home: Registry, hub: Registry
+) -> None:
+    home.is_down = hub.refuses_catalog = True
+    with pytest.raises(UpstreamUnavailableError):
         await routed.repositories()
 
 
