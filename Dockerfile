@@ -28,6 +28,6 @@ WORKDIR /var/lib/imagegate
 VOLUME /var/lib/imagegate
 EXPOSE 5000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python", "-c", \
-    "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['IMAGEGATE_LISTEN__PORT'] + '/healthz', timeout=4)"]
+    "import os, ssl, urllib.request as r; e = os.environ; s = 'https' if e.get('IMAGEGATE_LISTEN__TLS_CERT_FILE') else 'http'; r.urlopen(s + '://127.0.0.1:' + e['IMAGEGATE_LISTEN__PORT'] + '/healthz', timeout=4, context=ssl._create_unverified_context())"]
 ENTRYPOINT ["imagegate"]
 CMD ["serve"]

@@ -16,12 +16,16 @@ class ImagegateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a document the operator wrote. `line` and `column` count from 1; 0 means unknown."""
+    """One mistake in a document the operator wrote. `line` and `column` count from 1; 0 means unknown.
+
+    `location` is where in the document it is, for whoever finds it without having the document.
+    """
 
     source: str
     line: int
     column: int
     message: str
+    location: Location = ()
 
     def __str__(self) -> str:
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source

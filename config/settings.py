@@ -108,6 +108,34 @@ class Listen(_Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.", min_length=1)
     port: int = Field(5000, ge=0, le=65535, description="TCP port; 0 takes any free one.")
+    tls_cert_file: FilePath = Field(
+        "", description="PEM: the gate's certificate and those below it; empty for plain HTTP. Read again when renewed."
+    )
+    tls_key_file: FilePath = Field("", description="PEM: the private key of that certificate, without a passphrase.")
+    tls_client_ca_file: FilePath = Field(
+        "", description="PEM: clients must show a certificate that one of these signed; empty asks for none."
+    )
+    tls_minimum_version: Literal["1.2", "1.3"] = Field("1.2", description="The oldest TLS that is spoken.")
+    drain_delay_seconds: float = Field(
+        0.0, ge=0, le=300, description="Time after SIGTERM to go on serving while /readyz says 503, for balancers."
+    )
+    drain_seconds: float = Field(
+        30.0, ge=0, le=3600, description="Time that running requests have to finish after that, in seconds."
+    )
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        mistakes: list[tuple[Location, str]] = []
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            missing, given = (
+                ("tls_key_file", "tls_cert_file") if self.tls_cert_file else ("tls_cert_file", "tls_key_file")
+            )
+            mistakes.append(((given,), f"goes together with {missing}, which is missing"))
+        if self.tls_client_ca_file and not self.tls_cert_file:
+            mistakes.append((("tls_client_ca_file",), "asks for TLS; give tls_cert_file and tls_key_file too"))
+        if mistakes:
+            raise MisplacedValueError(mistakes)
+        return self
 
 
 class Upstream(_Section):
@@ -295,7 +323,13 @@ class Network(_Section):
     """How clients are heard."""
 
     trusted_proxies: ProxyNetworks = Field(
-        (), description="Networks of the proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8."
+        (), description="Networks of the proxies whose forwarded_header is believed, such as 10.0.0.0/8."
+    )
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="The header in which they say who the client is. The other one is never read."
+    )
+    proxy_protocol_from: ProxyNetworks = Field(
+        (), description="Networks whose connections must begin with a PROXY header (v1 or v2), such as a balancer's."
     )
     header_timeout_seconds: float = Field(10.0, gt=0, le=300, description="Time to send a request's head.")
     read_timeout_seconds: float = Field(
@@ -373,7 +407,8 @@ class Settings(_Section):
         if self.public_url:
             return self.public_url
         host = "localhost" if self.listen.host in ("0.0.0.0", "::") else self.listen.host  # noqa: S104  # not bound
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.listen.port}"
+        scheme = "https" if self.listen.tls_cert_file else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.listen.port}"
 
     @property
     def database(self) -> str:

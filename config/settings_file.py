@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,20 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
         if not problems:
             return settings
     raise ConfigurationError(tuple(problems))
+
+
+def placed(
+    problems: Iterable[Problem], path: Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> tuple[Problem, ...]:
+    """Problems with settings that were loaded from here, with their line where they have a location only."""
+    file = find_settings_file(path)
+    sources = _Sources(read_yaml_file(file) if file else read_yaml("", "configuration"), dict(overrides or {}))
+    return tuple(
+        Problem(*sources.locate(problem.location), f"{problem.source}: {problem.message}")
+        if problem.location and not problem.line
+        else problem
+        for problem in problems
+    )
 
 
 class _Variables(Settings, BaseSettings):

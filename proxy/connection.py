@@ -12,27 +12,45 @@ from aiohttp import web
 
 from proxy.answers import error_answer
 from proxy.errors import RequestTimeoutError, WireError, to_wire
+from proxy.serving.proxy_protocol import Address
 
 _LATE = "the head of the request was not complete in time"
 
 
 class Connection(web.RequestHandler):
-    """Serves one connection. `header_timeout` is in seconds, from its first byte (or the connection's start)."""
+    """Serves one connection. `header_timeout` is in seconds, from its first byte (or the connection's start).
 
-    __slots__ = ("_deadline", "_header_timeout", "_heard")
+    `client` is whom a balancer speaks for (PROXY protocol); it counts as the peer of the connection.
+    """
+
+    __slots__ = ("_client", "_deadline", "_header_timeout", "_heard")
 
     def __init__(
-        self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, header_timeout: float, **options: Any
+        self,
+        manager: web.Server,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        header_timeout: float,
+        client: Address | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(manager, loop=loop, **options)
+        self._client = client
         self._header_timeout = header_timeout
         self._deadline: asyncio.TimerHandle | None = None
         self._heard = False
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is being answered."""
-        return self._request_in_progress
+        """Whether a request is being answered, waits for its turn, or is on its way in."""
+        return self._request_in_progress or bool(self._messages) or (self._deadline is not None and self._heard)
+
+    @property
+    def peername(self) -> str | tuple[str, int, int, int] | tuple[str, int] | None:
+        """Who is at the other end."""
+        if self._client is not None:
+            return str(self._client), 0
+        return None if self.transport is None else self.transport.get_extra_info("peername")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Expect the first head."""

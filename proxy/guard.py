@@ -6,8 +6,6 @@ error, so that each can be read, and tested, alone.
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from aiohttp import HttpVersion11, hdrs, web
 
@@ -28,7 +26,6 @@ _ENDS_IN_SLASH = re.compile(r"/|/v2/|/v2/.+/blobs/uploads/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OCTETS = "application/octet-stream"
 _UPLOAD_PATH = re.compile(r"/v2/.+/blobs/uploads/[^/]*")
-Networks = Sequence[IPv4Network | IPv6Network]
 
 
 def check_request(request: web.BaseRequest) -> str:
@@ -42,26 +39,6 @@ def check_request(request: web.BaseRequest) -> str:
     _check_parameters(request)
     _check_body(request, path)
     return path
-
-
-def client_address(request: web.BaseRequest, trusted: Networks) -> str:
-    """The address of the client, for throttling and the audit.
-
-    X-Forwarded-For is believed only as far as proxies of ours wrote it: read from the right, the first address
-    that is not one of them is the client (threat 26).
-    """
-    address = request.remote or ""
-    if not trusted or not _within(address, trusted):
-        return address
-    hops = [hop.strip() for line in request.headers.getall(hdrs.X_FORWARDED_FOR, ()) for hop in line.split(",")]
-    for hop in reversed(hops):
-        try:
-            address = str(ip_address(hop))
-        except ValueError:
-            return address
-        if not _within(address, trusted):
-            return address
-    return address
 
 
 def request_id(request: web.BaseRequest) -> str:
@@ -118,11 +95,3 @@ def _check_body(request: web.BaseRequest, path: str) -> None:
 
 def _is_form(kind: str) -> bool:
     return kind == "application/x-www-form-urlencoded" or kind.startswith("multipart/")
-
-
-def _within(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks)

@@ -11,7 +11,8 @@ from config.errors import ImagegateError
 from proxy.answers import error_answer, standing_headers
 from proxy.enforcement import ROUTE
 from proxy.errors import UnauthorizedError, WireError, to_wire
-from proxy.guard import client_address, request_id
+from proxy.forwarded import Proxies
+from proxy.guard import request_id
 from proxy.identity.authenticate import Client
 from proxy.services import Services
 from proxy.telemetry.metrics import NO_ROUTE
@@ -25,11 +26,13 @@ _log = structlog.get_logger(__name__)
 
 def observing(services: Services) -> Middleware:
     """Name the request and its client, count it and log it."""
-    trusted = services.settings.network.trusted_proxies
+    network = services.settings.network
+    proxies = Proxies(network.trusted_proxies, network.forwarded_header)
 
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-        client = Client(client_address(request, trusted), request_id(request))
+        address = proxies.client(request.remote or "", request.headers.getall(proxies.header, ()))
+        client = Client(address, request_id(request))
         request[CLIENT] = client
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -86,6 +89,9 @@ def naming(services: Services) -> Callable[[web.Request, web.StreamResponse], Aw
 
     async def name(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(standing_headers(request.path, secure=secure, request_id=request[CLIENT].request_id))
+        if services.readiness.is_draining:  # so that a client goes elsewhere with its next request
+            response.headers[hdrs.CONNECTION] = "close"
+            response.force_close()
 
     return name
 

@@ -19,6 +19,7 @@ from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
 from proxy.gate.promotion import Promotion
 from proxy.inspection.build import inspection_pool
 from proxy.services import Parts, Services, assemble
+from proxy.serving.tls import ServerTls
 from proxy.state_folder import make_state_folder
 from proxy.upstream.build import build_upstream
 from storage import audit, documents
@@ -43,6 +44,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
     _prepare(settings)
     async with AsyncExitStack() as stack:
         policy = PolicyFile(settings.policy_path)
+        tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
         database = await Database.open(settings.database)
         stack.push_async_callback(database.close)
         content = build_content(settings.content, settings.content_path)
@@ -57,13 +59,13 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         gate = build_gate(parts)
 
         async def warnings() -> tuple[str, ...]:
-            return _warnings(settings.feeds, policy, desk)
+            return (*_warnings(settings.feeds, policy, desk), *(tls.warnings() if tls else ()))
 
         services = await assemble(
-            settings, Parts(database, upstream, gate, pool.check, warnings, upstream.further_checks)
+            settings, Parts(database, upstream, gate, pool.check, warnings, upstream.further_checks, tls)
         )
         stack.push_async_callback(services.close)
-        background = Background(settings, parts, snapshots, content, gate.promotion)
+        background = Background(settings, parts, snapshots, content, gate.promotion, tls)
         await stack.enter_async_context(background.at_work())
         yield services
 
@@ -78,8 +80,10 @@ class Background:
         snapshots: Snapshots,
         content: ContentStore,
         promotion: Promotion,
+        tls: ServerTls | None,
     ) -> None:
         self._settings = settings
+        self._tls = tls
         self._database = parts.database
         self._policy = parts.policy
         self._desk = parts.advisories
@@ -90,7 +94,7 @@ class Background:
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
-        """Watch policy and advisories, promote what may go upstream, refresh feeds; until left."""
+        """Watch policy, advisories and certificate, promote what may go upstream, refresh feeds; until left."""
         jobs = [
             self._policy.watch(self._policy_changed),
             self._desk.watch(self._reconsider),
@@ -98,6 +102,8 @@ class Background:
             self._sweep_uploads(),
             self._judge_unjudged(),
         ]
+        if self._tls is not None:
+            jobs.append(self._tls.watch())
         if self._settings.feeds.refresh_hours:
             jobs.append(self._refresh_feeds())
         tasks = [asyncio.create_task(job) for job in jobs]

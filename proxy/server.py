@@ -1,8 +1,9 @@
-"""Listening: sockets, signals, and an end that lets running requests finish."""
+"""Listening: connections, signals, and an end that lets running requests finish."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
@@ -11,71 +12,110 @@ from aiohttp import web
 from proxy.app import build_app
 from proxy.connection import Connection
 from proxy.services import Services
+from proxy.serving.acceptor import Acceptor, Preface
+from proxy.serving.proxy_protocol import Address
+from proxy.serving.sockets import open_sockets
 
-DRAIN_SECONDS = 30.0
 _DRAIN_LOOK_SECONDS = 0.05
 _CUT_OFF_SECONDS = 1.0
 _KEEP_ALIVE_SECONDS = 75.0
 _LINGER_SECONDS = 10.0
 """How long to go on reading a body that was refused, so that its sender gets to read why."""
-_BACKLOG = 1024
 _log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def listening(services: Services) -> AsyncIterator[tuple[str, int]]:
-    """Serve as `services.settings.listen` says; gives the address and port in use.
+async def listening(
+    services: Services, sockets: Sequence[socket.socket] = (), hurry: asyncio.Event | None = None
+) -> AsyncIterator[tuple[str, int]]:
+    """Serve as `services.settings.listen` says, on `sockets` if there are any already; gives an address and its port.
 
-    On leaving, no connection is taken any more and running requests have `DRAIN_SECONDS` to finish.
+    On leaving, /readyz says so, then no connection is taken any more, and running requests have `drain_seconds` to
+    finish; `hurry` ends the waiting. Raises `ListenError`.
     """
-    settings = services.settings
-    loop = asyncio.get_running_loop()
-    runner = web.AppRunner(build_app(services), access_log=None, shutdown_timeout=_CUT_OFF_SECONDS)
-    await runner.setup()
-    manager = runner.server
-    if manager is None:
-        raise RuntimeError("aiohttp's runner has no server after its setup")
+    listen = services.settings.listen
+    hurry = hurry or asyncio.Event()
+    async with AsyncExitStack() as stack:
+        runner = web.AppRunner(build_app(services), access_log=None, shutdown_timeout=_CUT_OFF_SECONDS)
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        manager = runner.server
+        if manager is None:
+            raise RuntimeError("aiohttp's runner has no server after its setup")
+        opened = sockets or await asyncio.to_thread(open_sockets, listen)
+        acceptor = Acceptor(opened, _maker(services, manager), _preface(services))
+        acceptor.start()
+        stack.push_async_callback(_drain, manager, acceptor, listen.drain_seconds, hurry)
+        host, port = opened[0].getsockname()[:2]
+        _log.info("listening", host=host, port=port, public_url=services.settings.public_origin)
+        yield host, port
+        services.readiness.drain()
+        _log.info("draining", seconds=listen.drain_delay_seconds + listen.drain_seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(hurry.wait(), listen.drain_delay_seconds)
 
-    def connection() -> Connection:
+
+def _maker(services: Services, manager: web.Server) -> Callable[[Address | None], Connection]:
+    network = services.settings.network
+    loop = asyncio.get_running_loop()
+
+    def make(client: Address | None) -> Connection:
         return Connection(
             manager,
             loop=loop,
-            header_timeout=settings.network.header_timeout_seconds,
+            header_timeout=network.header_timeout_seconds,
+            client=client,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
-            lingering_time=min(_LINGER_SECONDS, settings.network.read_timeout_seconds),
+            lingering_time=min(_LINGER_SECONDS, network.read_timeout_seconds),
             access_log=None,
             auto_decompress=False,
         )
 
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(runner.cleanup)
-        stack.push_async_callback(_drain, manager)
-        server = await loop.create_server(connection, settings.listen.host, settings.listen.port, backlog=_BACKLOG)
-        stack.callback(server.close)
-        host, port = server.sockets[0].getsockname()[:2]
-        _log.info("listening", host=host, port=port, public_url=settings.public_origin)
-        yield host, port
+    return make
 
 
-async def _drain(manager: web.Server) -> None:
-    """Wait for running requests, and close each connection once it has none.
+def _preface(services: Services) -> Preface:
+    network, tls = services.settings.network, services.tls
+    return Preface(
+        context=lambda: tls.context if tls else None,
+        balancers=network.proxy_protocol_from,
+        patience=network.header_timeout_seconds,
+    )
+
+
+async def _drain(manager: web.Server, acceptor: Acceptor, seconds: float, hurry: asyncio.Event) -> None:
+    """Take no connection any more, wait for running requests, and close each connection once it has none.
 
     aiohttp's own shutdown stops reading first, so that no upload under way could ever be completed.
     """
+    await acceptor.close()
     with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while connections := [one for one in manager.connections if isinstance(one, Connection)]:
-                for idle in (one for one in connections if not one.is_busy):
-                    idle.force_close()
+        async with asyncio.timeout(seconds):
+            while not hurry.is_set() and (manager.connections or not acceptor.is_quiet):
+                for one in manager.connections:
+                    if isinstance(one, Connection) and not one.is_busy:
+                        one.force_close()
                 await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+    await acceptor.abort()
 
 
-async def serve_until_told(services: Services) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    told = asyncio.Event()
+async def serve_until_told(services: Services, sockets: Sequence[socket.socket] = ()) -> None:
+    """Serve until SIGTERM or SIGINT; a second one cuts off what still runs. SIGHUP reads the certificate again."""
+    told, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def end() -> None:
+        (hurry if told.is_set() else told).set()
+
+    def reload() -> None:
+        if services.tls is not None:
+            task = asyncio.create_task(services.tls.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    async with listening(services):
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    async with listening(services, sockets, hurry):
         await told.wait()
-        _log.info("draining", seconds=DRAIN_SECONDS)

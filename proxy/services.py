@@ -14,6 +14,7 @@ from proxy.identity.liveness import Liveness
 from proxy.identity.throttle import Throttle
 from proxy.registry.gatekeeper import Gatekeeper
 from proxy.registry.sessions import Observers, UploadDesk
+from proxy.serving.tls import ServerTls
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.readiness import Check, Readiness, Warnings
 from proxy.upstream.port import Upstream
@@ -30,7 +31,7 @@ class Parts:
     """What the face of the gate stands on; the caller owns them, and closes them after the face.
 
     `inspection` is what /readyz asks beside database and upstream, `warnings` what it tells the operator, and
-    `further_upstreams` asks registries that only some repositories need.
+    `further_upstreams` asks registries that only some repositories need. `tls` is None where plain HTTP is served.
     """
 
     database: Database
@@ -39,6 +40,7 @@ class Parts:
     inspection: Check
     warnings: Warnings
     further_upstreams: Mapping[str, Check] = field(default_factory=dict)
+    tls: ServerTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Services:
     observers: Observers
     metrics: Metrics
     readiness: Readiness
+    tls: ServerTls | None
 
     async def close(self) -> None:
         """Let go of what requests left behind."""
@@ -110,4 +113,5 @@ async def assemble(
         observers=Observers(parts.gate.observe_upload, settings.inspection.idle_seconds),
         metrics=Metrics(),
         readiness=Readiness(checks, parts.warnings, monotonic, further),
+        tls=parts.tls,
     )

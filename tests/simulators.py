@@ -1,5 +1,6 @@
 """A registry and a gate in memory: they keep the contracts of their ports, and fail when a test tells them to."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -184,12 +185,17 @@ class MemoryGate:
     referring: tuple[Descriptor, ...] = ()
     observers: list[RecordingObserver] = field(default_factory=list)
     is_busy: bool = False
+    pushes_wait_for: asyncio.Event | None = None
+    pushes_waiting: int = 0
 
     async def push_manifest(
         self, caller: Caller, repository: Repository, reference: Reference, content_type: str, body: bytes
     ) -> Pushed:
         digest = Digest.of(body)
         self._check(digest)
+        if self.pushes_wait_for is not None:
+            self.pushes_waiting += 1
+            await self.pushes_wait_for.wait()
         if reference in self.fixed:
             raise FixedTagError(f"{repository}:{reference} cannot be moved")
         await self.upstream.put_manifest(repository, reference, content_type, body)

@@ -11,9 +11,10 @@ from config.errors import ConfigurationError, Problem
 from config.policy_file import load_policy_file
 from config.reference import commented_default, settings_schema
 from config.settings import Settings
-from config.settings_file import find_settings_file
+from config.settings_file import find_settings_file, placed
 from proxy.cli.output import complain
 from proxy.cli.session import GlobalOptions, settings_for
+from proxy.serving.tls import load_identity
 from proxy.upstream.build import remote_options
 
 _Loaded = TypeVar("_Loaded")
@@ -38,15 +39,19 @@ def _check_config(
 ) -> None:
     """Check the settings and the policy; print every mistake with its line, and exit with 1 if there is one."""
     problems: list[Problem] = []
+    named = config or context.ensure_object(GlobalOptions).config
     settings = _or_problems(lambda: settings_for(context, config=config), problems)
     if settings is not None:
         _or_problems(lambda: remote_options(settings), problems)
+        if settings.listen.tls_cert_file:
+            _or_problems(lambda: load_identity(settings.listen), problems)
         _check_policy(settings, problems)
+        problems = list(placed(problems, named))
     for problem in problems:
         complain(str(problem))
     if problems:
         raise typer.Exit(1)
-    file = find_settings_file(config or context.ensure_object(GlobalOptions).config)
+    file = find_settings_file(named)
     typer.echo(f"Settings: {file or 'no file, defaults and environment'}: valid")
 
 

@@ -16,9 +16,10 @@ async def healthz(_call: Call) -> web.StreamResponse:
 async def readyz(call: Call) -> web.StreamResponse:
     """Whether requests would be served, and what the operator should know. Send no traffic while it is 503."""
     report = await call.services.readiness.report()
+    status = "ready" if report.ready else "draining" if report.draining else "not ready"
     return web.json_response(
         {
-            "status": "ready" if report.ready else "not ready",
+            "status": status,
             "parts": {name: "ok" if ok else "does not answer" for name, ok in report.parts.items()},
             "warnings": list(report.warnings),
         },

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import structlog
@@ -18,11 +18,15 @@ Warnings = Callable[[], Awaitable[tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How each part answered, and whether all did that the gate needs; `warnings` are sentences that do not stop it."""
+    """How each part answered, and whether all did that the gate needs; `warnings` are sentences that do not stop it.
+
+    A gate that drains is not ready, whatever its parts say.
+    """
 
     parts: Mapping[str, bool]
     warnings: tuple[str, ...]
     ready: bool
+    draining: bool = False
 
 
 class Readiness:
@@ -46,6 +50,16 @@ class Readiness:
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
         self._last: tuple[float, Report] | None = None
+        self._is_draining = False
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the gate is about to stop."""
+        return self._is_draining
+
+    def drain(self) -> None:
+        """Say from now on that no traffic should be sent here: the gate is about to stop."""
+        self._is_draining = True
 
     async def report(self) -> Report:
         """The state of everything."""
@@ -53,7 +67,8 @@ class Readiness:
             now = self._monotonic()
             if self._last is None or now - self._last[0] >= _MAX_AGE_SECONDS:
                 self._last = now, await self._ask()
-            return self._last[1]
+            report = self._last[1]
+            return replace(report, ready=False, draining=True) if self._is_draining else report
 
     async def _ask(self) -> Report:
         answers = await asyncio.gather(*(self._answers(name, check) for name, check in self._checks.items()))

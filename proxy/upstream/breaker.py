@@ -41,20 +41,18 @@ class CircuitBreaker:
         self._is_probed = False
 
     @contextmanager
-    def trial(self, *, is_stream: bool = False) -> Iterator[Trial]:
+    def trial(self) -> Iterator[Trial]:
         """Around one request. Raises `UpstreamSuspendedError` instead of letting it through.
 
         What ends without an answer and without `UpstreamUnavailableError`, such as a client that leaves, counts as
-        neither. Nor does a stream from a client that breaks off: how long it takes, and whether a registry cuts it
-        short, is in the client's hands.
+        neither.
         """
-        is_probe = self._admit(is_stream)
+        is_probe = self._admit()
         trial = Trial()
         try:
             yield trial
         except UpstreamUnavailableError:
-            if not is_stream:
-                self._failed(is_probe)
+            self._failed(is_probe)
             raise
         else:
             if trial.status in _DOWN:
@@ -65,12 +63,12 @@ class CircuitBreaker:
             if is_probe:
                 self._is_probed = False
 
-    def _admit(self, is_stream: bool) -> bool:
+    def _admit(self) -> bool:
         """Whether the request is the one that tries an open breaker."""
         if self._open_until is None:
             return False
         left = self._open_until - self._monotonic()
-        if left > 0 or self._is_probed or is_stream:
+        if left > 0 or self._is_probed:
             raise UpstreamSuspendedError(
                 f"the upstream {self._name} failed too often and is not asked for a while; try again later",
                 retry_after=max(1, ceil(left)),

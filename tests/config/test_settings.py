@@ -167,6 +167,21 @@ def test_the_public_address_follows_what_is_listened_on() -> None:
     assert load_settings(None, {"listen": {"host": "0.0.0.0"}}).public_origin == "http://localhost:5000"  # noqa: S104
 
 
+def test_with_a_certificate_the_public_address_is_https() -> None:
+    pair = {"tls_cert_file": "gate.crt", "tls_key_file": "gate.key"}
+    assert load_settings(None, {"listen": pair}).public_origin == "https://127.0.0.1:5000"
+
+
+def test_a_certificate_and_its_key_go_together() -> None:
+    assert problems("listen:\n  tls_cert_file: gate.crt\n  tls_client_ca_file: ca.crt\n") == [
+        "f.yaml:2:3: listen.tls_cert_file: goes together with tls_key_file, which is missing"
+    ]
+    assert problems("listen:\n  tls_key_file: gate.key\n  tls_client_ca_file: ca.crt\n") == [
+        "f.yaml:2:3: listen.tls_key_file: goes together with tls_cert_file, which is missing",
+        "f.yaml:3:3: listen.tls_client_ca_file: asks for TLS; give tls_cert_file and tls_key_file too",
+    ]
+
+
 def test_secrets_are_read_from_files_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("password").write_text("hunter2\n")
     Path("database").write_text("postgresql+asyncpg://gate:hunter2@db/gate")

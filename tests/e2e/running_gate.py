@@ -1,8 +1,10 @@
 """A gate as a user runs it: the `imagegate` command in a process of its own, with its own state folder."""
 
+import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -19,13 +21,17 @@ START_SECONDS = 60
 
 @dataclass
 class RunningGate:
-    """One gate. `upstream` is the address of a registry to stand in front of, "" for the embedded one."""
+    """One gate. `upstream` is the address of a registry to stand in front of, "" for the embedded one.
+
+    `authority` is the file of who issued its certificate, where `extra` tells it to serve TLS.
+    """
 
     state: Path
     upstream: str = ""
     port: int = field(default_factory=free_port)
     extra: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    authority: Path | None = None
 
     @property
     def host(self) -> str:
@@ -35,7 +41,7 @@ class RunningGate:
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://{self.host}"
+        return f"{'https' if self.authority else 'http'}://{self.host}"
 
     @property
     def database_url(self) -> str:
@@ -72,12 +78,20 @@ class RunningGate:
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"the gate ended while starting:\n{self.log}"
             try:
-                with urllib.request.urlopen(f"{self.url}/healthz", timeout=5) as answer:  # noqa: S310 (our own server)
+                with self.open("/healthz") as answer:
                     if answer.status == 200:
                         return self
             except (urllib.error.URLError, OSError):
                 time.sleep(0.05)
         raise AssertionError(f"the gate does not answer:\n{self.log}")
+
+    def open(self, path: str) -> http.client.HTTPResponse:
+        """Ask it for an address that is open to all."""
+        trusted = ssl.create_default_context(cafile=self.authority) if self.authority else None
+        answer: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310 (our own server)
+            self.url + path, timeout=5, context=trusted
+        )
+        return answer
 
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Stop it; gives its exit status."""

@@ -8,9 +8,11 @@ import aiohttp
 import pytest
 
 from config.settings import Settings
+from proxy.clock import utc_now
 from proxy.identity.principal import Role
 from proxy.server import listening
 from proxy.services import Parts, assemble
+from proxy.serving.tls import ServerTls
 from storage.database import Database
 from tests.proxy.face import Face, Time
 from tests.simulators import MemoryGate, MemoryUpstream
@@ -47,8 +49,10 @@ def start_face(database: Database, time: Time, tmp_path: Path) -> StartFace:
     async def start(**overrides: object) -> AsyncIterator[Face]:
         values = {"state_dir": tmp_path, "public_url": "http://gate.example", "listen": {"port": 0}, **overrides}
         gate = MemoryGate(upstream)
-        parts = Parts(database, upstream, gate, workers_live, no_warnings)
-        services = await assemble(Settings(**values), parts, clock=time.now, monotonic=time.monotonic)
+        settings = Settings(**values)
+        tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
+        parts = Parts(database, upstream, gate, workers_live, no_warnings, tls=tls)
+        services = await assemble(settings, parts, clock=time.now, monotonic=time.monotonic)
         async with listening(services) as (host, port), aiohttp.ClientSession(auto_decompress=False) as session:
             yield Face(host, port, services, upstream, gate, time, session)
         await services.close()

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from config.defaults import Profile, profile_text
 from config.reference import commented_default
 from proxy.cli import build_app
+from tests.certificates import Authority
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +77,24 @@ def test_check_config_finds_an_upstream_that_could_not_be_reached_so(mistake: st
     result = run("check-config", "--config", "f.yaml")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"{key}: ")
+
+
+def test_check_config_finds_a_certificate_that_could_not_be_served_with_its_line(tmp_path: Path) -> None:
+    certificate, key = Authority.make().issue(tmp_path, "localhost")
+    (tmp_path / "other").mkdir()
+    _, other = Authority.make().issue(tmp_path / "other", "localhost")
+    listen = f"listen:\n  tls_cert_file: {certificate}\n  tls_key_file: "
+    Path("f.yaml").write_text(f"{listen}{key}\n")
+    assert run("check-config", "--config", "f.yaml").exit_code == 0
+    Path("f.yaml").write_text(f"{listen}{other}\n")
+    mismatched = run("check-config", "--config", "f.yaml")
+    assert mismatched.exit_code == 1
+    assert mismatched.stderr == (
+        f"f.yaml:3:3: listen.tls_key_file: {other} is not the key of the certificate in {certificate}; give one pair\n"
+    )
+    certificate.unlink()
+    missing = run("check-config", "--config", "f.yaml").stderr
+    assert missing == f"f.yaml:2:3: listen.tls_cert_file: {certificate} cannot be read: No such file or directory\n"
 
 
 def test_the_options_before_the_command_hold_for_it(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Connections before they speak HTTP: sockets, who is at the other end, and TLS."""

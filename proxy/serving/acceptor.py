@@ -1,0 +1,143 @@
+"""From a listening socket to HTTP connections: PROXY header where one is due, then TLS where it is on.
+
+The accept loop is ours because both come before HTTP: a PROXY header stands before the TLS handshake, and each
+connection takes the certificate that is in use when it begins.
+"""
+
+import asyncio
+import errno
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+import structlog
+
+from proxy.forwarded import within
+from proxy.serving.proxy_protocol import Address, ProxyHeaderError, missing, source
+
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_EXHAUSTED_PAUSE_SECONDS = 0.1
+_TLS_GOODBYE_SECONDS = 5.0
+_log = structlog.get_logger(__name__)
+
+MakeProtocol = Callable[[Address | None], asyncio.Protocol]
+"""Makes the protocol of a connection; gets the client a balancer speaks for, None where there is no balancer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preface:
+    """What stands before HTTP. `patience` is the seconds for a PROXY header, and again for a TLS handshake."""
+
+    context: Callable[[], ssl.SSLContext | None]
+    balancers: Sequence[IPv4Network | IPv6Network]
+    patience: float
+
+
+@dataclass(slots=True)
+class Acceptor:
+    """Takes connections from `sockets`, which it owns, between `start` and `close`."""
+
+    sockets: Sequence[socket.socket]
+    make: MakeProtocol
+    preface: Preface
+    _loops: list[asyncio.Task[None]] = field(default_factory=list)
+    _beginning: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def start(self) -> None:
+        """Begin to take connections."""
+        self._loops = [asyncio.create_task(self._accept(listener)) for listener in self.sockets]
+
+    async def close(self) -> None:
+        """Take what the kernel has accepted already, then no more."""
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        for listener in self.sockets:
+            self._take_queued(listener)
+            listener.close()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no connection is at its beginning."""
+        return not self._beginning
+
+    async def abort(self) -> None:
+        """Give up connections that are at their beginning."""
+        for task in self._beginning:
+            task.cancel()
+        await asyncio.gather(*self._beginning, return_exceptions=True)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:
+                # Anything else is about one connection that its client has given up.
+                if error.errno in _EXHAUSTED:
+                    _log.error("no connection can be taken", problem=str(error))
+                    await asyncio.sleep(_EXHAUSTED_PAUSE_SECONDS)
+                continue
+            self._begin(connection, str(address[0]))
+            await asyncio.sleep(0)  # a queue of connections must not keep those that are there waiting
+
+    def _take_queued(self, listener: socket.socket) -> None:
+        """Whoever got through before the end is served: closing the socket would reset them."""
+        with suppress(OSError):
+            while True:
+                connection, address = listener.accept()
+                connection.setblocking(False)
+                self._begin(connection, str(address[0]))
+
+    def _begin(self, connection: socket.socket, peer: str) -> None:
+        task = asyncio.create_task(self._open(connection, peer))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    async def _open(self, connection: socket.socket, peer: str) -> None:
+        try:
+            client = await self._client(connection, peer)
+            await self._hand_over(connection, client)
+        except (ProxyHeaderError, OSError) as error:
+            # Scanners and health checks do this all day, so a balancer's mistake alone is a warning.
+            say = _log.warning if isinstance(error, ProxyHeaderError) else _log.debug
+            say("connection closed before its first request", address=peer, problem=str(error) or type(error).__name__)
+            connection.close()
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+
+    async def _client(self, connection: socket.socket, peer: str) -> Address | None:
+        """Whom the connection is for, if it is a balancer's. Raises `ProxyHeaderError` or `OSError`."""
+        if not within(peer, self.preface.balancers):
+            return None
+        loop = asyncio.get_running_loop()
+        head = b""
+        try:
+            async with asyncio.timeout(self.preface.patience):
+                while wanted := missing(head):
+                    part = await loop.sock_recv(connection, wanted)
+                    if not part:
+                        # Balancers look whether the port is open, and say nothing.
+                        raise ConnectionResetError("it was closed before its PROXY header was complete")
+                    head += part
+        except TimeoutError as error:
+            raise ProxyHeaderError("its PROXY header was not complete in time") from error
+        return source(head)
+
+    async def _hand_over(self, connection: socket.socket, client: Address | None) -> None:
+        loop = asyncio.get_running_loop()
+        context = self.preface.context()
+        if context is None:
+            await loop.connect_accepted_socket(lambda: self.make(client), connection)
+            return
+        await loop.connect_accepted_socket(
+            lambda: self.make(client),
+            connection,
+            ssl=context,
+            ssl_handshake_timeout=self.preface.patience,
+            ssl_shutdown_timeout=_TLS_GOODBYE_SECONDS,
+        )
