@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 import pytest
@@ -33,6 +33,8 @@ USERNAME = "gate"
 PASSWORD = "registry-password"
 _BCRYPT = "$2b$04$mEsGL4fzhnQDN4B25fd30uTf9Yu0D0HZMaFSSFD2n9.Q6cR65AUBe"
 """bcrypt of PASSWORD at its lowest cost, for htpasswd."""
+_ECR_ACCOUNT = "AWS:$2b$04$VzNhIbAvHRHG4btykCf.JO70rBhA71pMmwwVpuzKaevfrCSHsxEWS"
+"""The account and password that moto gives for ECR in AWS account 123456789012."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,14 @@ class RealRegistry:
     url: str
     folder: Path
     token_origin: str = ""
+
+    def token(self, scope: str) -> str:
+        """A token of its token service for `scope`."""
+        login = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+        address = f"{self.token_origin}/token?{urlencode({'service': 'test-registry', 'scope': scope})}"
+        request = urllib.request.Request(address, headers={"Authorization": f"Basic {login}"})  # noqa: S310 - our own
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own service
+            return str(json.load(answer)["token"])
 
 
 def fresh_repository(prefix: str = "test") -> Repository:
@@ -58,9 +68,9 @@ def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRe
 
 @pytest.fixture(scope="session")
 def docker_registry_with_password(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
-    """docker-registry that asks for USERNAME and PASSWORD (Basic)."""
+    """docker-registry that asks for USERNAME and PASSWORD (Basic), or for what moto gives for ECR."""
     folder = tmp_path_factory.mktemp("docker-registry-basic")
-    (folder / "htpasswd").write_text(f"{USERNAME}:{_BCRYPT}\n")
+    (folder / "htpasswd").write_text(f"{USERNAME}:{_BCRYPT}\n{_ECR_ACCOUNT}\n")
     with _running(folder, {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}) as registry:
         yield registry
 
