@@ -104,6 +104,7 @@ def policy_text(public_key: str) -> str:
                     "require": {"vetted_packages": {"purls": ["pkg:deb/debian/**"]}},
                 },
                 {"repositories": ["audited/**"], "mode": "audit", "deny": deny},
+                {"repositories": ["releases/**"], "deny": deny, "tags": {"immutable": ["v*"]}},
             ],
         }
     )
