@@ -16,9 +16,13 @@ So in this order:
    `check_documents` proves from the blobs' first bytes that there is nothing to unpack)
 2. a Docker schema 2 manifest                                   -> image
 3. an image config, whatever the layers are                     -> image
-4. any layer of an image layer type, whatever the config is     -> image
-5. nothing but types that docker would take                     -> image
-6. anything else                                                -> artifact
+4. the empty config `{}`, by type and digest                    -> artifact
+   (it names no layer, so every runtime refuses to run what has any; `oras push` writes image layer types beside it)
+5. any layer of an image layer type, whatever the config is     -> image
+6. nothing but types that docker would take                     -> image
+7. anything else                                                -> artifact
+
+What is in an artifact is judged as well (`scanning.artifacts`).
 
 `artifactType`, annotations, and who is asking are never looked at.
 """
@@ -53,6 +57,7 @@ _DOCKER_TYPES = (
     "application/json",
     "text/html",
 )
+_EMPTY_OBJECT = Digest.of(b"{}")
 _CHECKSUM = slice(148, 156)
 
 
@@ -65,6 +70,8 @@ def classify(media_type: str, config: Descriptor, layers: Sequence[Descriptor]) 
     types = [layer.media_type.lower() for layer in layers]
     if config.media_type.lower().startswith(_IMAGE_CONFIGS):
         return ManifestKind.IMAGE
+    if config.media_type == media_types.OCI_EMPTY and config.digest == _EMPTY_OBJECT:
+        return ManifestKind.ARTIFACT
     if any(layer.startswith(_IMAGE_LAYERS) for layer in types):
         return ManifestKind.IMAGE
     if all(map(_is_for_docker, (config.media_type.lower(), *types))):

@@ -139,6 +139,17 @@ class TestRefusedLayers:
         with pytest.raises(DeniedError, match="ssh in usr/bin/ssh"):
             await world.push(artifact(pack(tar(SSH))))
 
+    async def test_t46_nor_leaving_them_the_types_of_layers_beside_an_empty_config(self, world: World) -> None:
+        """As `oras push` does with everything."""
+        layer = "application/vnd.oci.image.layer.v1.tar"
+        with pytest.raises(DeniedError, match="ssh in usr/bin/ssh"):
+            await world.push(artifact(tar(SSH), layer=layer))
+        report = artifact(b"a report", layer=layer, artifact_type="application/vnd.unknown.artifact.v1")
+
+        await world.push(report)
+
+        assert (await world.pull()).digest == report.digest
+
     async def test_t46_nor_a_packing_that_only_some_runtimes_know(self, small_world: World) -> None:
         with pytest.raises(DeniedError, match=r"cannot be inspected: archive sha256:.* compressed with bzip2"):
             await small_world.push(artifact(bz2.compress(tar(SSH))))

@@ -132,6 +132,18 @@ MANIFESTS: dict[str, tuple[Document, ManifestKind]] = {
         },
         ManifestKind.ARTIFACT,
     ),
+    "oras push without a type": (
+        {
+            **manifest(
+                OCI_EMPTY,
+                "application/vnd.oci.image.layer.v1.tar",
+                OCI_LAYER,
+                artifactType="application/vnd.unknown.artifact.v1",
+            ),
+            "config": empty_config(),
+        },
+        ManifestKind.ARTIFACT,
+    ),
     "wasm": (manifest("application/vnd.wasm.config.v0+json", "application/wasm"), ManifestKind.ARTIFACT),
     "cosign signature": (manifest(OCI_CONFIG, COSIGN_SIMPLE_SIGNING), ManifestKind.SIGNATURE),
     "cosign signature in docker types": (

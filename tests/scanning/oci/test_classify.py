@@ -55,6 +55,17 @@ def test_t46_unknown_layer_types_of_images_make_an_image(layer: str) -> None:
     assert read(manifest(OCI_EMPTY, layer)).kind is ManifestKind.IMAGE
 
 
+def test_t46_only_the_true_empty_config_makes_layers_of_images_an_artifact() -> None:
+    document = manifest(OCI_EMPTY, OCI_LAYER)
+    empty = document["config"] | {"digest": str(Digest.of(b"{}"))}
+    assert read(document | {"config": empty}).kind is ManifestKind.ARTIFACT
+    assert read(document).kind is ManifestKind.IMAGE
+    assert read(document | {"config": empty | {"mediaType": OCI_CONFIG}}).kind is ManifestKind.IMAGE
+    assert read(document | {"config": empty | {"mediaType": "application/json"}}).kind is ManifestKind.IMAGE
+    docker = document | {"config": empty, "mediaType": DOCKER_MANIFEST}
+    assert read(docker).kind is ManifestKind.IMAGE
+
+
 @pytest.mark.parametrize(
     "config",
     [
