@@ -146,7 +146,7 @@ class Upstream(_Section):
     )
     url: OriginUrl = Field("", description="remote: its address, such as https://registry.example.com.")
     namespace: RepositoryPrefix = Field(
-        "", description="remote: put before every repository name there: with team, app here is team/app there."
+        "", description="remote: what stands before every repository name there: with team, app is team/app there."
     )
     access: Literal["read-write", "read-only"] = Field(
         "read-write", description="read-only: nothing is pushed to it or deleted from it."
@@ -188,13 +188,13 @@ class Upstream(_Section):
         3, ge=0, le=10, description="remote: how often a request that does no harm twice is sent again when it fails."
     )
     retry_seconds: float = Field(
-        20.0, ge=0, le=300, description="remote: for how long it is sent again; Retry-After is kept to within that."
+        20.0, ge=0, le=300, description="remote: for how many seconds it is; a longer Retry-After is passed on."
     )
     breaker_failures: int = Field(
         10, ge=0, description="remote: failures in a row after which it is left alone for a while; 0: never."
     )
     breaker_seconds: float = Field(
-        30.0, gt=0, le=3600, description="remote: how long at most. Pauses begin with a second, and double."
+        30.0, gt=0, le=3600, description="remote: the longest such while, in seconds. It begins with one, and doubles."
     )
 
     @model_validator(mode="after")
