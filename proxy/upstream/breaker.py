@@ -41,18 +41,20 @@ class CircuitBreaker:
         self._is_probed = False
 
     @contextmanager
-    def trial(self) -> Iterator[Trial]:
+    def trial(self, *, is_stream: bool = False) -> Iterator[Trial]:
         """Around one request. Raises `UpstreamSuspendedError` instead of letting it through.
 
         What ends without an answer and without `UpstreamUnavailableError`, such as a client that leaves, counts as
-        neither.
+        neither. Nor does a stream from a client that breaks off: how long it takes, and whether a registry cuts it
+        short, is in the client's hands.
         """
-        is_probe = self._admit()
+        is_probe = self._admit(is_stream)
         trial = Trial()
         try:
             yield trial
         except UpstreamUnavailableError:
-            self._failed(is_probe)
+            if not is_stream:
+                self._failed(is_probe)
             raise
         else:
             if trial.status in _DOWN:
@@ -63,12 +65,12 @@ class CircuitBreaker:
             if is_probe:
                 self._is_probed = False
 
-    def _admit(self) -> bool:
+    def _admit(self, is_stream: bool) -> bool:
         """Whether the request is the one that tries an open breaker."""
         if self._open_until is None:
             return False
         left = self._open_until - self._monotonic()
-        if left > 0 or self._is_probed:
+        if left > 0 or self._is_probed or is_stream:
             raise UpstreamSuspendedError(
                 f"the upstream {self._name} failed too often and is not asked for a while; try again later",
                 retry_after=max(1, ceil(left)),

@@ -234,7 +234,7 @@ class Connection:
 
     async def _ask_home(self, request: Request, url: URL, authorization: str | None) -> aiohttp.ClientResponse:
         """Ask the upstream itself, unless it is down."""
-        with self._breaker.trial() as trial:
+        with self._breaker.trial(is_stream=request.is_stream) as trial:
             response = await self._ask(self._session, request, url, _with(request.headers, authorization))
             trial.status = response.status
         return response

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,7 +16,24 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.conftest import TESTDATA
 from tests.databases import PostgresServer
-from tests.e2e.clients import Client, Docker, DockerDaemon, Podman, Said, Skopeo, run
+from tests.e2e.clients import (
+    Buildah,
+    Client,
+    Containerd,
+    ContainerdStore,
+    Crane,
+    Ctr,
+    Curator,
+    Daemon,
+    Docker,
+    GraphDrivers,
+    Oras,
+    Podman,
+    Regctl,
+    Said,
+    Skopeo,
+    run,
+)
 from tests.e2e.running_gate import RunningGate
 from tests.images import TestImage
 from tests.real_images import KINDS, real_image
@@ -26,6 +44,9 @@ __all__ = ["docker_registry"]
 READ_TIMEOUT_SECONDS = 2
 """Of a `hasty_gate`. Other gates keep the defaults: a busy disk makes a real registry slow."""
 _DENIED_TOOLS = ["ssh-client", "ssh-server", "netcat", "telnet"]
+
+
+_Daemon = TypeVar("_Daemon", bound=Daemon)
 
 
 def need(*tools: str) -> None:
@@ -117,13 +138,14 @@ def gate(
     signing_key: SigningKey,
 ) -> Iterator[Gate]:
     """A gate before the embedded registry with SQLite, then before docker-registry with PostgreSQL."""
-    upstream, database = "", {}
+    upstream, extra = "", {"IMAGEGATE_REGISTRY__DELETE_ENABLED": "true"}
     if request.param == "remote":
         registry: RealRegistry = request.getfixturevalue("docker_registry")
         postgres: PostgresServer = request.getfixturevalue("postgres_server")
-        upstream, database = registry.url, {"IMAGEGATE_DATABASE_URL": postgres.create_database()}
+        upstream = registry.url
+        extra["IMAGEGATE_DATABASE_URL"] = postgres.create_database()
     folder = tmp_path_factory.mktemp(f"gate-{request.param}")
-    running = RunningGate(folder / "state", upstream, extra=database)
+    running = RunningGate(folder / "state", upstream, extra=extra)
     running.state.mkdir()
     (running.state / "policy.yaml").write_text(policy_text(signing_key.public))
     if TESTDATA.is_dir():
@@ -160,11 +182,33 @@ def hasty_gate(gate: Gate) -> Iterator[Gate]:
 
 
 @pytest.fixture(scope="session")
-def docker_daemon() -> Iterator[DockerDaemon]:
-    """dockerd, once for the session."""
+def docker_daemon() -> Iterator[GraphDrivers]:
+    """dockerd with its classic store, once for the session."""
     need("docker", "dockerd", "skopeo")
+    with _started(GraphDrivers) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def containerd_store() -> Iterator[ContainerdStore]:
+    """dockerd with its images in containerd, once for the session."""
+    need("docker", "containerd", ContainerdStore.program)
+    with _started(ContainerdStore) as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def containerd() -> Iterator[Containerd]:
+    """containerd by itself, once for the session."""
+    need("containerd", "ctr")
+    with _started(Containerd) as daemon:
+        yield daemon
+
+
+@contextmanager
+def _started(kind: type[_Daemon]) -> Iterator[_Daemon]:
     with _short_folder() as folder:
-        daemon = DockerDaemon(folder)
+        daemon = kind(folder)
         daemon.start()
         try:
             yield daemon
@@ -174,14 +218,38 @@ def docker_daemon() -> Iterator[DockerDaemon]:
 
 @pytest.fixture(params=["skopeo", "podman", "docker"])
 def client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    """Each real client in turn, never used before."""
-    need(request.param)
+    """The clients most people use, never used before."""
     with _short_folder() as home:
-        if request.param == "docker":
-            daemon: DockerDaemon = request.getfixturevalue("docker_daemon")
-            yield Docker(home, daemon.socket)
-        else:
-            yield Skopeo(home) if request.param == "skopeo" else Podman(home)
+        yield _client(request, home)
+
+
+@pytest.fixture(params=["docker", "docker-containerd", "ctr", "podman", "buildah", "skopeo", "crane", "regctl", "oras"])
+def every_client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    """Each real client in turn, never used before."""
+    with _short_folder() as home:
+        yield _client(request, home)
+
+
+@pytest.fixture(params=["skopeo", "crane", "regctl", "oras"])
+def curator(request: pytest.FixtureRequest) -> Iterator[Curator]:
+    """The clients that list and delete, never used before."""
+    with _short_folder() as home:
+        made = _client(request, home)
+        assert isinstance(made, Curator)
+        yield made
+
+
+def _client(request: pytest.FixtureRequest, home: Path) -> Client:
+    match request.param:
+        case "docker":
+            return Docker(home, request.getfixturevalue("docker_daemon"))
+        case "docker-containerd":
+            return Docker(home, request.getfixturevalue("containerd_store"))
+        case "ctr":
+            return Ctr(home, request.getfixturevalue("containerd"))
+    need(request.param)
+    tools = (Podman, Buildah, Skopeo, Crane, Regctl, Oras)
+    return next(tool for tool in tools if tool.name == request.param)(home)
 
 
 @contextmanager

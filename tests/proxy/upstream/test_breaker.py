@@ -119,6 +119,21 @@ def test_a_try_that_ends_without_an_answer_lets_the_next_one_try(
     answer(breaker, 200)
 
 
+def test_a_stream_neither_opens_it_nor_tries_it(breaker: CircuitBreaker, clock: Stopwatch) -> None:
+    for _ in range(20):
+        with pytest.raises(UpstreamUnavailableError), breaker.trial(is_stream=True):
+            raise UpstreamUnavailableError("the registry cut it short")
+    answer(breaker, 200)
+    for _ in range(3):
+        break_off(breaker)
+    clock.now += 1
+    with pytest.raises(UpstreamSuspendedError), breaker.trial(is_stream=True):
+        pass
+    answer(breaker, 200)
+    with breaker.trial(is_stream=True) as trial:
+        trial.status = 202
+
+
 def test_it_can_be_switched_off(clock: Stopwatch) -> None:
     breaker = CircuitBreaker("https://r.example", 0, 4.0, clock)
     for _ in range(100):
