@@ -10,7 +10,7 @@ a renamed tool can be called anything. How a file is cut into chunks never chang
 """
 
 from scanning.errors import InvalidContentError
-from scanning.facts import Evidence, FileEntry, FileFinds, Tool
+from scanning.facts import Evidence, FileEntry, FileFinds, Secret, Tool
 from scanning.files import secrets, system
 from scanning.files.tools import SignatureSearch, is_multicall, is_program_path, named
 from scanning.layers.limits import MIB, InspectionLimits
@@ -29,15 +29,16 @@ _EXECUTABLE = 0o111
 class FileExamination:
     """Reads one regular file."""
 
-    __slots__ = ("_entry", "_head", "_problem", "_search", "_text", "_whole")
+    __slots__ = ("_entry", "_head", "_problem", "_search", "_secrets", "_text", "_whole")
 
-    def __init__(self, entry: FileEntry, file_bytes: int) -> None:
+    def __init__(self, entry: FileEntry, problem: str, *, is_metadata: bool) -> None:
         self._entry = entry
-        self._problem = _refusal(entry, file_bytes)
-        self._whole: bytearray | None = bytearray() if _is_metadata(entry.path) and not self._problem else None
+        self._problem = problem
+        self._whole: bytearray | None = bytearray() if is_metadata and not problem else None
         self._head: bytearray | None = bytearray()  # None once it is known what the content is
         self._search: SignatureSearch | None = None
         self._text: bytearray | None = None
+        self._secrets: tuple[Secret, ...] = ()
 
     def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes; nothing is kept of `chunk` itself."""
@@ -45,7 +46,7 @@ class FileExamination:
             self._whole += chunk
         if self._head is None:
             self._read(chunk)
-        elif not self._head and len(chunk) >= _HEAD_BYTES:
+        elif not self._head and (len(chunk) >= _HEAD_BYTES or len(chunk) == self._entry.size):
             self._recognise(bytes(chunk[:_HEAD_BYTES]))
             self._read(chunk)
         else:
@@ -58,15 +59,15 @@ class FileExamination:
         if self._head is not None:
             self._end_head()
         path = self._entry.path
-        found = FileFinds(
-            path,
-            tools=self._tools(),
-            secrets=secrets.find_in_file(path, bytes(self._text)) if self._text else (),
-            problem=self._problem,
-        )
+        if self._text:
+            self._secrets = secrets.find_in_file(path, self._text)
+        tools = self._tools()
         if self._whole is not None:
-            found = _with_metadata(found, bytes(self._whole))
-        return found if found != FileFinds(path) else None
+            found = _with_metadata(path, tools, self._secrets, bytes(self._whole))
+            return found if found != FileFinds(path) else None
+        if tools or self._secrets or self._problem:
+            return FileFinds(path, tools=tools, secrets=self._secrets, problem=self._problem)
+        return None
 
     def _end_head(self) -> None:
         head, self._head = bytes(self._head or b""), None
@@ -83,8 +84,11 @@ class FileExamination:
     def _read(self, chunk: bytes | memoryview) -> None:
         if self._search is not None:
             self._search.feed(chunk)
-        elif self._text is not None and len(self._text) < MAX_TEXT_BYTES:
-            self._text += chunk[: MAX_TEXT_BYTES - len(self._text)]
+        elif self._text is not None:
+            if len(chunk) == self._entry.size:  # all of it at once, as most files come: no need for a copy
+                self._secrets = secrets.find_in_file(self._entry.path, chunk[:MAX_TEXT_BYTES])
+            elif len(self._text) < MAX_TEXT_BYTES:
+                self._text += chunk[: MAX_TEXT_BYTES - len(self._text)]
 
     def _tools(self) -> tuple[Tool, ...]:
         entry = self._entry
@@ -110,9 +114,11 @@ def begin(entry: FileEntry, file_bytes: int = DEFAULT_FILE_BYTES) -> FileExamina
 
     A package database or other metadata file of more than `file_bytes` is not read: its finds name the problem.
     """
-    if entry.size == 0 and not _is_metadata(entry.path):
+    is_metadata = _is_metadata(entry.path)
+    if entry.size == 0 and not is_metadata:
         return None
-    return FileExamination(entry, file_bytes)
+    problem = _too_large(entry, file_bytes) if is_metadata and entry.size > file_bytes else ""
+    return FileExamination(entry, problem, is_metadata=is_metadata)
 
 
 def examine_link(entry: FileEntry) -> FileFinds | None:
@@ -136,28 +142,25 @@ def _is_metadata(path: str) -> bool:
     )
 
 
-def _refusal(entry: FileEntry, file_bytes: int) -> str:
-    if entry.size > file_bytes and _is_metadata(entry.path):
-        return (
-            f"{entry.path} has {entry.size} bytes, and a file that must be read whole may have {file_bytes};"
-            " raise inspection.file_bytes if this is expected"
-        )
-    return ""
+def _too_large(entry: FileEntry, file_bytes: int) -> str:
+    return (
+        f"{entry.path} has {entry.size} bytes, and a file that must be read whole may have {file_bytes};"
+        " raise inspection.file_bytes if this is expected"
+    )
 
 
-def _with_metadata(found: FileFinds, content: bytes) -> FileFinds:
-    """`found`, with what the file at its path tells because of where it lies."""
-    path = found.path
+def _with_metadata(path: str, tools: tuple[Tool, ...], found: tuple[Secret, ...], content: bytes) -> FileFinds:
+    """What the file at `path` tells, also because of where it lies."""
     cataloger = catalogers.cataloger_of(path)
     try:
         return FileFinds(
             path,
             packages=cataloger.read(path, content) if cataloger else (),
-            tools=found.tools,
-            secrets=found.secrets,
+            tools=tools,
+            secrets=found,
             os_release=system.read_os_release(path, content) if system.is_os_release(path) else None,
             accounts=system.read_passwd(content) if path == system.ACCOUNTS else (),
             ownership=ownership.read(path, content) if ownership.matches(path) else (),
         )
     except InvalidContentError as error:
-        return FileFinds(path, tools=found.tools, secrets=found.secrets, problem=str(error))
+        return FileFinds(path, tools=tools, secrets=found, problem=str(error))

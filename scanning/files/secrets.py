@@ -1,10 +1,10 @@
 """Private keys and credentials in text. What is found is told by kind and line; the secret itself is never kept.
 
-Literal words are sought first and expressions run only where one is found, so that text without secrets costs
-next to nothing. Low on false alarms by what a find must be, not by where it lies: a private key must decode, a
-token must have its full length and not be a placeholder (`AKIAIOSFODNN7EXAMPLE`, `xxxx...`, `${TOKEN}`). A key that
-a test suite ships is a key: everyone can use it where somebody trusted it. `password=` alone is too common to mean
-anything.
+Literal words are sought first, all in one pass, and expressions run only where one of theirs is found, so that text
+without secrets costs next to nothing. Low on false alarms by what a find must be, not by where it lies: a private key
+must decode, a token must have its full length and not be a placeholder (`AKIAIOSFODNN7EXAMPLE`, `xxxx...`,
+`${TOKEN}`). A key that a test suite ships is a key: everyone can use it where somebody trusted it. `password=` alone
+is too common to mean anything.
 """
 
 import base64
@@ -12,8 +12,10 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from scanning.facts import Secret
+from scanning.files.words import Words
 
 Found = tuple[str, int]
 """The kind of a secret and the line it is on, from 1."""
@@ -37,51 +39,64 @@ class _Token:
     """A credential recognised by its own form. The last group, or the whole, is the secret."""
 
     kind: str
-    words: tuple[str, ...]
+    words: frozenset[bytes]
     pattern: re.Pattern[str]
 
 
 _TOKENS = (
     _Token(
         "aws-access-key",
-        ("AKIA", "ASIA"),
+        frozenset({b"AKIA", b"ASIA"}),
         re.compile(r"(?<![A-Za-z0-9/+=])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9/+=])"),
     ),
     _Token(
         "aws-secret-key",
-        ("secret_access_key", "SECRET_ACCESS_KEY", "SecretAccessKey", "secretAccessKey"),
+        frozenset({b"secret_access_key", b"SECRET_ACCESS_KEY", b"SecretAccessKey", b"secretAccessKey"}),
         re.compile(r"(?i:secret_?access_?key)[\"']?\s{0,8}[=:]\s{0,8}[\"']?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"),
     ),
-    _Token("google-api-key", ("AIza",), re.compile(r"(?<![\w-])AIza[\w-]{35}(?![\w-])", re.ASCII)),
+    _Token("google-api-key", frozenset({b"AIza"}), re.compile(r"(?<![\w-])AIza[\w-]{35}(?![\w-])", re.ASCII)),
     _Token(
         "github-token",
-        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        frozenset({b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"}),
         re.compile(r"(?<!\w)(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{82})(?!\w)", re.ASCII),
     ),
-    _Token("gitlab-token", ("glpat-",), re.compile(r"(?<!\w)glpat-[\w-]{20,64}(?![\w-])", re.ASCII)),
+    _Token("gitlab-token", frozenset({b"glpat-"}), re.compile(r"(?<!\w)glpat-[\w-]{20,64}(?![\w-])", re.ASCII)),
     _Token(
         "slack-token",
-        ("xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xapp-"),
+        frozenset({b"xoxb-", b"xoxp-", b"xoxa-", b"xoxr-", b"xoxs-", b"xapp-"}),
         re.compile(r"(?<!\w)(?:xox[abprs]|xapp)-[0-9][0-9A-Za-z-]{20,200}"),
     ),
     _Token(
         "slack-webhook",
-        ("hooks.slack.com/services/",),
+        frozenset({b"hooks.slack.com/services/"}),
         re.compile(r"hooks\.slack\.com/services/T[A-Z0-9]{6,16}/B[A-Z0-9]{6,16}/([A-Za-z0-9]{24})(?!\w)"),
     ),
-    _Token("npm-token", ("_authToken",), re.compile(r"_authToken\s{0,8}=\s{0,8}[\"']?([\w+/=.-]{16,512})", re.ASCII)),
+    _Token(
+        "npm-token",
+        frozenset({b"_authToken"}),
+        re.compile(r"_authToken\s{0,8}=\s{0,8}[\"']?([\w+/=.-]{16,512})", re.ASCII),
+    ),
 )
+_KEY_WORD = b"-----BEGIN "
+_LOGIN_WORD = b'"auths"'
+_WORDS = Words((_KEY_WORD, _LOGIN_WORD, *(word for token in _TOKENS for word in sorted(token.words))))
 
 
 def find_in_text(text: str) -> tuple[Found, ...]:
     """The secrets in `text`: an environment entry, a label, a build step, the content of a file."""
-    return _told(text, _everywhere(text))
+    words = _WORDS.found_in(text.encode("utf-8", "surrogatepass"))
+    return _told(text, _everywhere(text, words)) if words else ()
 
 
-def find_in_file(path: str, content: bytes) -> tuple[Secret, ...]:
+def find_in_file(path: str, content: bytes | bytearray | memoryview) -> tuple[Secret, ...]:
     """The secrets in a text file: those of any text, and those that only the file's name gives away."""
-    text = content.decode("latin-1")  # every byte is one character; the words sought are ASCII
-    found = _told(text, _of_file(path, text))
+    words = _WORDS.found_in(content)
+    read = _BY_FILE_NAME.get(path.rpartition("/")[2])
+    if not words and read is None:
+        return ()
+    text = str(content, "latin-1")  # every byte is one character; the words sought are ASCII
+    positions = _everywhere(text, words)
+    found = _told(text, chain(positions, read(text)) if read is not None else positions)
     return tuple(Secret(kind, path, line) for kind, line in found)
 
 
@@ -94,24 +109,16 @@ def _told(text: str, positions: Positions) -> tuple[Found, ...]:
     return tuple(found)
 
 
-def _everywhere(text: str) -> Positions:
-    if "-----BEGIN " in text:
+def _everywhere(text: str, words: frozenset[bytes]) -> Positions:
+    if _KEY_WORD in words:
         yield from _private_keys(text)
     for token in _TOKENS:
-        if any(word in text for word in token.words):
+        if token.words & words:
             for match in token.pattern.finditer(text):
                 if _is_secret(match[match.lastindex or 0]):
                     yield token.kind, match.start()
-    if '"auths"' in text:
+    if _LOGIN_WORD in words:
         yield from _registry_logins(text)
-
-
-def _of_file(path: str, text: str) -> Positions:
-    yield from _everywhere(text)
-    name = path.rpartition("/")[2]
-    read = _BY_FILE_NAME.get(name)
-    if read is not None:
-        yield from read(text)
 
 
 def _is_secret(value: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from config.vocabulary import ToolKind
+from scanning.files.words import Words
 
 Found = tuple[ToolKind, str]
 """A kind and the tool's usual name."""
@@ -135,21 +136,25 @@ def packaged(type_: str, name: str) -> tuple[Found, ...]:
 class SignatureSearch:
     """Looks for the words of tools in an executable, at any offset, fed in chunks of any size."""
 
-    __slots__ = ("_missing", "_seen", "_tail")
+    __slots__ = ("_seen", "_tail")
 
     def __init__(self) -> None:
         self._tail = b""
-        self._missing = _SOUGHT
         self._seen: frozenset[bytes] = frozenset()
 
     def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes."""
-        window = b"".join((self._tail, chunk))
-        seen = [needle for needle in self._missing if _occurs(needle, window)]
-        if seen:
-            self._seen = self._seen.union(seen)
-            self._missing = tuple(needle for needle in self._missing if needle not in self._seen)
-        self._tail = window[-_OVERLAP:]
+        if self._tail:
+            self._look_at(self._tail + bytes(chunk[:_OVERLAP]))
+        self._look_at(chunk)
+        end = bytes(chunk[-_OVERLAP:])
+        self._tail = end if len(end) == _OVERLAP else (self._tail + end)[-_OVERLAP:]
+
+    def _look_at(self, window: bytes | memoryview) -> None:
+        seen = _SOUGHT.found_in(window)
+        if _OPENSSH in seen and _OPENSSH_VERSION.search(window) is None:
+            seen -= {_OPENSSH}
+        self._seen |= seen
 
     def finish(self) -> tuple[Found, ...]:
         """The tools recognised, each kind once."""
@@ -165,11 +170,4 @@ class SignatureSearch:
         return {ToolKind.SSH_SERVER: "dropbear"} if _DROPBEAR in self._seen else {}
 
 
-_SOUGHT = (*(needle for needle, _ in _SIGNATURES), _OPENSSH, _SSHD_CONFIG, _DROPBEAR)
-
-
-def _occurs(needle: bytes, window: bytes) -> bool:
-    at = window.find(needle)
-    if at < 0 or needle is not _OPENSSH:
-        return at >= 0
-    return _OPENSSH_VERSION.search(window, at) is not None
+_SOUGHT = Words((*(needle for needle, _ in _SIGNATURES), _OPENSSH, _SSHD_CONFIG, _DROPBEAR))

@@ -21,4 +21,7 @@ CATALOGERS: tuple[Cataloger, ...] = (dpkg, apk, rpm, pacman, python, npm, ruby, 
 
 def cataloger_of(path: str) -> Cataloger | None:
     """Who reads the file at `path`; None if nobody does."""
-    return next((cataloger for cataloger in CATALOGERS if cataloger.matches(path)), None)
+    for cataloger in CATALOGERS:  # asked of every file: an expression would cost more than the questions
+        if cataloger.matches(path):
+            return cataloger
+    return None

@@ -1,0 +1,34 @@
+"""Words sought all at once: what is found is what looking for each of them would find."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanning.files.words import Words
+
+SOUGHT = (b"AKIA", b"ASIA", b"-----BEGIN ", b"usage: nc [-", b"\tnc", b"aa", b"aab", b"b")
+
+
+@given(
+    st.lists(st.sampled_from((*SOUGHT, b"A", b"KIA", b"---", b"\x00", b"\xff", b"a", b"\n")), max_size=40).map(b"".join)
+)
+def test_the_words_found_are_those_that_occur(data: bytes) -> None:
+    words = Words(SOUGHT)
+    expected = {word for word in SOUGHT if word in data}
+    assert words.found_in(data) == expected
+    assert words.found_in(memoryview(b"?" + data)[1:]) == expected
+    assert words.found_in(bytearray(data)) == expected
+
+
+def test_a_word_that_is_repeated_a_million_times_is_one_word() -> None:
+    assert Words(SOUGHT).found_in(b"AKIA" * 1_000_000) == {b"AKIA"}
+
+
+def test_threads_can_share_the_words() -> None:
+    words = Words(SOUGHT)
+    texts = [os.urandom(1 << 20).replace(b"b", b"") + word for word in (b"AKIA", b"ASIA", b"-----BEGIN ", b"") * 8]
+    expected = [{word for word in SOUGHT if word in text} for text in texts]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(words.found_in, texts)) == expected
