@@ -20,34 +20,49 @@ class ProcessorTimeSpentError(BaseException):
     """The layer has used its processor time. Not an `Exception`: no reader of files may swallow it."""
 
 
-def confine(limits: InspectionLimits) -> None:
-    """Bound memory, forbid writing files, gaining privileges, dumping core and, where the kernel lets us, the network.
+def leave_network() -> None:
+    """Give up gaining privileges and, where the kernel lets us, the network; call it before any thread starts.
 
     Everything a worker needs must be imported by now.
     """
-    _limit(resource.RLIMIT_AS, limits.memory_bytes)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
-    _limit(resource.RLIMIT_NPROC, 0)
-    signal.signal(signal.SIGXCPU, _processor_time_spent)
     library = ctypes.CDLL(None, use_errno=True)
     library.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     # Best effort: containers often forbid it. Only root may leave the network without leaving its user, too.
     library.unshare(_NEW_NETWORK if os.geteuid() == 0 else _NEW_NETWORK | _NEW_USER)
 
 
+def bound_resources(limits: InspectionLimits) -> None:
+    """Bound memory, forbid writing files, dumping core and starting processes; threads must have started by now."""
+    _limit(resource.RLIMIT_AS, limits.memory_bytes)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    _limit(resource.RLIMIT_NPROC, 0)
+    signal.signal(signal.SIGXCPU, _processor_time_spent)
+
+
 @contextmanager
 def processor_time(seconds: int) -> Iterator[None]:
-    """Interrupt the block with `ProcessorTimeSpentError` after so many seconds of processor time."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    """Interrupt the block with `ProcessorTimeSpentError` after so many seconds of processor time.
+
+    A library may turn the interruption into an error of its own: any error after that time is the interruption.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    deadline = _at_most(int(usage.ru_utime + usage.ru_stime) + 1 + seconds, hard)
+    deadline = _at_most(int(_used()) + 1 + seconds, hard)
     resource.setrlimit(resource.RLIMIT_CPU, (deadline, hard))
     try:
         yield
+    except Exception as error:
+        if _used() >= deadline:
+            raise ProcessorTimeSpentError from error
+        raise
     finally:
         resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+
+
+def _used() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _limit(what: int, amount: int) -> None:

@@ -5,12 +5,13 @@ A refused layer leaves it as good as new. On anything unforeseen it says so and 
 """
 
 import gc
+import os
 import sys
+from contextlib import suppress
 from typing import BinaryIO, NoReturn
 
-from proxy.inspection.confinement import ProcessorTimeSpentError, confine, processor_time
+from proxy.inspection.confinement import ProcessorTimeSpentError, bound_resources, leave_network, processor_time
 from proxy.inspection.framing import (
-    ABANDON_LENGTH,
     ABANDONED,
     FAILED,
     LENGTH,
@@ -21,22 +22,19 @@ from proxy.inspection.framing import (
     facts_replies,
     reply,
 )
+from proxy.inspection.intake import AbandonedError, IncomingLayer, Intake, PipeClosedError
 from scanning.documents import decode, encode
 from scanning.errors import LimitExceededError, UnreadableLayerError
 from scanning.facts import FileEntry, FileFinds, LayerFacts
 from scanning.files import examine
-from scanning.layers.inspect import FileExamination, LayerInspection
+from scanning.layers.inspect import ArchiveReading, FileExamination
 from scanning.layers.limits import InspectionLimits
 
 _COLLECT_AFTER = 100_000  # allocations: a walk makes many small values and no cycles
 
 
-class _AbandonedError(Exception):
-    """The gate lost interest in the layer."""
-
-
-class _EndError(Exception):
-    """There is nothing more to do: the gate closed the pipe, or this process is spent."""
+class _SpentError(Exception):
+    """This process has used up what it may use: another has to take its place."""
 
 
 class _Examiner:
@@ -55,92 +53,68 @@ class _Examiner:
 class Worker:
     """Inspects one layer after the other."""
 
-    def __init__(self, limits: InspectionLimits, requests: BinaryIO, replies: BinaryIO) -> None:
+    def __init__(self, limits: InspectionLimits, intake: Intake, replies: BinaryIO) -> None:
         self._limits = limits
-        self._requests = requests
+        self._intake = intake
         self._replies = replies
-        self._at_end = False  # whether the layer's END has been read
 
     def serve(self) -> None:
         """Serve until the gate closes the pipe."""
         self._say(reply(READY))
-        try:
+        with suppress(PipeClosedError, _SpentError):
             while True:
+                layer = self._intake.next_layer()  # waiting for it costs the layer nothing
                 try:
-                    self._serve_layer()
-                except _AbandonedError:
+                    self._serve_layer(layer)
+                except AbandonedError:
                     self._say(reply(ABANDONED))
                 gc.collect()
-        except _EndError:
-            return
 
-    def _serve_layer(self) -> None:
-        first = self._next_chunk()  # waiting for it costs the layer nothing
+    def _serve_layer(self, layer: IncomingLayer) -> None:
         try:
             with processor_time(self._limits.cpu_seconds):
-                facts = self._inspect(first)
+                facts = self._inspect(layer)
         except ProcessorTimeSpentError:
             # The interruption may have struck in the middle of a message: refuse, and begin again as a new process.
             self._give_up(LimitExceededError("cpu_seconds", self._limits.cpu_seconds))
         except MemoryError:
             self._give_up(LimitExceededError("memory_bytes", self._limits.memory_bytes))
         except UnreadableLayerError as error:
+            layer.discard()
             self._say(reply(REFUSED, encode(Refusal.of(error))))
-            self._drop_chunks()
         else:
             for message in facts_replies(facts):
                 self._say(message)
 
-    def _inspect(self, chunk: bytes) -> LayerFacts:
-        inspection = LayerInspection(self._limits, _Examiner(self._limits.file_bytes))
-        while chunk:
-            inspection.feed(chunk)
-            chunk = self._next_chunk()
-        return inspection.finish()
+    def _inspect(self, layer: IncomingLayer) -> LayerFacts:
+        reading = ArchiveReading(self._limits, _Examiner(self._limits.file_bytes))
+        for piece in layer:
+            reading.feed(piece)
+        return reading.finish(layer.blob)
 
     def _give_up(self, error: LimitExceededError) -> NoReturn:
         self._say(reply(SPENT, encode(Refusal.of(error))))
-        raise _EndError from None
-
-    def _drop_chunks(self) -> None:
-        """Read on to the end of a layer that has had its reply; a refusal can also come of the end itself."""
-        try:
-            while not self._at_end:
-                self._next_chunk()
-        except _AbandonedError:
-            return
-
-    def _next_chunk(self) -> bytes:
-        """The next bytes of the layer, none at its end."""
-        (length,) = LENGTH.unpack(_read(self._requests, LENGTH.size))
-        if length == ABANDON_LENGTH:
-            raise _AbandonedError
-        self._at_end = length == 0
-        return _read(self._requests, length)
+        raise _SpentError from None
 
     def _say(self, message: bytes) -> None:
         self._replies.write(message)
         self._replies.flush()
 
 
-def _read(stream: BinaryIO, count: int) -> bytes:
-    data = stream.read(count)
-    if len(data) < count:
-        raise _EndError
-    return data
-
-
 def main() -> int:
     """Run one worker; returns its exit status."""
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
-    try:
-        limits = decode(InspectionLimits, _read(requests, *LENGTH.unpack(_read(requests, LENGTH.size))))
-    except _EndError:
+    head = requests.read(LENGTH.size)
+    if len(head) < LENGTH.size:
         return 0
+    limits = decode(InspectionLimits, requests.read(*LENGTH.unpack(head)))
     gc.set_threshold(_COLLECT_AFTER)
-    confine(limits)
+    leave_network()
+    intake = Intake(limits, requests)
+    intake.start()
+    bound_resources(limits)
     try:
-        Worker(limits, requests, replies).serve()
+        Worker(limits, intake, replies).serve()
     except Exception as error:  # noqa: BLE001  # the last word of a process: the gate must hear why it ends
         replies.write(reply(FAILED, f"{type(error).__name__}: {error}".encode()[:2000]))
         replies.flush()
@@ -149,4 +123,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # at once: the intake may be in the middle of a layer

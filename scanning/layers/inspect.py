@@ -1,16 +1,19 @@
-"""One pass over a layer: digest, decompression, diffID, the strict walk, and every file to those who read files.
+"""One pass over a layer, in two stages: the blob becomes an archive, and the archive tells its facts.
 
-    blob bytes -> sha256
-               -> Decompressor -> sha256 (diffID)
-                               -> TarReader -> LayerTree     (entries, whiteouts)
-                                            -> FileExaminer  (finds)
+    Unpacking        blob bytes -> sha256
+                                -> Decompressor -> archive bytes
+    ArchiveReading   archive bytes -> sha256 (diffID)
+                                   -> TarReader -> LayerTree     (entries, whiteouts)
+                                                -> FileExaminer  (finds)
 
-Nothing is written anywhere and no file is held: data passes in pieces (threat 55). Which files are read, and how
-much of them is kept, is the examiner's affair.
+Each stage costs about as much as the other, so whoever is in a hurry runs them side by side (the inspection workers
+do); `inspect_layer` runs them in turns. Nothing is written anywhere and no file is held: data passes in pieces
+(threat 55). Which files are read, and how much of them is kept, is the examiner's affair.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from scanning.errors import LimitExceededError
@@ -22,6 +25,16 @@ from scanning.layers.tree import LayerTree
 from scanning.oci.digest import Digest
 
 _LINKS = frozenset({EntryKind.SYMLINK, EntryKind.HARDLINK})
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFacts:
+    """What the first stage has computed of a blob."""
+
+    digest: Digest
+    compression: str
+    size: int
+    uncompressed_size: int
 
 
 class FileExamination(Protocol):
@@ -44,56 +57,63 @@ class FileExaminer(Protocol):
         """Say what a symbolic or hard link tells by its names alone."""
 
 
-class LayerInspection:
-    """Inspects one layer blob, fed in chunks of any size. Use it once."""
+class Unpacking:
+    """The first stage: the digest and size of one blob, and its archive. Use it once."""
 
-    def __init__(self, limits: InspectionLimits, examiner: FileExaminer) -> None:
+    def __init__(self, limits: InspectionLimits) -> None:
         self._limits = limits
-        self._examiner = examiner
-        self._blob_hash = hashlib.sha256()
-        self._archive_hash = hashlib.sha256()
+        self._hash = hashlib.sha256()
         self._size = 0
         self._uncompressed_size = 0
         self._decompressor = Decompressor(limits)
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Take the next bytes of the blob; yield what they make known of the archive.
+
+        Raises `UnreadableLayerError` where the layer is refused, `NotALayerError` if it is no layer at all,
+        `LimitExceededError` if it is too much. Nothing may be fed after that.
+        """
+        self._hash.update(chunk)
+        self._size += len(chunk)
+        yield from self._bounded(self._decompressor.feed(chunk))
+
+    def finish(self) -> Iterator[bytes]:
+        """Say that the blob ends here; yield the rest of its archive. Raises as `feed` does."""
+        return self._bounded(self._decompressor.finish())
+
+    @property
+    def blob(self) -> BlobFacts:
+        """What the blob is, once it is finished."""
+        digest = Digest("sha256", self._hash.hexdigest())
+        return BlobFacts(digest, self._decompressor.compression, self._size, self._uncompressed_size)
+
+    def _bounded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        limits = self._limits
+        for piece in pieces:
+            self._uncompressed_size += len(piece)
+            out = self._uncompressed_size
+            if out > limits.uncompressed_bytes:
+                raise LimitExceededError("uncompressed_bytes", limits.uncompressed_bytes)
+            if out > limits.ratio_grace_bytes and out > limits.ratio * self._size:
+                raise LimitExceededError("ratio", limits.ratio)
+            yield piece
+
+
+class ArchiveReading:
+    """The second stage: what one archive holds, and its diffID. Use it once."""
+
+    def __init__(self, limits: InspectionLimits, examiner: FileExaminer) -> None:
+        self._examiner = examiner
+        self._hash = hashlib.sha256()
         self._reader = TarReader(limits)
         self._tree = LayerTree(limits)
         self._finds: list[FileFinds] = []
         self._examination: FileExamination | None = None
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the blob.
-
-        Raises `UnreadableLayerError` where the layer is refused, `NotALayerError` if it is no layer at all,
-        `LimitExceededError` if it is too much. Nothing may be fed after that.
-        """
-        self._blob_hash.update(chunk)
-        self._size += len(chunk)
-        for plain in self._decompressor.feed(chunk):
-            self._walk(plain)
-
-    def finish(self) -> LayerFacts:
-        """Say that the blob ends here; return its facts. Raises as `feed` does."""
-        for plain in self._decompressor.finish():
-            self._walk(plain)
-        self._reader.finish()
-        tree = self._tree
-        return LayerFacts(
-            digest=Digest("sha256", self._blob_hash.hexdigest()),
-            diff_id=Digest("sha256", self._archive_hash.hexdigest()),
-            compression=self._decompressor.compression,
-            size=self._size,
-            uncompressed_size=self._uncompressed_size,
-            entries=tree.entries,
-            whiteouts=tree.whiteouts,
-            opaque=tree.opaque,
-            finds=tuple(self._finds),
-        )
-
-    def _walk(self, plain: bytes) -> None:
-        self._archive_hash.update(plain)
-        self._uncompressed_size += len(plain)
-        self._check_volume()
-        for event in self._reader.feed(plain):
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes of the archive. Raises as `Unpacking.feed` does."""
+        self._hash.update(piece)
+        for event in self._reader.feed(piece):
             if isinstance(event, FileEntry):
                 self._begin(event)
             elif event is END_OF_ENTRY:
@@ -102,6 +122,22 @@ class LayerInspection:
                     self._examination = None
             elif self._examination is not None:
                 self._examination.feed(event)
+
+    def finish(self, blob: BlobFacts) -> LayerFacts:
+        """Say that the archive of `blob` ends here; return the facts of the layer. Raises as `feed` does."""
+        self._reader.finish()
+        tree = self._tree
+        return LayerFacts(
+            digest=blob.digest,
+            diff_id=Digest("sha256", self._hash.hexdigest()),
+            compression=blob.compression,
+            size=blob.size,
+            uncompressed_size=blob.uncompressed_size,
+            entries=tree.entries,
+            whiteouts=tree.whiteouts,
+            opaque=tree.opaque,
+            finds=tuple(self._finds),
+        )
 
     def _begin(self, entry: FileEntry) -> None:
         if not self._tree.add(entry):
@@ -115,17 +151,13 @@ class LayerInspection:
         if finds is not None:
             self._finds.append(finds)
 
-    def _check_volume(self) -> None:
-        limits, out = self._limits, self._uncompressed_size
-        if out > limits.uncompressed_bytes:
-            raise LimitExceededError("uncompressed_bytes", limits.uncompressed_bytes)
-        if out > limits.ratio_grace_bytes and out > limits.ratio * self._size:
-            raise LimitExceededError("ratio", limits.ratio)
-
 
 def inspect_layer(chunks: Iterable[bytes], limits: InspectionLimits, examiner: FileExaminer) -> LayerFacts:
-    """Inspect a whole layer blob. Raises `UnreadableLayerError` and its kinds."""
-    inspection = LayerInspection(limits, examiner)
+    """Inspect a whole layer blob, both stages in turns. Raises `UnreadableLayerError` and its kinds."""
+    unpacking, reading = Unpacking(limits), ArchiveReading(limits, examiner)
     for chunk in chunks:
-        inspection.feed(chunk)
-    return inspection.finish()
+        for piece in unpacking.feed(chunk):
+            reading.feed(piece)
+    for piece in unpacking.finish():
+        reading.feed(piece)
+    return reading.finish(unpacking.blob)

@@ -12,7 +12,7 @@ import zstandard
 
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.layers.compression import STEP_BYTES, Decompressor
-from scanning.layers.inspect import LayerInspection
+from scanning.layers.inspect import Unpacking, inspect_layer
 from scanning.layers.limits import MIB, InspectionLimits
 from scanning.oci.digest import Digest
 from tests.scanning.layers.archives import END, LIMITS, Collector, chunked, inspect, member, paths
@@ -41,10 +41,7 @@ def refusal(blob: bytes) -> str:
 
 
 def inspect_in_chunks(blob: bytes, size: int) -> list[str]:
-    inspection = LayerInspection(LIMITS, Collector())
-    for chunk in chunked(blob, size):
-        inspection.feed(chunk)
-    return paths(inspection.finish())
+    return paths(inspect_layer(chunked(blob, size), LIMITS, Collector()))
 
 
 class TestWhatIsRead:
@@ -142,9 +139,9 @@ class TestWhatIsRefused:
             inspect(blob)
 
     def test_what_is_no_layer_is_told_by_its_first_block(self) -> None:
-        inspection = LayerInspection(LIMITS, Collector())
+        unpacking = Unpacking(LIMITS)
         with pytest.raises(NotALayerError):
-            inspection.feed(b'{"architecture":"amd64",'.ljust(512))
+            list(unpacking.feed(b'{"architecture":"amd64",'.ljust(512)))
 
 
 class TestBombs:
