@@ -89,7 +89,10 @@ class InspectionPool:
 
     def try_begin(self) -> "RunningInspection | None":
         """Begin an inspection now, or None while every worker that is not reserved is busy. Never waits."""
-        while len(self._idle) > self._reserved:
+        return self._try_begin(self._reserved)
+
+    def _try_begin(self, kept: int) -> "RunningInspection | None":
+        while len(self._idle) > kept:
             worker = self._idle.popleft()
             if worker.is_alive:
                 return RunningInspection(self, worker)
@@ -101,7 +104,7 @@ class InspectionPool:
         Raises `InspectionQueueFullError` if too many of the tenant's wait already, `InspectionFailedError` if the gate
         stops meanwhile, or no worker can be started at all.
         """
-        running = self.try_begin()
+        running = self._try_begin(0)
         if running is not None:
             return running
         if self._closed:

@@ -362,7 +362,7 @@ def test_the_pool_works_under_uvloop() -> None:
 
 
 async def test_t75_uploads_that_never_end_leave_a_worker_to_those_who_wait() -> None:
-    async with workers(2, reserved=1) as pool:
+    async with workers(2, reserved=1, idle_seconds=3600) as pool, asyncio.timeout(100):
         dripping = hold(pool)
         await dripping.feed(LAYER[:1])
         assert pool.try_begin() is None
