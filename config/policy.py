@@ -18,7 +18,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from config.durations import Duration
 from config.errors import Location, MisplacedValueError
 from config.patterns import PurlPattern, RepositoryPattern, TagPattern, ambiguous_pairs, most_specific
-from config.vocabulary import ArtifactKind, Effect, Mode, Severity, ToolKind
+from config.vocabulary import ArtifactKind, Effect, Gravity, Mode, Severity, ToolKind
+
+CheckId = Annotated[str, Field(pattern=r"^H[0-9]{2}$")]
 
 
 class _Document(BaseModel):
@@ -112,6 +114,15 @@ class DenyRootUser(_Document):
     effect: Effect = Field(Effect.WARN, description="What starting as root does.")
 
 
+class DenyHardening(_Document):
+    """Refuse weaknesses in how an image is built, by the ids of docs/checks.md."""
+
+    gravity: Gravity = Field(Gravity.HIGH, description="The least gravity that counts.")
+    ignore: tuple[CheckId, ...] = Field((), description="Checks that do not count, such as H14.")
+    allow_setuid: tuple[str, ...] = Field((), description="Set-uid programs that are wanted, such as usr/bin/ping.")
+    effect: Effect = Field(Effect.WARN, description="What finding one does.")
+
+
 class Deny(_Document):
     """What must not be in an image."""
 
@@ -120,6 +131,7 @@ class Deny(_Document):
     findings: DenyFindings | None = None
     secrets: DenySecrets | None = None
     root_user: DenyRootUser | None = None
+    hardening: DenyHardening | None = None
 
 
 class RequireSignatures(_Document):

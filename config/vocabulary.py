@@ -41,6 +41,21 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+class Gravity(StrEnum):
+    """How much a weakness in hardening matters."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Higher is worse."""
+        return list(Gravity).index(self)
+
+
 class Effect(StrEnum):
     """What a broken rule does to a push, from mildest to harshest."""
 

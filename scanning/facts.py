@@ -97,6 +97,18 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Weakness:
+    """Something a hardening check found. `check` is its id in `scanning.hardening.catalogue`, `where` a path or a part
+    of the configuration, `detail` what it is.
+    """
+
+    check: str
+    where: str
+    detail: str
+    layer: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OsRelease:
     """What os-release(5) says of the distribution."""
 
@@ -179,6 +191,7 @@ class ImageFacts:
     packages: tuple[Package, ...] = ()
     tools: tuple[Tool, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    weaknesses: tuple[Weakness, ...] = ()
     files: int = 0
     executables: int = 0
     size: int = 0

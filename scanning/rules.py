@@ -9,6 +9,7 @@ from config.vocabulary import ArtifactKind, Effect, Severity
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport, Finding
 from scanning.artifacts import declared_type
 from scanning.facts import ImageFacts, Package
+from scanning.hardening.catalogue import CHECKS
 from scanning.oci import media_types
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.signatures.model import SignatureReport
@@ -284,6 +285,27 @@ def root_user(question: Question) -> Answers:
         )
 
 
+def hardening(question: Question) -> Answers:
+    """`deny.hardening`: no weakness of the given gravity in how the image is built, worst first."""
+    denied, facts = question.rule.deny.hardening, question.case.facts
+    if denied is None or facts is None or facts.artifact is not None:
+        return
+    found = [(CHECKS[weakness.check], weakness) for weakness in facts.weaknesses]
+    for check, weakness in sorted(found, key=lambda pair: (-pair[0].gravity.rank, pair[0].id, pair[1].where)):
+        if check.gravity.rank < denied.gravity.rank or check.id in denied.ignore:
+            continue
+        if check.id == "H16" and weakness.where in denied.allow_setuid:
+            continue
+        yield Violation(
+            "deny.hardening",
+            denied.effect,
+            f"{check.id} {check.title}",
+            weakness.where,
+            f"{weakness.detail}: {check.why}",
+            check.fix,
+        )
+
+
 def advisory_data(question: Question) -> Answers:
     """`require.advisories`: there is advisory data, it is fresh, and it covers the packages."""
     required, facts = question.rule.require.advisories, question.case.facts
@@ -372,6 +394,7 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     denied_packages,
     unvetted,
     root_user,
+    hardening,
     advisory_data,
     children,
     signatures,

@@ -111,6 +111,9 @@ def _tables(case: Case) -> list[Table]:
     tools = Table("tool", "kind", "path", "package", title=f"Tools ({len(facts.tools)})", box=None)
     for tool in facts.tools:
         tools.add_row(*(printable(text) for text in (tool.name, tool.kind, tool.path, tool.package)))
+    weaknesses = Table("check", "where", "what", title=f"Weaknesses ({len(facts.weaknesses)})", box=None)
+    for weakness in facts.weaknesses:
+        weaknesses.add_row(*(printable(text) for text in (weakness.check, weakness.where, weakness.detail)))
     findings = Table(
         "id",
         "package",
@@ -129,7 +132,7 @@ def _tables(case: Case) -> list[Table]:
         signatures.add_row(verified.signer, verified.format, str(verified.subject))
     for failed in case.signatures.failed:
         signatures.add_row("not counted", printable(failed.reason), str(failed.manifest))
-    return [packages, tools, findings, signatures]
+    return [packages, tools, weaknesses, findings, signatures]
 
 
 def _document(verdict: Verdict, case: Case) -> dict[str, Any]:

@@ -11,10 +11,12 @@ A layer may be given several times, since images repeat them.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 from scanning.facts import Account, ImageFacts, LayerFacts, Secret
 from scanning.files.secrets import find_in_text
+from scanning.hardening import configuration as configuration_checks
+from scanning.hardening import filesystem as filesystem_checks
 from scanning.layers.filesystem import FileSystem
 from scanning.layers.survivors import Survey
 from scanning.layers.toolbox import gather
@@ -24,6 +26,8 @@ from scanning.packages.purl import purl
 
 MAX_PROBLEMS = 20
 """Problems told of one image; one is enough to refuse it."""
+MAX_WEAKNESSES = 500
+"""Weaknesses of its files told of one image: an image whose every file is one is no better described by all."""
 
 _UID = re.compile(r"[0-9]{1,10}", re.ASCII)
 
@@ -40,6 +44,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
     survey = Survey(tree, layers)
     distribution = survey.os_release()
     packages = tuple(replace(package, purl=purl(package, distribution)) for package in survey.packages())
+    accounts = survey.accounts()
     problems = (*_disagreements(manifest, config, layers), *tree.problems, *survey.problems)
     return ImageFacts(
         manifest=manifest.digest,
@@ -48,11 +53,15 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         layers=tuple(layer.digest for layer in layers),
         diff_ids=tuple(layer.diff_id for layer in layers),
         user=config.user,
-        runs_as_root=runs_as_root(config.user, survey.accounts()),
+        runs_as_root=runs_as_root(config.user, accounts),
         distribution=distribution,
         packages=packages,
         tools=gather(survey.survivors, packages, survey.owned()),
         secrets=tuple(dict.fromkeys((*_in_layers(layers), *_in_configuration(config)))),
+        weaknesses=(
+            *configuration_checks.weaknesses(config),
+            *islice(filesystem_checks.weaknesses(tree, layers, accounts), MAX_WEAKNESSES),
+        ),
         files=survey.files,
         executables=survey.executables,
         size=sum(layer.size for layer in layers),

@@ -9,7 +9,7 @@ import pytest
 from config.policy import Policy
 from config.vocabulary import Effect, Severity, ToolKind
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport, Finding
-from scanning.facts import Evidence, ImageFacts, OsRelease, Package, Secret, Tool
+from scanning.facts import Evidence, ImageFacts, OsRelease, Package, Secret, Tool, Weakness
 from scanning.judge import judge
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
@@ -255,6 +255,33 @@ def test_an_artifact_is_refused_where_only_images_are_allowed_and_needs_no_signa
 def test_missing_or_stale_advisory_data_does_what_policy_says(basis: AdvisoryBasis, outcome: Outcome) -> None:
     wanted = policy(require={"advisories": {"max_age": "72h"}})
     assert judge(case(advisories=AdvisoryReport(basis)), wanted, NOW).outcome is outcome
+
+
+class TestHardening:
+    WEAKNESSES = (
+        Weakness("H14", "the image configuration", "there is no HEALTHCHECK"),
+        Weakness("H16", "usr/bin/ping", "its mode is 4755, its owner 0:0"),
+        Weakness("H23", "etc/passwd", "the account toor has the uid 0"),
+    )
+
+    def judged(self, **hardening: Any) -> Verdict:
+        return judge(case(facts(weaknesses=self.WEAKNESSES)), policy(deny={"hardening": hardening}), NOW)
+
+    def test_what_weighs_enough_is_told_worst_first_and_only_warns_unless_told_otherwise(self) -> None:
+        verdict = self.judged()
+        assert verdict.outcome is Outcome.ADMIT
+        assert [one.subject[:3] for one in verdict.warnings] == ["H23", "H16"]
+        assert "usr/bin/ping: its mode is 4755" in verdict.warnings[1].sentence
+        assert "chmod a-s" in verdict.warnings[1].sentence
+
+    def test_policy_says_what_counts_and_what_it_does(self) -> None:
+        refused = self.judged(gravity="info", effect="reject", ignore=["H23"], allow_setuid=["usr/bin/ping"])
+        assert refused.outcome is Outcome.REJECT
+        assert [one.subject[:3] for one in refused.violations] == ["H14"]
+
+    def test_without_the_rule_nothing_is_said(self) -> None:
+        verdict = judge(case(facts(weaknesses=self.WEAKNESSES)), policy(), NOW)
+        assert (verdict.violations, verdict.warnings) == ((), ())
 
 
 def test_an_effect_of_warn_admits_and_says_so() -> None:

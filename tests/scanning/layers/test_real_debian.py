@@ -57,3 +57,14 @@ def test_an_installed_ssh_client_is_one_tool_with_its_package() -> None:
         Evidence.CONTENT,
     )
     assert tool.package.startswith("openssh-client 1:9.2p1-")
+
+
+@pytest.mark.real
+def test_stock_debian_has_no_weakness_in_its_files_and_openssh_adds_two_set_id_programs() -> None:
+    assert [weakness.check for weakness in facts_of("patched").weaknesses] == ["H14"]
+    added = [(one.check, one.where) for one in facts_of("ssh").weaknesses]
+    assert sorted(added) == [
+        ("H14", "the image configuration"),
+        ("H16", "usr/bin/ssh-agent"),
+        ("H16", "usr/lib/openssh/ssh-keysign"),
+    ]

@@ -1,0 +1,61 @@
+"""Checks of the files a container would see."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from scanning.facts import Account, EntryKind, FileEntry, LayerFacts, Weakness
+from scanning.layers.filesystem import FileSystem
+
+_SET_ID = 0o6000
+_FOR_EVERYBODY = 0o002
+_STICKY = 0o1000
+_ROOT = "root"
+
+_PROGRAM_FOLDERS = frozenset({"bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin"})
+_OF_BASE_IMAGES = frozenset(
+    # What login, passwd, mount, util-linux, PAM and shadow install on Debian, Ubuntu, Alpine and Red Hat's family.
+    (
+        *("chage", "chfn", "chsh", "expiry", "gpasswd", "newgidmap", "newgrp", "newuidmap", "passwd"),
+        *("bbsuid", "mount", "su", "umount", "userhelper", "utempter", "wall", "write"),
+        *("pam_timestamp_check", "unix_chkpwd"),
+    )
+)
+_DEVICES = frozenset({EntryKind.BLOCK_DEVICE, EntryKind.CHARACTER_DEVICE})
+_HARMLESS_DEVICES = re.compile(r"dev/(?:null|zero|full|random|urandom|tty|console|ptmx|stdin|stdout|stderr)")
+_LETS_IN = (
+    (re.compile(r"(?:root|home/[^/]+|(?:.+/)?\.ssh)(?:/\.ssh)?/authorized_keys2?"), "keys that may log in"),
+    (re.compile(r"etc/ld\.so\.preload"), "libraries that every program loads first"),
+    (re.compile(r"var/spool/cron/(?:crontabs/)?[^/.][^/]*"), "a crontab of a user"),
+)
+
+
+def weaknesses(tree: FileSystem, layers: Sequence[LayerFacts], accounts: Sequence[Account]) -> Iterator[Weakness]:
+    """What the files make easier for an attacker. `tree` is the image's, of `layers`; `accounts` its passwd's."""
+    for account in accounts:
+        if account.uid == 0 and account.name != _ROOT:
+            yield Weakness("H23", "etc/passwd", f"the account {account.name} has the uid 0")
+    for path, node in tree.walk():
+        entry = node.source.entry
+        if entry is None:
+            continue
+        for check, detail in (*_rights(path, entry), *_intruders(path, entry)):
+            yield Weakness(check, path, detail, layers[node.layer].digest)
+
+
+def _rights(path: str, entry: FileEntry) -> Iterator[tuple[str, str]]:
+    folder, _, name = path.rpartition("/")
+    mode = f"its mode is {entry.mode:04o}"
+    is_file, is_folder = entry.kind is EntryKind.FILE, entry.kind is EntryKind.DIRECTORY
+    if is_file and entry.mode & _SET_ID and name not in _OF_BASE_IMAGES:
+        yield "H16", f"{mode}, its owner {entry.uid}:{entry.gid}"
+    if is_file and entry.mode & _FOR_EVERYBODY and folder in _PROGRAM_FOLDERS:
+        yield "H24", mode
+    if is_folder and entry.mode & _FOR_EVERYBODY and not entry.mode & _STICKY and path in _PROGRAM_FOLDERS:
+        yield "H24", mode
+    if entry.kind in _DEVICES and not _HARMLESS_DEVICES.fullmatch(path):
+        yield "H24", f"it is a {entry.kind}"
+
+
+def _intruders(path: str, entry: FileEntry) -> Iterator[tuple[str, str]]:
+    if entry.kind is EntryKind.FILE and entry.size:
+        yield from (("H27", f"it holds {what}") for pattern, what in _LETS_IN if pattern.fullmatch(path))
