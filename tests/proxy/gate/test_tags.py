@@ -377,13 +377,12 @@ class TestTwoGates:
         self, gates: tuple[World, World], upstream: SlowUpstream
     ) -> None:
         one, two = gates
-        for gate in gates:
-            await gate.change_policy(policy_text(require=wants_signature()))
+        await two.change_policy(policy_text())
+        await one.change_policy(policy_text(require=wants_signature()))
         await one.push(FIRST)
         upstream.reference = LATEST
         promoted = asyncio.create_task(one.change_policy(policy_text()))
         await upstream.reached.wait()
-        await two.change_policy(policy_text(tags=FIXED))
         pushed = asyncio.create_task(two.push(SECOND))
         await _let_it_try(pushed)
 
