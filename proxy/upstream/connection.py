@@ -84,7 +84,11 @@ class Request:
 
     @property
     def may_repeat(self) -> bool:
-        """Whether it can be sent again after a failure. A DELETE cannot: the second answer is that nothing is there."""
+        """Whether it can be sent again after a failure. A DELETE cannot: the second answer is that nothing is there.
+
+        aiohttp itself repeats an idempotent request once, when the connection closes before any answer (RFC 9112, 9.5):
+        so end connections that were kept too long.
+        """
         return self.repeatable or self.method in {"GET", "HEAD"}
 
 
