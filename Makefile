@@ -6,10 +6,10 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := config scanning storage proxy tests
+SOURCES := config scanning storage proxy bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format lock image clean
+.PHONY: help run demo test bench lint format lock image clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: $(VENV)/.installed ## a temporary gate, four small images, and what a clie
 
 test: lint ## lint, then all tests; ARGS='tests/config -k purl' for some of them
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.installed ## speed beside the registry alone and nginx; ARGS='--quick' takes a minute or two
+	$(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/.tested ## ruff and mypy --strict
 	$(BIN)/ruff check $(SOURCES)

@@ -1,0 +1,86 @@
+"""The gate under test: the `imagegate` command with its defaults, everything on that a user has on."""
+
+import asyncio
+import base64
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+from bench.errors import BenchError
+from bench.processes import Server, serving
+from proxy.demo.client import Client
+from proxy.demo.images import Image
+from proxy.upstream.origin import Origin
+from scanning.oci.names import Reference, Repository
+
+REPOSITORY = Repository("bench/app")
+_IMAGEGATE = [sys.executable, "-c", "from proxy.cli import main; main()"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A running gate, and a token of each role; `environment` is for commands beside it."""
+
+    server: Server
+    developer: str = field(repr=False)
+    operator: str = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
+
+    def bearer(self, *actions: str) -> str:
+        """An Authorization header as clients have it after logging in: a developer's if `actions` hold push."""
+        token = self.developer if "push" in actions else self.operator
+        query = urlencode({"service": "imagegate", "scope": f"repository:{REPOSITORY}:{','.join(actions)}"})
+        login = base64.b64encode(f"bench:{token}".encode()).decode()
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            f"{self.server.url}/auth/token?{query}", headers={"Authorization": f"Basic {login}"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return f"Bearer {json.load(answer)['token']}"
+
+    def push(self, image: Image, reference: Reference) -> None:
+        """Push an image, which must be admitted."""
+        asyncio.run(self._push([(image, reference)]))
+
+    def push_all(self, images: list[tuple[Image, Reference]]) -> None:
+        """Push many, over one connection."""
+        asyncio.run(self._push(images))
+
+    async def _push(self, images: list[tuple[Image, Reference]]) -> None:
+        async with Client(Origin.parse(self.server.url), "bench", self.developer) as client:
+            for image, reference in images:
+                answer = await client.push(REPOSITORY, reference, image)
+                if answer.status != 201:
+                    raise BenchError(f"the gate did not take the image of the benchmark: {answer.line}")
+
+
+@contextmanager
+def gate(folder: Path, port: int, upstream: Server, **settings: str) -> Iterator[Gate]:
+    """Run a gate in front of `upstream`. `settings` are variables without their IMAGEGATE_."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGEGATE_")} | {
+        "IMAGEGATE_STATE_DIR": str(folder / "state"),
+        "IMAGEGATE_LISTEN__PORT": str(port),
+        "IMAGEGATE_UPSTREAM__KIND": "remote",
+        "IMAGEGATE_UPSTREAM__URL": upstream.url,
+        "IMAGEGATE_TOKENS__LIFETIME_SECONDS": "3600",
+        **{f"IMAGEGATE_{name}": value for name, value in settings.items()},
+    }
+    with serving(
+        "imagegate", [*_IMAGEGATE, "serve"], port, folder / "log", ready="/healthz", environment=environment
+    ) as server:
+        yield Gate(server, _token(environment, "developer"), _token(environment, "operator"), environment)
+
+
+def _token(environment: Mapping[str, str], role: str) -> str:
+    command = [*_IMAGEGATE, "token", "create", f"bench-{role}-{os.urandom(4).hex()}", "--role", role]
+    done = subprocess.run(command, env={**environment}, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"no token was made: {done.stderr}")
+    return done.stdout.strip()

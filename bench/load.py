@@ -1,0 +1,179 @@
+"""Load that is not the bottleneck: wrk for small answers, threads that hardly do more than receive for the rest."""
+
+import queue
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import quantiles
+
+from bench.errors import BenchError
+from bench.peers import tool
+from bench.processes import Server
+
+_PIECE = 1 << 20
+_PATIENCE_SECONDS = 60
+_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3}
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many answers came, and how fast. Latencies in milliseconds."""
+
+    per_second: float
+    requests: int
+    p50: float
+    p99: float
+
+
+def requests(server: Server, path: str, headers: Mapping[str, str], *, connections: int, seconds: float) -> Rate:
+    """Ask for the same path again and again. Raises `BenchError` if an answer is not 200."""
+    url = server.url + path
+    given = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
+    command = [tool("wrk", "wrk"), "--latency", "--threads", "1", "--connections", str(connections)]
+    command += ["--duration", f"{max(1, round(seconds))}s", "--timeout", "30s", *given, url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = done.stdout
+    failed = re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", said)
+    if done.returncode != 0 or failed:
+        raise BenchError(f"wrk did not get what it asked {url} for: {failed[0] if failed else done.stderr or said}")
+    return Rate(
+        float(_found(r"Requests/sec:\s+([\d.]+)", said)),
+        int(_found(r"(\d+) requests in", said)),
+        _milliseconds(_found(r"(?m)^\s+50%\s+(\S+)$", said)),
+        _milliseconds(_found(r"(?m)^\s+99%\s+(\S+)$", said)),
+    )
+
+
+def _found(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    if found is None:
+        raise BenchError(f"wrk's report cannot be read: {text}")
+    return found[found.re.groups]
+
+
+def _milliseconds(text: str) -> float:
+    number = _found(r"[\d.]+", text)
+    return float(number) * _UNITS[text.removeprefix(number)]
+
+
+def each_once(server: Server, paths: Sequence[str], headers: Mapping[str, str], *, connections: int) -> Rate:
+    """Ask for every path once. Raises `BenchError` if an answer is not 200."""
+    waiting = queue.SimpleQueue[str]()
+    for path in paths:
+        waiting.put(path)
+    took: list[float] = []
+
+    def ask(connection: socket.socket, _number: int) -> None:
+        while True:
+            try:
+                path = waiting.get_nowait()
+            except queue.Empty:
+                return
+            began = time.perf_counter()
+            for _ in _receive(connection, _request(server, path, headers)):
+                pass
+            took.append((time.perf_counter() - began) * 1e3)
+
+    with _connected(server, connections, ask) as started:
+        pass
+    elapsed = time.perf_counter() - started
+    return Rate(len(took) / elapsed, len(took), *(quantiles(took, n=100)[at - 1] for at in (50, 99)))
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What was received: bytes, in how many seconds."""
+
+    received: int
+    seconds: float
+
+    @property
+    def megabytes_per_second(self) -> float:
+        """Millions of bytes per second."""
+        return self.received / self.seconds / 1e6
+
+
+def downloads(
+    server: Server, path: str, headers: Mapping[str, str], size: int, *, streams: int, seconds: float
+) -> Volume:
+    """Download the same blob on `streams` connections again and again; every answer must have `size` bytes.
+
+    What is under way when the time is over is counted as far as it came.
+    """
+    counts = [0] * streams
+    over = threading.Event()
+
+    def stream(connection: socket.socket, number: int) -> None:
+        while not over.is_set():
+            for received in _receive(connection, _request(server, path, headers), size):
+                counts[number] += received
+                if over.is_set():
+                    return
+
+    with _connected(server, streams, stream) as started:
+        over.wait(seconds)
+        received, elapsed = sum(counts), time.perf_counter() - started
+        over.set()
+    return Volume(received, elapsed)
+
+
+@contextmanager
+def _connected(server: Server, connections: int, work: Callable[[socket.socket, int], None]) -> Iterator[float]:
+    """Connections at `work`, each in a thread; gives the time they began at, and waits for them when it is left."""
+    failures: list[Exception] = []
+    begin = threading.Barrier(connections + 1)
+
+    def connect_and_work(number: int) -> None:
+        try:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=_PATIENCE_SECONDS) as connection:
+                begin.wait(_PATIENCE_SECONDS)
+                work(connection, number)
+        except (OSError, BenchError) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=connect_and_work, args=(number,)) for number in range(connections)]
+    for thread in threads:
+        thread.start()
+    begin.wait(_PATIENCE_SECONDS)
+    try:
+        yield time.perf_counter()
+    finally:
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise BenchError(f"{server.name} did not serve what was asked: {failures[0]}") from failures[0]
+
+
+def _request(server: Server, path: str, headers: Mapping[str, str]) -> bytes:
+    given = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{given}\r\n".encode()
+
+
+def _receive(connection: socket.socket, request: bytes, size: int | None = None) -> Iterator[int]:
+    """Send a request, and give the count of each piece of its answer's body, of `size` bytes if that is given."""
+    buffer = memoryview(bytearray(_PIECE))
+    connection.sendall(request)
+    head = b""
+    while b"\r\n\r\n" not in head:
+        count = connection.recv_into(buffer)
+        if not count:
+            raise BenchError("the connection was closed before the answer")
+        head += buffer[:count]
+    head, _, body = head.partition(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    if not head.startswith(b"HTTP/1.1 200") or length is None or size not in (None, int(length[1])):
+        raise BenchError(f"not the answer that was to be measured: {head[:300]!r}")
+    yield len(body)
+    left = int(length[1]) - len(body)
+    while left:
+        count = connection.recv_into(buffer, min(left, _PIECE))
+        if not count:
+            raise BenchError(f"the answer was cut short by {left} bytes")
+        left -= count
+        yield count

@@ -1,0 +1,126 @@
+"""Servers in processes of their own: started, waited for, measured, and ended with all their children."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+
+_START_SECONDS = 60
+_STOP_SECONDS = 40
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server. It leads a session, so that its children are found whatever becomes of it."""
+
+    name: str
+    url: str
+    leader: int
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+        return int(self.url.rpartition(":")[2])
+
+    def cpu_seconds(self) -> float:
+        """Processor time used so far by the server and its children that live."""
+        return sum(int(fields[11]) + int(fields[12]) for _, fields in _session(self.leader)) / _TICKS
+
+    def resident_mib(self, *, leader_only: bool = False) -> float:
+        """Resident memory now, of the server alone or with its children (shared pages counted for each)."""
+        found = [fields for process, fields in _session(self.leader) if not leader_only or process == self.leader]
+        return sum(int(fields[21]) for fields in found) * _PAGE_MIB
+
+
+def free_or_refuse(port: int) -> int:
+    """The port, if nobody has it. Raises `BenchError`: a stray server of an earlier run would be measured instead."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BenchError(
+                f"port {port} is in use, perhaps by a server that an earlier run left behind; end it, or choose other"
+                " ports with --first-port"
+            ) from error
+    return port
+
+
+@contextmanager
+def serving(
+    name: str,
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    *,
+    ready: str = "/",
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Run a server while the caller measures it. `ready` is the path it answers once it serves."""
+    free_or_refuse(port)
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(
+            list(command), stdout=output, stderr=output, start_new_session=True, env={**(environment or os.environ)}
+        ) as process,
+    ):
+        server = Server(name, f"http://127.0.0.1:{port}", process.pid)
+        try:
+            _wait(server, ready, process, log)
+            yield server
+        finally:
+            _end(server, process)
+
+
+def _wait(server: Server, ready: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(server.url + ready, timeout=5):  # noqa: S310 - our own server
+                return
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise BenchError(f"{server.name} did not start; the end of its log: {log.read_text(errors='replace')[-1000:]}")
+
+
+def _end(server: Server, process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + _STOP_SECONDS
+    while strays := [process for process, _ in _session(server.leader)]:
+        if time.monotonic() > deadline:
+            for stray in strays:
+                os.kill(stray, signal.SIGKILL)
+            raise BenchError(f"{server.name} left processes behind, which were killed: {strays}")
+        time.sleep(0.05)
+
+
+def _session(leader: int) -> Iterator[tuple[int, list[str]]]:
+    """The processes of a session that live, with the fields of /proc/PID/stat from the third on (proc(5))."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == leader and fields[0] not in "ZX":
+            yield int(entry.name), fields

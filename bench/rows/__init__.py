@@ -1,0 +1,13 @@
+"""The rows of the benchmark, by name: each starts its servers, measures them in turns, and gives its results."""
+
+from collections.abc import Callable, Mapping
+
+from bench.plan import Plan
+from bench.report import Result
+from bench.rows import blobs, manifests
+
+ROWS: Mapping[str, Callable[[Plan], list[Result]]] = {
+    "manifests": manifests.pulls,
+    "first": manifests.first_pulls,
+    "blobs": blobs.downloads,
+}

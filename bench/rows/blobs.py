@@ -1,0 +1,52 @@
+"""One large blob downloaded on several connections at a time."""
+
+from functools import partial
+
+from bench import content, load
+from bench.gate import REPOSITORY, gate
+from bench.peers import DIRECT, Nginx, docker_registry, nginx
+from bench.plan import Plan
+from bench.processes import Server
+from bench.report import Goal, Result
+from bench.turns import Candidate, Sample, in_turns, with_cpu
+
+_STREAMS = 8
+_GATE = "imagegate"
+
+
+def downloads(plan: Plan) -> list[Result]:
+    """The gate streams what it does not have itself."""
+    folder = plan.folder / "blobs"
+    with (
+        docker_registry(folder / "registry", plan.port(0)) as direct,
+        nginx(Nginx.DEFAULT, folder / "nginx", plan.port(1), direct) as default,
+        nginx(Nginx.TUNED, folder / "nginx-tuned", plan.port(2), direct) as tuned,
+        nginx(Nginx.CACHE, folder / "nginx-cache", plan.port(3), direct) as caching,
+        gate(folder / "gate", plan.port(4), direct) as running,
+    ):
+        layer = content.layer((32 if plan.quick else 256) << 20)
+        image = content.image([layer])
+        running.push(image, image.digest)
+        path = f"/v2/{REPOSITORY}/blobs/{layer.digest}"
+        measure = partial(_volume, path, len(layer.content), plan.seconds)
+        samples = in_turns(
+            [
+                Candidate(DIRECT, lambda: measure(direct, {})),
+                Candidate(default.name, lambda: measure(default, {})),
+                Candidate(tuned.name, lambda: measure(tuned, {})),
+                Candidate(caching.name, lambda: measure(caching, {})),
+                Candidate(_GATE, lambda: measure(running.server, {"Authorization": running.bearer("pull")})),
+            ],
+            plan.rounds,
+        )
+    title = f"Blob GET, {_STREAMS} streams of {len(layer.content) >> 20} MiB"
+    goals = (Goal(_GATE, Nginx.TUNED, 0.95), Goal(_GATE, Nginx.DEFAULT, 2))
+    return [Result(title, "MB/s", samples, "s/GB", goals)]
+
+
+def _volume(path: str, size: int, seconds: float, server: Server, headers: dict[str, str]) -> Sample:
+    def measure() -> tuple[float, float, dict[str, float]]:
+        volume = load.downloads(server, path, headers, size, streams=_STREAMS, seconds=seconds)
+        return volume.megabytes_per_second, volume.received / 1e9, {}
+
+    return with_cpu(server, measure)

@@ -1,0 +1,103 @@
+"""Manifests by digest: the same again and again, and each for the first time."""
+
+from functools import partial
+
+from bench import content, load
+from bench.gate import REPOSITORY, Gate, gate
+from bench.peers import DIRECT, Nginx, docker_registry, nginx
+from bench.plan import Plan
+from bench.processes import Server
+from bench.report import Goal, Result
+from bench.turns import Candidate, Sample, in_turns, with_cpu
+from scanning.oci.digest import Digest
+from scanning.oci.media_types import OCI_MANIFEST
+
+_CONNECTIONS = 16
+_LAYER_BYTES = 1 << 16
+_GATE = "imagegate"
+_MICROSECONDS = 1e6
+
+
+def pulls(plan: Plan) -> list[Result]:
+    """Token, access, verdict, audit, metrics and log are on; the digest has been asked for before."""
+    folder = plan.folder / "manifests"
+    with (
+        docker_registry(folder / "registry", plan.port(0)) as direct,
+        nginx(Nginx.DEFAULT, folder / "nginx", plan.port(1), direct) as passing,
+        nginx(Nginx.CACHE, folder / "nginx-cache", plan.port(2), direct) as caching,
+        gate(folder / "gate", plan.port(3), direct) as running,
+    ):
+        image = content.image([content.layer(_LAYER_BYTES)])
+        running.push(image, image.digest)
+        path = _path(image.digest)
+        plain = {"Accept": OCI_MANIFEST}
+        measure = partial(_rate, path, plan.seconds)
+        samples = in_turns(
+            [
+                Candidate(DIRECT, lambda: measure(direct, plain)),
+                Candidate(passing.name, lambda: measure(passing, plain)),
+                Candidate(caching.name, lambda: measure(caching, plain)),
+                Candidate(_GATE, lambda: measure(running.server, _logged_in(running))),
+            ],
+            plan.rounds,
+        )
+    return [
+        Result(
+            f"Manifest GET by digest, {_CONNECTIONS} connections",
+            "requests/s",
+            samples,
+            "us/request",
+            (Goal(_GATE, DIRECT, 14),),
+            {f"{_GATE}/p99 ms": 3.0},
+        )
+    ]
+
+
+def first_pulls(plan: Plan) -> list[Result]:
+    """Every digest is asked for once, by a gate that has just started: verdict and bytes come from its records."""
+    folder = plan.folder / "first"
+    count = 100 if plan.quick else 300
+    with docker_registry(folder / "registry", plan.port(0)) as direct:
+        layer = content.layer(_LAYER_BYTES)
+        images = [content.image([layer], f"build {number}") for number in range(count)]
+        with gate(folder / "gate", plan.port(1), direct) as running:
+            running.push_all([(image, image.digest) for image in images])
+        paths = [_path(image.digest) for image in images]
+
+        def by_gate() -> Sample:
+            with gate(folder / "gate", plan.port(1), direct) as fresh:
+                return _each_once(paths, fresh.server, _logged_in(fresh))
+
+        samples = in_turns(
+            [
+                Candidate(DIRECT, lambda: _each_once(paths, direct, {"Accept": OCI_MANIFEST})),
+                Candidate(_GATE, by_gate),
+            ],
+            plan.rounds,
+        )
+    title = f"Manifest GET, {count} digests, each for the first time, {_CONNECTIONS} connections"
+    return [Result(title, "requests/s", samples, "us/request", (Goal(_GATE, DIRECT, 1),))]
+
+
+def _path(digest: Digest) -> str:
+    return f"/v2/{REPOSITORY}/manifests/{digest}"
+
+
+def _logged_in(running: Gate) -> dict[str, str]:
+    return {"Accept": OCI_MANIFEST, "Authorization": running.bearer("pull")}
+
+
+def _rate(path: str, seconds: float, server: Server, headers: dict[str, str]) -> Sample:
+    def measure() -> tuple[float, float, dict[str, float]]:
+        rate = load.requests(server, path, headers, connections=_CONNECTIONS, seconds=seconds)
+        return rate.per_second, rate.requests / _MICROSECONDS, {"p50 ms": rate.p50, "p99 ms": rate.p99}
+
+    return with_cpu(server, measure)
+
+
+def _each_once(paths: list[str], server: Server, headers: dict[str, str]) -> Sample:
+    def measure() -> tuple[float, float, dict[str, float]]:
+        rate = load.each_once(server, paths, headers, connections=_CONNECTIONS)
+        return rate.per_second, rate.requests / _MICROSECONDS, {"p50 ms": rate.p50, "p99 ms": rate.p99}
+
+    return with_cpu(server, measure)
