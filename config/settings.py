@@ -344,6 +344,14 @@ class Logging(_Section):
     format: Literal["text", "json"] = Field("text", description="text for people, json for collectors.")
 
 
+class Audit(_Section):
+    """The records of who did what."""
+
+    spool_bytes: int = Field(
+        64 << 20, ge=1 << 16, description="Bytes of records of pulls that may wait for the database; then it is 503."
+    )
+
+
 class Throttle(_Section):
     """What stops the guessing of credentials, counted by account and client address."""
 
@@ -382,6 +390,7 @@ class Settings(_Section):
     feeds: Feeds = Field(default_factory=Feeds)
     network: Network = Field(default_factory=Network)
     logging: Logging = Field(default_factory=Logging)
+    audit: Audit = Field(default_factory=Audit)
     throttle: Throttle = Field(default_factory=Throttle)
 
     @model_validator(mode="after")
@@ -424,6 +433,11 @@ class Settings(_Section):
     def advisories_path(self) -> Path:
         """Where the advisory snapshots are."""
         return self.state_dir / "advisories"
+
+    @property
+    def audit_path(self) -> Path:
+        """Where audit records are until the database has them."""
+        return self.state_dir / "audit"
 
     @property
     def content_path(self) -> Path:

@@ -24,6 +24,7 @@ from proxy.state_folder import make_state_folder
 from proxy.upstream.build import build_upstream
 from storage import audit, documents
 from storage.audit import AuditRecord, Event
+from storage.audit_spool import AuditSpool
 from storage.content.build import build_content
 from storage.content.port import ContentStore
 from storage.database import Database
@@ -55,7 +56,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         await pool.start()
         snapshots = Snapshots(settings.advisories_path)
         desk = AdvisoryDesk(snapshots)
-        parts = GateParts(database, upstream, pool, policy, desk, utc_now, settings.public_origin)
+        spool = AuditSpool(settings.audit_path, database, settings.audit.spool_bytes)
+        stack.push_async_callback(spool.close)
+        parts = GateParts(database, upstream, pool, policy, desk, utc_now, settings.public_origin, spool)
         gate = build_gate(parts)
 
         async def warnings() -> tuple[str, ...]:
@@ -65,6 +68,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             settings, Parts(database, upstream, gate, pool.check, warnings, upstream.further_checks, tls)
         )
         stack.push_async_callback(services.close)
+        services.metrics.watch_audit(lambda: spool.waiting)
         background = Background(settings, parts, snapshots, content, gate.promotion, tls)
         await stack.enter_async_context(background.at_work())
         yield services
@@ -91,6 +95,7 @@ class Background:
         self._snapshots = snapshots
         self._content = content
         self._promotion = promotion
+        self._spool = parts.spool
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -101,6 +106,7 @@ class Background:
             self._reconsider(),
             self._sweep_uploads(),
             self._judge_unjudged(),
+            self._spool.keep_draining(),
         ]
         if self._tls is not None:
             jobs.append(self._tls.watch())

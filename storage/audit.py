@@ -3,12 +3,14 @@
 Much of a record is what strangers sent; it is made printable and cut to length when it is written (threat 82).
 """
 
+import json
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 
 from scanning.oci.names import Repository
 from storage.database import Transaction
@@ -52,6 +54,7 @@ class AuditRecord:
     detail: str = ""
 
 
+_log = structlog.get_logger(__name__)
 _LONGEST_DETAIL = 4096
 _LIMITS = {
     column.name: column.type.length or _LONGEST_DETAIL
@@ -62,8 +65,24 @@ _LIMITS = {
 
 async def append(tx: Transaction, record: AuditRecord) -> None:
     """Add a record. Text that is too long for its column is cut, and ends in `…`."""
-    texts = {name: printable(getattr(record, name), limit) for name, limit in _LIMITS.items()}
-    await tx.execute(sa.insert(audit).values(at=record.at, event=record.event, **texts))
+    await tx.execute(sa.insert(audit).values(at=record.at, event=record.event, **_texts(record)))
+
+
+def encode(record: AuditRecord) -> bytes:
+    """A record as one line, as `append` would write it: what is kept until it can be added."""
+    line = {"at": record.at.isoformat(), "event": record.event, **_texts(record)}
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def decode_lines(lines: bytes) -> list[dict[str, Any]]:
+    """The records that `encode` made, to be added. A line that a disk made unreadable is logged and left out."""
+    return [row for line in lines.splitlines() if (row := _decode(line)) is not None]
+
+
+async def append_decoded(tx: Transaction, rows: list[dict[str, Any]]) -> None:
+    """Add what `decode_lines` gave."""
+    if rows:
+        await tx.execute(sa.insert(audit), rows)
 
 
 async def newest(
@@ -76,6 +95,19 @@ async def newest(
     if repository is not None:
         query = query.where(audit.c.repository == str(repository))
     return tuple((row.number, _record(row)) for row in await tx.execute(query))
+
+
+def _texts(record: AuditRecord) -> dict[str, str]:
+    return {name: printable(getattr(record, name), limit) for name, limit in _LIMITS.items()}
+
+
+def _decode(line: bytes) -> dict[str, Any] | None:
+    try:
+        row: dict[str, Any] = json.loads(line)
+        return row | {"at": datetime.fromisoformat(row["at"])}
+    except (ValueError, TypeError, KeyError):
+        _log.critical("an audit record is lost: its line in the spool cannot be read", line=repr(line[:200]))
+        return None
 
 
 def _record(row: sa.Row[*tuple[Any, ...]]) -> AuditRecord:

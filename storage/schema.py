@@ -9,6 +9,7 @@
       tag_history         what was admitted under each tag, in that order
     verdicts        append-only
     audit           append-only
+    audit_spools    how far each file of records that wait was taken over into audit
     grants          access tokens, by the hash of their secret
     signing_keys    the keys the gate signs its own tokens and upload states with
     registry_*      the embedded registry's index: which repository holds which blobs, manifests and tags
@@ -165,6 +166,13 @@ audit = sa.Table(
     sa.Column("request_id", sa.String(64), nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
     sa.Index(None, "at"),
+)
+
+audit_spools = sa.Table(
+    "audit_spools",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("taken", sa.BigInteger, nullable=False, comment="bytes of the file that are in audit"),
 )
 
 grants = sa.Table(

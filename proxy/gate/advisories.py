@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -13,6 +13,8 @@ from scanning.facts import ImageFacts
 from scanning.oci.digest import Digest
 from storage.snapshots import Snapshot, Snapshots
 
+_TIME_HOLDS = timedelta(seconds=5)
+"""How long the highest time seen is not read again from its file, while the clock goes on."""
 _log = structlog.get_logger(__name__)
 
 
@@ -23,6 +25,7 @@ class AdvisoryDesk:
         """Open the snapshot in force. Raises `SnapshotError` if it is damaged."""
         self._snapshots = snapshots
         self._current = snapshots.current()
+        self._clock_seen = self._highest = datetime.min.replace(tzinfo=UTC)
 
     @property
     def in_force(self) -> Digest | None:
@@ -35,7 +38,10 @@ class AdvisoryDesk:
 
     async def now(self, clock: datetime) -> datetime:
         """The time to judge at: `clock`, or the highest time ever seen where the clock was set back (threat 79)."""
-        return await asyncio.to_thread(self._snapshots.observe, clock)
+        if not self._clock_seen <= clock < self._clock_seen + _TIME_HOLDS:
+            self._highest = await asyncio.to_thread(self._snapshots.observe, clock)
+            self._clock_seen = clock
+        return max(self._highest, clock)
 
     async def report(self, facts: ImageFacts) -> AdvisoryReport:
         """What the snapshot in force says of an image."""

@@ -1,8 +1,11 @@
 """Puts the use cases of the gate together."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from proxy.clock import Clock
+from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.deletion import Deletion
 from proxy.gate.gate import Gate
@@ -20,12 +23,13 @@ from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Trail
 from proxy.inspection.pool import InspectionPool
 from proxy.upstream.port import Upstream
+from storage.audit_spool import AuditSpool
 from storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class GateParts:
-    """What a gate stands on. `public_url` is the address that refusals name."""
+    """What a gate stands on. `public_url` is the address that refusals name, `monotonic` counts seconds."""
 
     database: Database
     upstream: Upstream
@@ -34,6 +38,8 @@ class GateParts:
     advisories: AdvisoryDesk
     clock: Clock
     public_url: str
+    spool: AuditSpool
+    monotonic: Callable[[], float] = time.monotonic
 
 
 def build_gate(parts: GateParts) -> Gate:
@@ -43,10 +49,11 @@ def build_gate(parts: GateParts) -> Gate:
     images = ImageInspector(upstream, layers)
     signatures = SignatureFinder(database, upstream)
     judge = Judge(database, upstream, images, signatures, parts.advisories, lambda: parts.policy.current, clock)
-    trail = Trail(clock)
+    trail = Trail(parts.spool, clock)
+    admissions = Admissions(parts.monotonic)
     guard = TagGuard(database, upstream, lambda: parts.policy.current)
-    promotion = Promotion(database, upstream, judge, trail)
-    standing = StandingVerdicts(database, lambda: parts.policy.current, parts.advisories, clock)
+    promotion = Promotion(database, upstream, judge, admissions, trail)
+    standing = StandingVerdicts(database, admissions, lambda: parts.policy.current, parts.advisories, clock)
     views = TagViews(database, upstream, promotion, lambda: parts.policy.current)
     pull = Pull(database, upstream, judge, promotion, standing, views, trail, parts.public_url)
     push = Push(database, images, judge, promotion, guard, trail, clock, parts.public_url)

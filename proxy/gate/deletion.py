@@ -91,4 +91,5 @@ class Deletion:
             outcome = "deleted" if found else "unknown"
             target = Target(repository, digest)
             await self._trail.write(tx, Event.DELETE, caller, target, outcome=outcome, detail=detail)
+        self._promotion.deleted(repository, digest)
         return found

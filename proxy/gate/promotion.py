@@ -10,6 +10,7 @@ import structlog
 
 from config.errors import ImagegateError
 from proxy.errors import BusyError
+from proxy.gate.admissions import Admissions
 from proxy.gate.content import parse_manifest
 from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
 from proxy.gate.trail import Target, Trail
@@ -29,16 +30,27 @@ _log = structlog.get_logger(__name__)
 class Promotion:
     """Judges held manifests again and lets them go."""
 
-    def __init__(self, database: Database, upstream: Upstream, judge: Judge, trail: Trail) -> None:
+    def __init__(
+        self, database: Database, upstream: Upstream, judge: Judge, admissions: Admissions, trail: Trail
+    ) -> None:
         self._database = database
         self._upstream = upstream
         self._judge = judge
+        self._admissions = admissions
         self._trail = trail
         self._failed: dict[tuple[Repository, Digest], int] = {}
 
     def turn(self, repository: Repository) -> AbstractAsyncContextManager[None]:
         """The turn to change what the tags of `repository` mean. Raises `StorageUnavailableError`."""
         return self._database.turn(f"tags of {repository}")
+
+    def judged_anew(self, repository: Repository, judgement: Judgement) -> None:
+        """Forget what was known of a manifest and of what it lists. Call it once a judgement is recorded."""
+        self._admissions.forget_judged(repository, judgement)
+
+    def deleted(self, repository: Repository, digest: Digest) -> None:
+        """Forget a manifest. Call it once its deletion is recorded."""
+        self._admissions.forget(repository, digest)
 
     async def publish(self, repository: Repository, judgement: Judgement, *references: Reference) -> None:
         """Give an admitted manifest to the upstream under `references` and the tags that wait for it, after what it
@@ -78,6 +90,7 @@ class Promotion:
                     if known is not None:  # else it was deleted meanwhile
                         await record_manifest(tx, repository, judgement, held=is_held)
                         await self._note_change(tx, repository, judgement, last)
+                self.judged_anew(repository, judgement)
                 return
             check_complete(judgement)
             await self.publish(repository, judgement, digest)

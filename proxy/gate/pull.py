@@ -22,11 +22,12 @@ from proxy.errors import (
     ManifestUnknownError,
 )
 from proxy.gate.content import parse_manifest
+from proxy.gate.decision import Decision
 from proxy.gate.judgement import Judge, Place, record, record_manifest
 from proxy.gate.promotion import Promotion
 from proxy.gate.refusal import refuse
 from proxy.gate.standing import StandingVerdicts
-from proxy.gate.tag_views import Decision, TagViews
+from proxy.gate.tag_views import TagViews
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, Upstream
@@ -78,21 +79,28 @@ class Pull:
         be inspected first and too much of the caller's waits for that already.
         """
         pusher = caller.principal.granted(Action.PUSH, repository)
-        held = await self._held(repository, reference)
-        behind = None if pusher and held else await self._upstream.get_manifest(repository, reference)
+        moment = self._standing.admissions.moment
+        recalled = await self._standing.recall_manifest(repository, reference)
+        held = None if recalled else await self._held(repository, reference)
+        if recalled is not None:
+            behind: StoredManifest | None = recalled.stored
+        else:
+            behind = None if pusher and held else await self._upstream.get_manifest(repository, reference)
         stored = behind or held
         if stored is None:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
         if pusher and head:
             return stored
         decide = partial(self._decide, Place.asked_by(caller), repository)
-        decision = await decide(stored)
+        decision = recalled or await decide(stored)
         if behind is not None and not pusher and isinstance(reference, Tag):
             decision = await self._views.for_those_who_pull(repository, reference, decision, decide)
         admitted = decision.enforces(Outcome.ADMIT) or (pusher and decision.enforces(Outcome.QUARANTINE))
+        if recalled is None and behind is not None and decision.enforces(Outcome.ADMIT):
+            self._standing.admissions.remember_manifest(repository, decision, moment)
         if not admitted or not head:
             remark = "" if decision.stored is stored else f"instead of {stored.digest}, which is not admitted"
-            await self._record(caller, repository, reference, decision, remark, admitted=admitted)
+            self._record(caller, repository, reference, decision, remark, admitted=admitted)
         if isinstance(decision.verdict, DeniedError):
             raise decision.verdict
         if not admitted:
@@ -103,10 +111,14 @@ class Pull:
         """Return if `caller` may read the blob. Raises `DeniedError` or `BlobUnknownError`."""
         if caller.principal.granted(Action.PUSH, repository):
             return
+        if await self._standing.recalls_blob(repository, digest):
+            return
+        moment = self._standing.admissions.moment
         async with self._database.snapshot() as tx:
             holders = await manifests.holders(tx, repository, digest)
-        is_admitted, to_judge = await self._standing.survey(repository, holders)
-        if is_admitted:
+        admitting, to_judge = await self._standing.survey(repository, holders)
+        if admitting is not None:
+            self._standing.admissions.remember_blob(repository, digest, admitting, moment)
             return
         for holder in to_judge[:_MOST_JUDGED]:
             async with self._database.snapshot() as tx:
@@ -122,9 +134,7 @@ class Pull:
             raise BlobUnknownError(
                 f"no manifest that the gate knows in {repository} refers to blob {digest}; pull the manifest first"
             )
-        async with self._database.transaction() as tx:
-            target = Target(repository, digest, digest)
-            await self._trail.write(tx, Event.PULL, caller, target, outcome="denied", detail="blob")
+        self._trail.note(Event.PULL, caller, Target(repository, digest, digest), outcome="denied", detail="blob")
         raise DeniedError(f"blob {digest} of {repository} belongs to no admitted image; it is served with one only")
 
     async def _decide(self, place: Place, repository: Repository, stored: StoredManifest) -> Decision:
@@ -133,7 +143,7 @@ class Pull:
         except DeniedError as error:
             return Decision(stored, error)
 
-    async def _record(
+    def _record(
         self,
         caller: Caller,
         repository: Repository,
@@ -146,10 +156,9 @@ class Pull:
         refusal = decision.verdict if isinstance(decision.verdict, DeniedError) else None
         verdict = decision.verdict if isinstance(decision.verdict, Verdict) else None
         detail = str(refusal) if refusal else remark
-        async with self._database.transaction() as tx:
-            target = Target(repository, reference, decision.stored.digest)
-            outcome = "served" if admitted else "denied"
-            await self._trail.write(tx, Event.PULL, caller, target, verdict=verdict, outcome=outcome, detail=detail)
+        target = Target(repository, reference, decision.stored.digest)
+        outcome = "served" if admitted else "denied"
+        self._trail.note(Event.PULL, caller, target, verdict=verdict, outcome=outcome, detail=detail)
 
     async def _held(self, repository: Repository, reference: Reference) -> StoredManifest | None:
         async with self._database.snapshot() as tx:
@@ -203,4 +212,5 @@ class Pull:
             async with self._database.transaction() as tx:
                 await record(tx, repository, judgement)
                 await record_manifest(tx, repository, judgement, held=False)
+            self._promotion.judged_anew(repository, judgement)
         return judgement.verdict

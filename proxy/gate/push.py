@@ -134,6 +134,7 @@ class Push:
         async with self._database.transaction() as tx:
             await record(tx, repository, judgement)
             await self._audit(tx, caller, repository, reference, judgement)
+        self._promotion.judged_anew(repository, judgement)
         raise refuse(judgement.verdict, repository, reference, self._public_url)
 
     async def _hold(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
@@ -143,6 +144,7 @@ class Push:
             if isinstance(reference, Tag):
                 await held_tags.hold(tx, repository, reference, judgement.manifest.digest, judgement.verdict.judged_at)
             await self._audit(tx, caller, repository, reference, judgement)
+        self._promotion.judged_anew(repository, judgement)
 
     async def _hold_unjudged(
         self, caller: Caller, repository: Repository, reference: Reference, pushed: Unjudged

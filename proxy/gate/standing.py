@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from proxy.clock import Clock
+from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.decision import Decision
 from proxy.gate.policy import PolicyInForce
 from scanning.oci.digest import Digest
-from scanning.oci.names import Repository
+from scanning.oci.names import Reference, Repository
 from scanning.verdict import Outcome, Verdict
 from storage import verdicts
 from storage.database import Database
@@ -20,8 +22,14 @@ class StandingVerdicts:
     """Looks verdicts up, and measures them by the policy, the advisories and the time of now."""
 
     def __init__(
-        self, database: Database, policy: Callable[[], PolicyInForce], advisories: AdvisoryDesk, clock: Clock
+        self,
+        database: Database,
+        admissions: Admissions,
+        policy: Callable[[], PolicyInForce],
+        advisories: AdvisoryDesk,
+        clock: Clock,
     ) -> None:
+        self.admissions = admissions
         self._database = database
         self._policy = policy
         self._advisories = advisories
@@ -31,15 +39,29 @@ class StandingVerdicts:
         """The verdict on a manifest that still stands; None if it must be judged (again)."""
         async with self._database.snapshot() as tx:
             last = await verdicts.latest(tx, repository, digest)
-        if last is None or not self._stands(last, await self._advisories.now(self._clock())):
-            return None
-        return last
+        return last if last is not None and self._stands(last, await self._now()) else None
 
-    async def survey(self, repository: Repository, digests: Iterable[Digest]) -> tuple[bool, tuple[Digest, ...]]:
-        """Whether one of these manifests stands admitted; if none, those to judge again, once admitted ones first."""
+    async def recall_manifest(self, repository: Repository, reference: Reference) -> Decision | None:
+        """The decision on a digest that was admitted a moment ago, if it still stands. A tag is always looked up."""
+        found = self.admissions.manifest(repository, reference) if isinstance(reference, Digest) else None
+        if found is None or not isinstance(found.verdict, Verdict):
+            return None
+        return found if self._stands(found.verdict, await self._now()) else None
+
+    async def recalls_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Whether the blob could be read a moment ago, because of a verdict that still stands."""
+        found = self.admissions.blob(repository, digest)
+        return found is not None and self._stands(found, await self._now())
+
+    async def survey(
+        self, repository: Repository, digests: Iterable[Digest]
+    ) -> tuple[Verdict | None, tuple[Digest, ...]]:
+        """A verdict that admits one of these manifests and stands; if none, those to judge again, once admitted ones
+        first.
+        """
         once_admitted: list[Digest] = []
         others: list[Digest] = []
-        now = await self._advisories.now(self._clock())
+        now = await self._now()
         async with self._database.snapshot() as tx:
             for digest in digests:
                 last = await verdicts.latest(tx, repository, digest)
@@ -47,8 +69,11 @@ class StandingVerdicts:
                 if last is None or not self._stands(last, now):
                     (once_admitted if is_admitted else others).append(digest)
                 elif is_admitted:
-                    return True, ()
-        return False, (*once_admitted, *others)
+                    return last, ()
+        return None, (*once_admitted, *others)
+
+    async def _now(self) -> datetime:
+        return await self._advisories.now(self._clock())
 
     def _stands(self, verdict: Verdict, now: datetime) -> bool:
         if verdict.inputs.policy != self._policy().digest or verdict.inputs.snapshot != self._advisories.in_force:

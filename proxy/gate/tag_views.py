@@ -3,9 +3,8 @@ who only pull the last of it that is admitted today.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
-from proxy.errors import DeniedError
+from proxy.gate.decision import Decision
 from proxy.gate.policy import PolicyInForce
 from proxy.gate.promotion import Promotion
 from proxy.upstream.port import StoredManifest, Upstream
@@ -16,18 +15,6 @@ from storage.database import Database
 
 _MOST_TRIED = 8
 """How far back is looked: each step may judge an image."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What is to be said of a manifest that somebody asks for: its verdict, or why it has none."""
-
-    stored: StoredManifest
-    verdict: Verdict | DeniedError
-
-    def enforces(self, outcome: Outcome) -> bool:
-        """Whether there is a verdict, and it enforces `outcome`."""
-        return isinstance(self.verdict, Verdict) and self.verdict.enforced is outcome
 
 
 Decide = Callable[[StoredManifest], Awaitable[Decision]]

@@ -9,6 +9,7 @@ from scanning.oci.names import Reference, Repository
 from scanning.verdict import Verdict
 from storage import audit
 from storage.audit import AuditRecord, Event
+from storage.audit_spool import AuditSpool
 from storage.database import Transaction
 
 
@@ -22,9 +23,10 @@ class Target:
 
 
 class Trail:
-    """Writes one record per decision, in the transaction of the decision."""
+    """Writes one record per decision: in its transaction where it has one, else in the spool, before the answer."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, spool: AuditSpool, clock: Clock) -> None:
+        self._spool = spool
         self._clock = clock
 
     async def write(
@@ -39,19 +41,34 @@ class Trail:
         detail: str = "",
     ) -> None:
         """Record what `caller` (None: the gate itself) did. `outcome` defaults to what the verdict enforces."""
-        await audit.append(
-            tx,
-            AuditRecord(
-                at=self._clock(),
-                event=event,
-                actor=caller.principal.name if caller else "imagegate",
-                address=caller.address if caller else "",
-                outcome=outcome or (verdict.enforced if verdict else ""),
-                repository=target.repository.name,
-                reference=str(target.reference),
-                digest=str(target.digest or ""),
-                verdict=verdict.id if verdict else "",
-                request_id=caller.request_id if caller else "",
-                detail=detail,
-            ),
+        await audit.append(tx, self._record(event, caller, target, verdict, outcome, detail))
+
+    def note(
+        self,
+        event: Event,
+        caller: Caller,
+        target: Target,
+        *,
+        verdict: Verdict | None = None,
+        outcome: str,
+        detail: str = "",
+    ) -> None:
+        """Record what `caller` was answered, where nothing else is stored. Raises `StorageUnavailableError`."""
+        self._spool.append(self._record(event, caller, target, verdict, outcome, detail))
+
+    def _record(
+        self, event: Event, caller: Caller | None, target: Target, verdict: Verdict | None, outcome: str, detail: str
+    ) -> AuditRecord:
+        return AuditRecord(
+            at=self._clock(),
+            event=event,
+            actor=caller.principal.name if caller else "imagegate",
+            address=caller.address if caller else "",
+            outcome=outcome or (verdict.enforced if verdict else ""),
+            repository=target.repository.name,
+            reference=str(target.reference),
+            digest=str(target.digest or ""),
+            verdict=verdict.id if verdict else "",
+            request_id=caller.request_id if caller else "",
+            detail=detail,
         )

@@ -1,5 +1,7 @@
 """Counters for Prometheus. No label has a value that a client can choose (threat 76)."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -39,6 +41,15 @@ class Metrics:
         known = method if method in _METHODS else "other"
         self._requests.labels(known, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
+
+    def watch_audit(self, waiting: Callable[[], int]) -> None:
+        """Show how many bytes of audit records the database does not have yet."""
+        gauge = Gauge(
+            "imagegate_audit_waiting_bytes",
+            "Bytes of audit records that wait for the database.",
+            registry=self.registry,
+        )
+        gauge.set_function(waiting)
 
     def text(self) -> bytes:
         """Everything, in the Prometheus text format."""

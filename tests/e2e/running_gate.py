@@ -115,10 +115,21 @@ class RunningGate:
         return done.stdout.strip()
 
     def audit(self, *arguments: str) -> list[dict[str, Any]]:
-        """The newest audit records, newest first."""
+        """The newest audit records, newest first, once the gate has handed all of them to the database."""
+        if self.process is not None:
+            self._wait_for_the_audit()
         done = self.command("audit", "list", "--json", "--limit", "1000", *arguments)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def _wait_for_the_audit(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            with self.open("/metrics") as answer:
+                if b"\nimagegate_audit_waiting_bytes 0.0\n" in answer.read():
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"audit records still wait for the database:\n{self.log}")
 
 
 _IMAGEGATE = [sys.executable, "-c", "from proxy.cli import main; main()"]

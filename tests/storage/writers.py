@@ -3,6 +3,7 @@
 python -m tests.storage.writers records URL NAME COUNT     verdicts and audit records, COUNT of each
 python -m tests.storage.writers documents URL NAME         documents, until it is killed
 python -m tests.storage.writers blobs FOLDER NAME          blobs, until it is killed
+python -m tests.storage.writers spool URL FOLDER NAME      audit records that wait in a file, until it is killed
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 from scanning.oci.digest import Digest
 from storage import audit, documents, verdicts
 from storage.audit import AuditRecord, Event
+from storage.audit_spool import AuditSpool
 from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 from tests.storage.values import NOW, verdict
@@ -58,10 +60,22 @@ async def _write_blobs(folder: str, name: str) -> None:
         _tell(digest)
 
 
+async def _write_to_spool(url: str, folder: str, name: str) -> None:
+    database = await Database.open(url)
+    spool = AuditSpool(Path(folder), database, 1 << 26)
+    draining = asyncio.create_task(spool.keep_draining())
+    for number in itertools.count():
+        spool.append(AuditRecord(NOW, Event.PULL, name, "", "served", request_id=f"{name}-{number}"))
+        _tell(f"{name}-{number}")
+        await asyncio.sleep(0)
+        assert not draining.done()
+
+
 if __name__ == "__main__":
     writers: dict[str, Callable[..., Coroutine[None, None, None]]] = {
         "records": _write_records,
         "documents": _write_documents,
         "blobs": _write_blobs,
+        "spool": _write_to_spool,
     }
     asyncio.run(writers[sys.argv[1]](*sys.argv[2:]))

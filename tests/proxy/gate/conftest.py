@@ -18,6 +18,7 @@ from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import Upstream
 from proxy.upstream.remote import RemoteUpstream
+from storage.audit_spool import AuditSpool
 from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 from storage.snapshots import Snapshots
@@ -84,8 +85,9 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             path.write_text(policy_text(deny=REFUSE_SSH))
         policy, snapshots = PolicyFile(path), Snapshots(tmp_path / "advisories")
         desk = AdvisoryDesk(snapshots)
-        gate = build_gate(GateParts(opened, upstream, pool, policy, desk, time.now, PUBLIC_URL))
-        return World(opened, upstream, gate, pool, policy, path, desk, snapshots, time, fresh_repository("team"))
+        spool = AuditSpool(tmp_path / "audit", opened, 1 << 20)
+        gate = build_gate(GateParts(opened, upstream, pool, policy, desk, time.now, PUBLIC_URL, spool, time.monotonic))
+        return World(opened, upstream, gate, pool, policy, path, desk, snapshots, spool, time, fresh_repository("team"))
 
     return make
 

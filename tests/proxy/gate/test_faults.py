@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -230,12 +231,22 @@ class TestUpstreamFails:
 
 
 class TestDatabaseFails:
-    async def test_nothing_is_served_without_a_record(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_nothing_is_served_without_a_record(self, world: World, tmp_path: Path) -> None:
         await world.push(CLEAN)
-        monkeypatch.setattr(world.database, "transaction", _gone)
+        (tmp_path / "audit").write_bytes(b"a file where the spool's folder should be")
 
         with pytest.raises(StorageUnavailableError):
             await world.pull()
+
+    async def test_a_pull_is_on_record_once_the_database_takes_records_again(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await world.push(CLEAN)
+        with monkeypatch.context() as patch:
+            patch.setattr(world.database, "transaction", _gone)
+            await world.pull()
+
+        assert [record.outcome for record in await world.audited()] == ["admit", "served"]
 
     async def test_nothing_is_served_without_a_verdict(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         await world.push(CLEAN)

@@ -26,6 +26,7 @@ from scanning.oci.names import Reference, Repository, Tag
 from scanning.verdict import Verdict
 from storage import audit, verdicts
 from storage.audit import AuditRecord
+from storage.audit_spool import AuditSpool
 from storage.database import Database
 from storage.snapshots import Snapshot, Snapshots
 from tests.images import TestImage
@@ -130,6 +131,7 @@ class World:
     policy_path: Path
     desk: AdvisoryDesk
     snapshots: Snapshots
+    spool: AuditSpool
     time: Time
     repository: Repository
     pusher: Caller = field(default_factory=lambda: caller(Role.DEVELOPER, "ci"))
@@ -199,6 +201,7 @@ class World:
 
     async def audited(self) -> list[AuditRecord]:
         """The audit, oldest first."""
+        await self.spool.drain()
         async with self.database.snapshot() as tx:
             return [record for _, record in reversed(await audit.newest(tx, limit=1000))]
 

@@ -1,0 +1,218 @@
+"""Audit records that cannot wait for the database: in a file before the answer, in the database soon after.
+
+    append -> FOLDER/<name>.spool, one line a record -> many lines in one transaction, with how far that was
+
+A record is out of reach of a killed process once `append` returns, and of a power cut once its transaction is
+committed, a moment later. How far a file was taken over stands in the database, written in the transaction of the
+records: so each is there once, however often a process is killed. What a killed process left behind is taken over by
+the next that opens the folder. Several processes may have it open; each locks the file it writes.
+"""
+
+import asyncio
+import fcntl
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+
+from storage import audit, durable
+from storage.audit import AuditRecord
+from storage.database import Database
+from storage.errors import StorageError, StorageUnavailableError
+from storage.schema import audit_spools
+from storage.upsert import insert
+
+_BATCH_BYTES = 64 * 1024
+"""At most so much in one transaction; more than the longest line."""
+_RENEW_BYTES = 8 << 20
+"""After how many bytes a file is replaced by a new one."""
+_RETRY_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _File:
+    """An open, locked file: `size` bytes are written, `taken` of them are in the database."""
+
+    path: Path
+    handle: int
+    size: int = 0
+    taken: int = 0
+
+    @property
+    def name(self) -> str:
+        """What the database calls it."""
+        return self.path.stem
+
+
+class AuditSpool:
+    """The spool of one process in a folder. At most `limit` bytes wait for the database."""
+
+    def __init__(self, folder: Path, database: Database, limit: int) -> None:
+        self._folder = folder
+        self._database = database
+        self._limit = limit
+        self._file: _File | None = None
+        self._draining = asyncio.Lock()
+        self._appended = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes the database does not have yet."""
+        return self._file.size - self._file.taken if self._file else 0
+
+    def append(self, record: AuditRecord) -> None:
+        """Write a record down. Raises `StorageUnavailableError` where that is not possible; then nothing is written.
+
+        It goes to the operating system only, which does not wait for the disk: fit for the event loop.
+        """
+        line = audit.encode(record)
+        if self.waiting + len(line) > self._limit:
+            raise StorageUnavailableError(
+                f"{self.waiting} bytes of the audit wait for the database and no more may, so that nothing goes"
+                " unrecorded; check that the database answers"
+            )
+        try:
+            if self._file is None:
+                self._file = _create(self._folder)
+            _append(self._file, line)
+        except OSError as error:
+            raise StorageUnavailableError(
+                f"the audit cannot be written to {self._folder} ({error.strerror}), so nothing is served; check that"
+                " its disk is not full and that the gate may write there"
+            ) from error
+        self._appended.set()
+
+    async def drain(self) -> None:
+        """Take all that was written so far over into the database. Raises `StorageUnavailableError`."""
+        async with self._draining:
+            file = self._file
+            if file is None:
+                return
+            while file.taken < file.size:
+                await self._take(file)
+            if file.size >= _RENEW_BYTES:
+                self._file = None
+                await self._remove(file)
+
+    async def take_over(self) -> None:
+        """Take over what killed processes left behind. Raises `StorageUnavailableError`."""
+        for path in sorted(self._folder.glob("*.spool")):
+            handle = _lock(path)
+            if handle is None:
+                continue  # its process lives
+            try:
+                file = _File(path, handle, size=_whole_lines(handle))
+                async with self._database.snapshot() as tx:
+                    known = sa.select(audit_spools.c.taken).where(audit_spools.c.name == file.name)
+                    file.taken = await tx.scalar(known) or 0
+                while file.taken < file.size:
+                    await self._take(file)
+            except BaseException:
+                os.close(handle)
+                raise
+            await self._remove(file)
+            _log.info("audit records of a killed process taken over", file=path.name)
+
+    async def keep_draining(self) -> None:
+        """Take over what killed processes left behind, then whatever is written, for ever."""
+        await self._until_done(self.take_over)
+        while True:
+            await self._appended.wait()
+            self._appended.clear()
+            await self._until_done(self.drain)
+
+    async def close(self) -> None:
+        """Drain, and remove the file. What the database does not take now stays for the next start."""
+        try:
+            await self.drain()
+            if self._file is not None:
+                file, self._file = self._file, None
+                await self._remove(file)
+        except StorageError as error:
+            _log.error("audit records wait for the next start", problem=str(error))
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await work()
+            except (StorageError, OSError) as error:
+                _log.error("audit records wait for the database", problem=str(error))
+                if self._file is not None:
+                    await asyncio.to_thread(os.fsync, self._file.handle)  # it may be long: survive a power cut too
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _take(self, file: _File) -> None:
+        """Take the next lines over, and note how far, in one transaction."""
+        piece = os.pread(file.handle, min(_BATCH_BYTES, file.size - file.taken), file.taken)
+        piece = piece[: piece.rfind(b"\n") + 1]
+        taken = file.taken + len(piece)
+        records = audit.decode_lines(piece)
+        async with self._database.transaction() as tx:
+            await audit.append_decoded(tx, records)
+            note = insert(tx, audit_spools).values(name=file.name, taken=taken)
+            await tx.execute(note.on_conflict_do_update(index_elements=["name"], set_={"taken": taken}))
+        file.taken = taken
+
+    async def _remove(self, file: _File) -> None:
+        """In this order: a file without its note would be taken over a second time."""
+        file.path.unlink(missing_ok=True)
+        os.close(file.handle)
+        async with self._database.transaction() as tx:
+            await tx.execute(sa.delete(audit_spools).where(audit_spools.c.name == file.name))
+
+
+def _create(folder: Path) -> _File:
+    durable.make_folder(folder)
+    while True:
+        path = folder / f"{secrets.token_hex(8)}.spool"
+        path.touch(mode=0o600, exist_ok=False)
+        handle = _lock(path)
+        if handle is not None:
+            return _File(path, handle)
+
+
+def _lock(path: Path) -> int | None:
+    """Open and lock a file; None if a living process has it, or it is gone."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    if os.fstat(handle).st_nlink == 0:  # another process took it over between opening and locking
+        os.close(handle)
+        return None
+    return handle
+
+
+def _append(file: _File, line: bytes) -> None:
+    """Write a whole line or nothing: what a full disk took of it is cut off again."""
+    try:
+        written = os.pwrite(file.handle, line, file.size)
+        while written < len(line):
+            written += os.pwrite(file.handle, line[written:], file.size + written)
+    except OSError:
+        os.ftruncate(file.handle, file.size)
+        raise
+    file.size += len(line)
+
+
+def _whole_lines(handle: int) -> int:
+    """The size of a file without a last line that a power cut left half."""
+    size = os.fstat(handle).st_size
+    end = size
+    while end:
+        begin = max(0, end - _BATCH_BYTES)
+        found = os.pread(handle, end - begin, begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0

@@ -1,0 +1,189 @@
+"""Records that wait in a file: none is lost, none is there twice, and none is promised that cannot be kept."""
+
+import asyncio
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from storage import audit, schema
+from storage.audit import AuditRecord, Event
+from storage.audit_spool import AuditSpool
+from storage.database import Database
+from storage.errors import StorageUnavailableError
+from tests.storage.values import NOW
+
+PULL = AuditRecord(at=NOW, event=Event.PULL, actor="cluster", address="192.0.2.7", outcome="served", reference="1.0")
+_ROOM = 1 << 20
+_ROOT = Path(__file__).parents[2]
+
+
+async def recorded(database: Database) -> list[AuditRecord]:
+    """The audit, oldest first."""
+    async with database.snapshot() as tx:
+        return [record for _, record in reversed(await audit.newest(tx, limit=100_000))]
+
+
+@asynccontextmanager
+async def draining(spool: AuditSpool) -> AsyncIterator[None]:
+    """The spool at work, as in a running gate."""
+    task = asyncio.create_task(spool.keep_draining())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the files are."""
+    made = tmp_path / "audit"
+    made.mkdir()
+    return made
+
+
+async def test_a_record_that_waited_is_the_one_that_would_have_been_written_at_once(
+    database: Database, folder: Path
+) -> None:
+    strange = replace(PULL, actor="a\nb\u202e", detail="x" * 10_000, reference="\N{LOCK}\0")
+    async with database.transaction() as tx:
+        await audit.append(tx, strange)
+    spool = AuditSpool(folder, database, _ROOM)
+    spool.append(strange)
+    await spool.close()
+
+    at_once, waited = await recorded(database)
+    assert waited == at_once
+
+
+async def test_nothing_is_left_behind_by_a_spool_that_is_closed(database: Database, folder: Path) -> None:
+    spool = AuditSpool(folder, database, _ROOM)
+    spool.append(PULL)
+    await spool.close()
+
+    assert await asyncio.to_thread(os.listdir, folder) == []
+    async with database.snapshot() as tx:
+        assert (await tx.execute(sa.select(schema.audit_spools))).all() == []
+
+
+async def test_t65_a_killed_process_loses_no_record_and_none_is_there_twice(
+    database: Database, database_url: str, folder: Path
+) -> None:
+    told: list[str] = []
+    for attempt in range(3):
+        writer = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.storage.writers", "spool", database_url, str(folder), str(attempt)),
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+        )
+        assert writer.stdout is not None
+        lines = [await writer.stdout.readline() for _ in range(200 + 300 * attempt)]
+        writer.send_signal(signal.SIGKILL)
+        lines += (await writer.stdout.read()).splitlines(keepends=True)
+        assert await writer.wait() == -signal.SIGKILL
+        ours = f"{attempt}-".encode()
+        told += [line.decode().strip() for line in lines if line.startswith(ours) and line.endswith(b"\n")]
+
+    await AuditSpool(folder, database, _ROOM).take_over()
+
+    kept = [record.request_id for record in await recorded(database)]
+    assert len(set(kept)) == len(kept)
+    assert set(told) <= set(kept)
+
+
+async def test_what_a_living_process_writes_is_left_to_it(database: Database, folder: Path) -> None:
+    living = AuditSpool(folder, database, _ROOM)
+    living.append(PULL)
+    (folder / "dead.spool").write_bytes(audit.encode(replace(PULL, request_id="of the dead")))
+
+    await AuditSpool(folder, database, _ROOM).take_over()
+
+    assert [record.request_id for record in await recorded(database)] == ["of the dead"]
+    await living.close()
+    assert len(await recorded(database)) == 2
+
+
+async def test_the_half_line_of_a_power_cut_is_left_out_and_what_stands_before_it_is_kept(
+    database: Database, folder: Path
+) -> None:
+    line = audit.encode(PULL)
+    (folder / "cut.spool").write_bytes(line * 1000 + line[:-20])
+
+    await AuditSpool(folder, database, _ROOM).take_over()
+
+    assert await recorded(database) == [PULL] * 1000
+
+
+async def test_no_more_waits_than_may_and_it_goes_on_once_the_database_took_it(
+    database: Database, folder: Path
+) -> None:
+    spool = AuditSpool(folder, database, 3 * len(audit.encode(PULL)))
+    for _ in range(3):
+        spool.append(PULL)
+    with pytest.raises(StorageUnavailableError, match="wait for the database and no more may"):
+        spool.append(PULL)
+
+    await spool.drain()
+    spool.append(PULL)
+    await spool.close()
+    assert len(await recorded(database)) == 4
+
+
+async def test_a_full_disk_refuses_the_record_whole(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = AuditSpool(folder, database, _ROOM)
+    spool.append(PULL)
+    write = os.pwrite
+
+    def half(handle: int, line: bytes, offset: int) -> int:
+        if len(line) < 50:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, line[: len(line) // 2], offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.audit_spool.os.pwrite", half)
+        with pytest.raises(StorageUnavailableError, match="No space left on device"):
+            spool.append(replace(PULL, request_id="refused"))
+    spool.append(replace(PULL, request_id="after"))
+    await spool.close()
+
+    assert [record.request_id for record in await recorded(database)] == ["", "after"]
+
+
+async def test_a_folder_that_cannot_be_written_is_said_so(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"a file where the folder should be")
+
+    with pytest.raises(StorageUnavailableError, match="the audit cannot be written"):
+        AuditSpool(tmp_path / "file", database, _ROOM).append(PULL)
+
+
+async def test_the_database_away_for_a_while_costs_nothing_but_time(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    def gone() -> None:
+        asked.set()
+        raise StorageUnavailableError("the database is gone")
+
+    spool = AuditSpool(folder, database, _ROOM)
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "transaction", gone)
+        async with draining(spool):
+            spool.append(PULL)
+            await asked.wait()
+    assert spool.waiting > 0
+
+    spool.append(PULL)
+    await spool.drain()
+    assert await recorded(database) == [PULL, PULL]
