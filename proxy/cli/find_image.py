@@ -4,13 +4,13 @@ import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.errors import ImagegateError
 from config.settings import Settings
 from proxy.cli.local_state import open_state, open_upstream
-from proxy.upstream.build import token_origins
+from proxy.upstream.build import remote_options, token_origins
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.docker_config import DockerConfigError, read_login
 from proxy.upstream.layout import OciLayout, open_layout
@@ -94,7 +94,11 @@ def _options(settings: Settings, host: str) -> RemoteOptions:
         origin = Origin.parse(f"{scheme}://{host}")
     except ValueError as error:
         raise ImageNotFoundError(f"{host} is not a registry's address: {error}") from error
-    return RemoteOptions(origin=origin, login=_login(origin), token_origins=token_origins(settings.upstream))
+    login = _login(origin)
+    known = next((options for options in remote_options(settings).values() if options.origin == origin), None)
+    if known is not None:  # as the gate reaches it, and as the gate where nobody is logged in
+        return replace(known, login=known.login if login == Login() else login)
+    return RemoteOptions(origin=origin, login=login, token_origins=token_origins(settings.upstream))
 
 
 def _login(registry: Origin) -> Login:

@@ -86,8 +86,8 @@ class Request:
     def may_repeat(self) -> bool:
         """Whether it can be sent again after a failure. A DELETE cannot: the second answer is that nothing is there.
 
-        aiohttp itself repeats an idempotent request once, when the connection closes before any answer (RFC 9112, 9.5):
-        so end connections that were kept too long.
+        aiohttp itself repeats an idempotent request once, when the connection closes before any answer: so end
+        connections that were kept too long (RFC 9112, 9.3.1).
         """
         return self.repeatable or self.method in {"GET", "HEAD"}
 

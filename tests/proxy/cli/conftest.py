@@ -19,10 +19,10 @@ from proxy.running import running
 from proxy.services import Services
 from scanning.oci.names import ImageReference
 from tests.images import File, TestImage, debian, image, index
-from tests.registries import docker_registry
+from tests.registries import docker_registry, docker_registry_with_password
 from tests.scanning.signatures.signing import new_key
 
-__all__ = ["docker_registry"]
+__all__ = ["docker_registry", "docker_registry_with_password"]
 
 POLICY = json.dumps(
     {

@@ -13,7 +13,7 @@ from scanning.documents import decode
 from scanning.verdict import Outcome, Verdict
 from tests.images import TestImage, debian, image
 from tests.proxy.cli.conftest import BOTH, CLEAN, HOSTILE, SSH, WITH_SSH, Run
-from tests.registries import RealRegistry, fresh_repository
+from tests.registries import PASSWORD, USERNAME, RealRegistry, fresh_repository
 
 UNSIGNED = json.dumps({"version": 1, "rules": [{"repositories": ["**"], "require": {"signatures": {"of": []}}}]})
 
@@ -270,6 +270,20 @@ class TestReference:
         assert f"{name}@{WITH_SSH.digest}" in checked.stdout
         assert decode(Verdict, elsewhere.stdout.encode()).repository == "team/app"
         assert run("check", f"{address}-not").exit_code == 2
+
+    @pytest.mark.real
+    def test_of_a_registry_that_the_gate_has_a_login_for(
+        self, run: Run, docker_registry_with_password: RealRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        reference = f"{docker_registry_with_password.url.removeprefix('http://')}/{fresh_repository()}:1"
+        assert "401" in run("check", reference).stderr
+        keys = {"prefix": "mirror", "kind": "remote", "url": docker_registry_with_password.url}
+        login = {"username": USERNAME, "password": PASSWORD}
+        monkeypatch.setenv("IMAGEGATE_UPSTREAMS", json.dumps([keys | login]))
+        assert "there is no image" in run("check", reference).stderr
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {reference.partition("/")[0]: {"auth": "eDp5"}}}))
+        assert "401" in run("check", reference).stderr
 
     def test_of_a_registry_that_does_not_answer(self, run: Run) -> None:
         checked = run("check", "127.0.0.1:1/team/app:1")
