@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from config.errors import Location, MisplacedValueError
-from config.patterns import is_repository_name
+from config.patterns import RepositoryPattern, ambiguous_pairs, is_repository_name
 
 ENVIRONMENT_PREFIX = "IMAGEGATE_"
 ENVIRONMENT_DELIMITER = "__"
@@ -244,13 +244,50 @@ class S3(_Section):
     public_endpoint_url: BaseUrl = Field("", description="The store's address for clients; empty: endpoint_url.")
 
 
+class Quota(_Section):
+    """How many bytes of blobs some repositories may hold together."""
+
+    repositories: tuple[RepositoryPattern, ...] = Field(
+        description="Repository patterns; the most specific decides, as in the policy.", min_length=1
+    )
+    bytes: int = Field(ge=0, description="How many, for all that the patterns cover together.")
+
+
 class Content(_Section):
-    """Where the embedded registry keeps its blobs."""
+    """The embedded registry: where its blobs are, how many it takes, and when those that nobody needs go."""
 
     kind: Literal["filesystem", "s3"] = Field(
         "filesystem", description="filesystem: a folder in state_dir. s3: a bucket of anything that speaks S3."
     )
     s3: S3 = Field(default_factory=S3)
+    quotas: tuple[Quota, ...] = Field(
+        (), description='A list, such as [{"repositories": ["team/**"], "bytes": 10737418240}]; none: no bound.'
+    )
+    collect_hours: int = Field(
+        24, ge=0, description="Remove blobs that no manifest refers to after so many hours, again and again; 0: never."
+    )
+    grace_hours: int = Field(
+        24, ge=1, description="How long a blob stays that no manifest refers to: pushes must be done by then."
+    )
+
+    @model_validator(mode="after")
+    def _quotas_are_told_apart(self) -> Self:
+        places: dict[int, Location] = {
+            id(pattern): ("quotas", number, "repositories", index)
+            for number, quota in enumerate(self.quotas)
+            for index, pattern in enumerate(quota.repositories)
+        }
+        patterns = [pattern for quota in self.quotas for pattern in quota.repositories]
+        mistakes = [
+            (
+                places[id(other)],
+                f"{other} ties with {one}: equally specific, and a repository can match both; narrow one of them",
+            )
+            for one, other in ambiguous_pairs(patterns)
+        ]
+        if mistakes:
+            raise MisplacedValueError(mistakes)
+        return self
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

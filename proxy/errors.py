@@ -11,6 +11,7 @@ from config.errors import ImagegateError
 from proxy.upstream.port import (
     BrokenContentError,
     DigestMismatchError,
+    QuotaExceededError,
     UploadOffsetError,
     UploadUnknownError,
     UpstreamError,
@@ -147,6 +148,7 @@ _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     (UpstreamSuspendedError, "UNAVAILABLE", 503),
     (UpstreamUnavailableError, "UNAVAILABLE", 502),
     (UpstreamReadOnlyError, "DENIED", 403),
+    (QuotaExceededError, "DENIED", 403),
     (BrokenContentError, "UNAVAILABLE", 502),
     (UpstreamError, "UNAVAILABLE", 502),
     (StorageError, "UNAVAILABLE", 503),

@@ -12,6 +12,7 @@ from config.errors import ImagegateError
 from config.policy import Policy
 from config.settings import Feeds, Settings
 from proxy.clock import utc_now
+from proxy.collecting import collect_and_record, sentence
 from proxy.feeds.fetch import feed_session, update
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.build import GateParts, build_gate
@@ -110,6 +111,8 @@ class Background:
         ]
         if self._tls is not None:
             jobs.append(self._tls.watch())
+        if self._settings.content.collect_hours:
+            jobs.append(self._collect_blobs())
         if self._settings.feeds.refresh_hours:
             jobs.append(self._refresh_feeds())
         tasks = [asyncio.create_task(job) for job in jobs]
@@ -163,6 +166,20 @@ class Background:
             except ImagegateError as error:
                 _log.error("uploads not swept", problem=str(error))
             await asyncio.sleep(_SWEEP_EVERY.total_seconds())
+
+    async def _collect_blobs(self) -> None:
+        """Remove what no manifest of the embedded registry refers to."""
+        settings = self._settings.content
+        while True:
+            try:
+                collected = await collect_and_record(
+                    self._database, self._content, settings, utc_now(), actor="imagegate"
+                )
+                if collected:
+                    _log.info("blobs collected", what=sentence(collected))
+            except ImagegateError as error:
+                _log.error("blobs not collected", problem=str(error))
+            await asyncio.sleep(timedelta(hours=settings.collect_hours).total_seconds())
 
     async def _refresh_feeds(self) -> None:
         feeds = self._settings.feeds

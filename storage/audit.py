@@ -33,6 +33,7 @@ class Event(StrEnum):
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an event
     POLICY_CHANGED = "policy-changed"
     FEEDS_CHANGED = "feeds-changed"
+    BLOBS_COLLECTED = "blobs-collected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@
     audit_spools    how far each file of records that wait was taken over into audit
     grants          access tokens, by the hash of their secret
     signing_keys    the keys the gate signs its own tokens and upload states with
-    registry_*      the embedded registry's index: which repository holds which blobs, manifests and tags
+    registry_*      the embedded registry's index: which repository holds which blobs, manifests and tags, and which
+                    manifest refers to which blobs
 
 Times are aware and in UTC. Digests are text. Names in these tables were valid when they were written.
 """
@@ -204,7 +205,9 @@ registry_blobs = sa.Table(
     sa.Column("repository", _REPOSITORY, primary_key=True),
     sa.Column("digest", _DIGEST, primary_key=True),
     sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("used_at", Instant, nullable=False, comment="when somebody last counted on it"),
     sa.Index(None, "digest"),
+    sa.Index(None, "used_at"),
 )
 
 registry_manifests = sa.Table(
@@ -216,6 +219,21 @@ registry_manifests = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("subject", _DIGEST),
     sa.Index(None, "repository", "subject"),
+)
+
+registry_manifest_blobs = sa.Table(
+    "registry_manifest_blobs",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("manifest", _DIGEST, primary_key=True),
+    sa.Column("blob", _DIGEST, primary_key=True),
+    sa.ForeignKeyConstraint(
+        ["repository", "manifest"],
+        ("registry_manifests.repository", "registry_manifests.digest"),
+        ondelete="CASCADE",
+        name="fk_registry_blobs_manifest",
+    ),
+    sa.Index(None, "repository", "blob"),
 )
 
 registry_tags = sa.Table(

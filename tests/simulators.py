@@ -97,7 +97,9 @@ class MemoryUpstream:
         self.uploads[state] = bytearray()
         return Upload(state, 0)
 
-    async def append(self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes]) -> Upload:
+    async def append(
+        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+    ) -> Upload:
         kept = self._upload(upload)
         if upload.offset != len(kept):
             raise UploadOffsetError("not where the upload stands", offset=len(kept))

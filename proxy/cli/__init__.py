@@ -20,6 +20,7 @@ from proxy.cli import (
     feeds_commands,
     image_commands,
     policy_commands,
+    registry_commands,
     serve_command,
     token_commands,
     verdict_commands,
@@ -59,6 +60,7 @@ def build_app() -> typer.Typer:
         verdict_commands,
         image_commands,
         audit_commands,
+        registry_commands,
         config_commands,
         demo_command,
     ):

@@ -152,7 +152,9 @@ class _Intake:
         if not call.request.can_read_body:
             return session.upload
         try:
-            return await call.services.upstream.append(call.repository, session.upload, self._chunks())
+            return await call.services.upstream.append(
+                call.repository, session.upload, self._chunks(), length=call.request.content_length
+            )
         except ImagegateError as error:
             if self._error is not None and self._error is not error:
                 raise self._error from error

@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from config.errors import ConfigurationError, Problem
@@ -17,6 +18,7 @@ from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.login import Login, LoginSource, is_token
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import Upstream
+from proxy.upstream.quotas import Quotas
 from proxy.upstream.remote import RemoteUpstream
 from proxy.upstream.retries import RetryPolicy
 from proxy.upstream.routed import Route, RoutedUpstream
@@ -35,12 +37,17 @@ def build_upstream(settings: Settings, database: Database, content: ContentStore
     cache = BlobCache(settings.cache_path, settings.cache.size_bytes, utc_now) if settings.cache.size_bytes else None
 
     def route(upstream: UpstreamSettings, place: str) -> Route:
-        made = _remote(remotes[place], cache) if place in remotes else EmbeddedUpstream(database, content)
+        made = _remote(remotes[place], cache) if place in remotes else _embedded(settings, database, content)
         prefix = upstream.prefix if isinstance(upstream, PrefixedUpstream) else ""
         return Route(made, prefix, upstream.namespace, read_only=upstream.access == "read-only")
 
     default, *prefixed = (route(upstream, place) for place, upstream in _places(settings))
     return RoutedUpstream(default, prefixed)
+
+
+def _embedded(settings: Settings, database: Database, content: ContentStore) -> EmbeddedUpstream:
+    grace = timedelta(hours=settings.content.grace_hours)
+    return EmbeddedUpstream(database, content, quotas=Quotas(settings.content.quotas), grace=grace)
 
 
 def _remote(options: RemoteOptions, cache: BlobCache | None) -> Upstream:

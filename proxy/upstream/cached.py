@@ -190,9 +190,11 @@ class CachedUpstream:
         """See the port."""
         return await self._upstream.begin_upload(repository)
 
-    async def append(self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes]) -> Upload:
+    async def append(
+        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+    ) -> Upload:
         """See the port."""
-        return await self._upstream.append(repository, upload, chunks)
+        return await self._upstream.append(repository, upload, chunks, length=length)
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:
         """See the port."""

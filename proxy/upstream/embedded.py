@@ -6,17 +6,22 @@
     tag         registry_tags
 
 A blob is published before it is linked, so an acknowledged upload survives anything; what a crash between the two
-leaves in the content store is linked nowhere and can be read by nobody.
+leaves in the content store is linked nowhere and can be read by nobody. What is there already is linked first, so that
+`storage.collection` does not remove it meanwhile. Whoever is told that a blob is there can count on it for half of
+`grace`, in which blobs are kept that no manifest refers to.
 """
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from datetime import timedelta
 
+from proxy.clock import Clock, utc_now
 from proxy.upstream.port import (
     BlobStream,
     BrokenContentError,
     DigestMismatchError,
+    QuotaExceededError,
     StoredManifest,
     Upload,
     UploadOffsetError,
@@ -24,6 +29,7 @@ from proxy.upstream.port import (
     UpstreamRefusedError,
     UpstreamUnavailableError,
 )
+from proxy.upstream.quotas import Allowance, Quotas
 from scanning.errors import InvalidManifestError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, Manifest
@@ -34,16 +40,29 @@ from storage import registry
 from storage.content.port import ContentStore
 from storage.database import Database, Transaction
 from storage.errors import ContentMismatchError, ContentMissingError
+from storage.registry import LinkedBlob
 
 _STAGING = re.compile(r"[A-Za-z0-9-]{1,128}")
+_NO_QUOTAS = Quotas(())
 
 
 class EmbeddedUpstream:
     """The port on `database` and `content`, which belong to the caller and are not closed here."""
 
-    def __init__(self, database: Database, content: ContentStore) -> None:
+    def __init__(
+        self,
+        database: Database,
+        content: ContentStore,
+        *,
+        quotas: Quotas = _NO_QUOTAS,
+        grace: timedelta = timedelta(days=1),
+        clock: Clock = utc_now,
+    ) -> None:
         self._database = database
         self._content = content
+        self._quotas = quotas
+        self._grace = grace
+        self._clock = clock
 
     def check_writable(self, repository: Repository) -> None:
         """Everything can be written."""
@@ -82,6 +101,7 @@ class EmbeddedUpstream:
                 manifest.digest,
                 manifest.media_type,
                 body,
+                blobs=[blob.digest for blob in manifest.blobs],
                 subject=manifest.subject.digest if manifest.subject else None,
             )
             if isinstance(reference, Tag):
@@ -98,9 +118,14 @@ class EmbeddedUpstream:
             return await registry.delete_tag(tx, repository, tag)
 
     async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
-        """A linked blob's size."""
+        """A linked blob's size. Who asks may go on to push a manifest that refers to it, so the blob is used now."""
+        now = self._clock()
         async with self._database.snapshot() as tx:
-            return await registry.blob_size(tx, repository, digest)
+            blob = await registry.find_blob(tx, repository, digest)
+        if blob is None or now - blob.used_at < self._grace / 2:
+            return blob.size if blob is not None else None
+        async with self._database.transaction() as tx:
+            return blob.size if await registry.use_blob(tx, repository, digest, now) else None
 
     def open_blob(
         self, repository: Repository, digest: Digest, start: int = 0, end: int | None = None
@@ -112,13 +137,17 @@ class EmbeddedUpstream:
     async def _open_blob(
         self, repository: Repository, digest: Digest, start: int, end: int | None
     ) -> AsyncIterator[BlobStream | None]:
-        size = await self.blob_size(repository, digest)
-        if size is None:
+        blob = await self._find(repository, digest)
+        if blob is None:
             yield None
             return
-        end = size if end is None else end
+        end = blob.size if end is None else end
         async with aclosing(self._read(digest, start, end)) as chunks:
-            yield BlobStream(size, start, end, chunks, self._content.path(digest))
+            yield BlobStream(blob.size, start, end, chunks, self._content.path(digest))
+
+    async def _find(self, repository: Repository, digest: Digest) -> LinkedBlob | None:
+        async with self._database.snapshot() as tx:
+            return await registry.find_blob(tx, repository, digest)
 
     async def _read(self, digest: Digest, start: int, end: int) -> AsyncGenerator[bytes, None]:
         left = end - start
@@ -130,9 +159,7 @@ class EmbeddedUpstream:
 
     async def blob_location(self, repository: Repository, digest: Digest) -> str | None:
         """Where the content store lets clients read a linked blob."""
-        if await self.blob_size(repository, digest) is None:
-            return None
-        return await self._content.address(digest)
+        return await self._content.address(digest) if await self._find(repository, digest) is not None else None
 
     async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
         """Unlink a blob; its bytes go when no repository links them any more."""
@@ -147,11 +174,11 @@ class EmbeddedUpstream:
     async def mount_blob(self, repository: Repository, digest: Digest, source: Repository) -> bool:
         """Link a blob that `source` links."""
         async with self._database.transaction() as tx:
-            size = await registry.blob_size(tx, source, digest)
-            if size is None:
+            blob = await registry.find_blob(tx, source, digest)
+            if blob is None:
                 return False
-            await registry.link_blob(tx, repository, digest, size)
-            if await registry.blob_size(tx, source, digest) is None:
+            await self._link(tx, repository, digest, blob.size)
+            if await registry.find_blob(tx, source, digest) is None:
                 # Deleted by another replica while the link waited for it, and perhaps the bytes with it.
                 await registry.unlink_blob(tx, repository, digest)
                 return False
@@ -159,22 +186,35 @@ class EmbeddedUpstream:
 
     async def begin_upload(self, repository: Repository) -> Upload:
         """Open a staging area, bound to `repository`."""
+        allowance = await self._allowance(repository)
+        if allowance is not None and not allowance.left:
+            raise allowance.refusal("an upload is wanted")
         return Upload(f"{repository}:{await self._content.begin()}", 0)
 
-    async def append(self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes]) -> Upload:
+    async def append(
+        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+    ) -> Upload:
         """Add chunks as they come. Raises `UploadOffsetError` too when somebody else writes to the same upload."""
         staging = _staging(repository, upload)
         offset = (await self.upload_status(repository, upload)).offset
         if offset != upload.offset:
             raise _wrong_offset(repository, upload.offset, offset)
+        allowance = await self._allowance(repository)
         try:
+            if allowance is not None:
+                allowance.check(offset + (length or 0))
             async for chunk in chunks:
                 expected = offset + len(chunk)
+                if allowance is not None:
+                    allowance.check(expected)
                 offset = await self._content.append(staging, chunk)
                 if offset != expected:
                     raise _wrong_offset(repository, expected, offset)
         except ContentMissingError as error:
             raise _unknown(repository) from error
+        except QuotaExceededError:
+            await self._content.abandon(staging)
+            raise
         return Upload(upload.state, offset)
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:
@@ -185,21 +225,57 @@ class EmbeddedUpstream:
             raise _unknown(repository) from error
 
     async def finish_upload(self, repository: Repository, upload: Upload, digest: Digest) -> None:
-        """Publish the bytes under `digest`, then link them."""
+        """Publish the bytes under `digest`, and link them."""
+        staging = _staging(repository, upload)
         try:
-            size = await self._content.commit(_staging(repository, upload), digest)
+            size = await self._content.verify(staging, digest)
+            is_linked = await self._link_what_is_there(repository, digest, size)
+            await self._content.commit(staging, digest)
         except ContentMissingError as error:
             raise _unknown(repository) from error
         except ContentMismatchError as error:
             raise DigestMismatchError(
                 f"the bytes uploaded to {repository} do not have the digest {digest}; upload them again"
             ) from error
+        except QuotaExceededError:
+            await self._content.abandon(staging)
+            raise
+        if is_linked:
+            return
         async with self._database.transaction() as tx:
-            await registry.link_blob(tx, repository, digest, size)
-            if await self._content.size(digest) is None:
+            await self._link(tx, repository, digest, size)
+            if await self._content.find(digest) is None:
                 raise UpstreamUnavailableError(
                     f"the blob {digest} was deleted elsewhere while it was uploaded to {repository}; upload it again"
                 )
+
+    async def _link_what_is_there(self, repository: Repository, digest: Digest, size: int) -> bool:
+        """Link a blob whose bytes are in the content store already, perhaps about to be collected: from here on they
+        are not. What is not there yet will be new when it is published, and too young to be collected.
+        """
+        if await self._content.find(digest) is None:
+            allowance = await self._allowance(repository)
+            if allowance is not None:
+                allowance.check(size)
+            return False
+        async with self._database.transaction() as tx:
+            await self._link(tx, repository, digest, size)
+            if await self._content.find(digest) is None:
+                await registry.unlink_blob(tx, repository, digest)
+                return False
+        return True
+
+    async def _link(self, tx: Transaction, repository: Repository, digest: Digest, size: int) -> None:
+        await registry.lock_blob(tx, digest)
+        if await registry.find_blob(tx, repository, digest) is None:
+            await self._quotas.check_link(tx, repository, size)
+        await registry.link_blob(tx, repository, digest, size, self._clock())
+
+    async def _allowance(self, repository: Repository) -> Allowance | None:
+        if self._quotas.quota_of(repository) is None:
+            return None
+        async with self._database.snapshot() as tx:
+            return await self._quotas.allowance(tx, repository)
 
     async def cancel_upload(self, repository: Repository, upload: Upload) -> None:
         """Remove the staging area."""
@@ -239,9 +315,9 @@ async def _resolve(tx: Transaction, repository: Repository, reference: Reference
 
 async def _check_references(tx: Transaction, repository: Repository, manifest: Manifest) -> None:
     """A subject need not be there (distribution specification, "Pushing Manifests with Subject")."""
-    for blob in manifest.blobs:
-        if not _lives_elsewhere(blob) and await registry.blob_size(tx, repository, blob.digest) is None:
-            raise _missing(repository, manifest, "blob", blob.digest)
+    needed = [blob.digest for blob in manifest.blobs if not _lives_elsewhere(blob)]
+    for digest in await registry.missing_blobs(tx, repository, needed):
+        raise _missing(repository, manifest, "blob", digest)
     for child in manifest.children:
         if await registry.get_manifest(tx, repository, child.digest) is None:
             raise _missing(repository, manifest, "manifest", child.digest)

@@ -54,6 +54,10 @@ class UpstreamReadOnlyError(UpstreamRefusedError):
         super().__init__(message, code="DENIED", status=403)
 
 
+class QuotaExceededError(UpstreamError):
+    """It has no room for what was sent: the repository's quota is used up."""
+
+
 class BrokenContentError(UpstreamError):
     """It sent bytes that are cut short or do not have the digest they were asked by."""
 
@@ -166,8 +170,14 @@ class Upstream(ContentSource, Protocol):
         """Open an upload."""
         ...
 
-    async def append(self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes]) -> Upload:
-        """Add bytes at `upload.offset`. What arrived before an error stays; ask `upload_status` where it stands."""
+    async def append(
+        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+    ) -> Upload:
+        """Add bytes at `upload.offset`. What arrived before an error stays; ask `upload_status` where it stands.
+
+        `length` is how many `chunks` will give, None where nobody knows: what cannot be taken whole may be refused
+        before it is read. Raises `QuotaExceededError`, and then the upload is over.
+        """
         ...
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:

@@ -173,7 +173,9 @@ class RemoteUpstream:
         """See the port."""
         return await self._uploads.begin_upload(repository)
 
-    async def append(self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes]) -> Upload:
+    async def append(
+        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+    ) -> Upload:
         """See the port."""
         return await self._uploads.append(repository, upload, chunks)
 

@@ -158,12 +158,15 @@ class RoutedUpstream:
         with _named(route):
             return _labelled(route, await route.upstream.begin_upload(route.outward(repository)))
 
-    async def append(self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes]) -> Upload:
+    async def append(
+        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+    ) -> Upload:
         """See the port."""
         route = self._writable(repository)
         with _named(route):
             own = _unlabelled(route, repository, upload)
-            return _labelled(route, await route.upstream.append(route.outward(repository), own, chunks))
+            appended = await route.upstream.append(route.outward(repository), own, chunks, length=length)
+            return _labelled(route, appended)
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:
         """See the port."""

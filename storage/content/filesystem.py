@@ -68,9 +68,9 @@ class FilesystemContent:
         """Remove the staging areas last written to before `older_than`; gives how many."""
         return await self._staging.sweep(older_than)
 
-    async def size(self, digest: Digest) -> int | None:
-        """A blob's size in bytes."""
-        return await to_its_end(self._size, digest)
+    async def find(self, digest: Digest) -> StoredBlob | None:
+        """A blob's size and time."""
+        return await to_its_end(self._find, digest)
 
     async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes from `start` up to, not including, `end`."""
@@ -136,10 +136,10 @@ class FilesystemContent:
         with disk_errors(self._folder), suppress(FileNotFoundError):
             os.utime(self._blob(digest))
 
-    def _size(self, digest: Digest) -> int | None:
+    def _find(self, digest: Digest) -> StoredBlob | None:
         with disk_errors(self._folder):
             try:
-                return self._blob(digest).stat().st_size
+                return _stored(digest, self._blob(digest).stat())
             except FileNotFoundError:
                 return None
 
@@ -161,6 +161,8 @@ def _blobs_in(folder: Path, algorithm: str) -> Iterator[StoredBlob]:
     with os.scandir(folder) as entries:
         for entry in entries:
             with suppress(FileNotFoundError, InvalidDigestError):
-                found = entry.stat(follow_symlinks=False)
-                digest = Digest.parse(f"{algorithm}:{entry.name}")
-                yield StoredBlob(digest, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+                yield _stored(Digest.parse(f"{algorithm}:{entry.name}"), entry.stat(follow_symlinks=False))
+
+
+def _stored(digest: Digest, found: os.stat_result) -> StoredBlob:
+    return StoredBlob(digest, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))

@@ -56,8 +56,8 @@ class ContentStore(Protocol):
         """Remove the staging areas last written to before `older_than`; gives how many."""
         ...
 
-    async def size(self, digest: Digest) -> int | None:
-        """A blob's size in bytes, None if it is not there."""
+    async def find(self, digest: Digest) -> StoredBlob | None:
+        """A blob, None if it is not there."""
         ...
 
     def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:

@@ -96,16 +96,16 @@ class S3Content:
         """Remove the staging areas last written to before `older_than`; gives how many."""
         return await self._staging.sweep(older_than)
 
-    async def size(self, digest: Digest) -> int | None:
-        """A blob's size in bytes."""
-        return await to_its_end(self._size, digest)
+    async def find(self, digest: Digest) -> StoredBlob | None:
+        """A blob's size and time."""
+        return await to_its_end(self._find, digest)
 
     async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes from `start` up to, not including, `end`."""
-        size = await self.size(digest)
-        if size is None:
+        found = await self.find(digest)
+        if found is None:
             raise _missing(digest)
-        end = size if end is None else min(end, size)
+        end = found.size if end is None else min(end, found.size)
         if start >= end:
             return
         body = await to_its_end(self._open, digest, start, end)
@@ -161,14 +161,15 @@ class S3Content:
                 ExtraArgs={"ChecksumAlgorithm": "SHA256", "ContentType": "application/octet-stream"},
             )
 
-    def _size(self, digest: Digest) -> int | None:
+    def _find(self, digest: Digest) -> StoredBlob | None:
         with self._errors():
             try:
-                return self._client.head_object(Bucket=self._location.bucket, Key=self._key(digest))["ContentLength"]
+                found = self._client.head_object(Bucket=self._location.bucket, Key=self._key(digest))
             except ClientError as error:
                 if _code(error) in _MISSING:
                     return None
                 raise
+        return StoredBlob(digest, found["ContentLength"], found["LastModified"])
 
     def _open(self, digest: Digest, start: int, end: int) -> "StreamingBody":
         with self._errors():

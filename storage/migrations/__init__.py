@@ -15,8 +15,8 @@ _LOCK = 0x696D616765676174
 """`imagegat`: the number of PostgreSQL's advisory lock."""
 
 
-def upgrade(connection: sa.Connection) -> None:
-    """Bring the tables up to date inside the transaction of `connection`: all revisions or none.
+def upgrade(connection: sa.Connection, revision: str = "head") -> None:
+    """Bring the tables up to date, or to `revision`, inside the transaction of `connection`: all steps or none.
 
     Processes that start at the same time wait for each other: on SQLite for the write lock that the transaction
     has, on PostgreSQL for an advisory lock that ends with it. Raises `StorageError` for tables of a newer version.
@@ -27,7 +27,7 @@ def upgrade(connection: sa.Connection) -> None:
     config.set_main_option("script_location", "storage:migrations")  # found wherever the package is installed
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError as error:
         raise StorageError(
             f"the tables of the database are of another version ({error}); run the imagegate that last used it, or a"

@@ -1,10 +1,12 @@
 """The tables are made and brought up to date by migrations, wherever the package is installed."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,12 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from storage import migrations
 from storage.database import Database
+from storage.engines import create_engines
 from storage.errors import StorageError
 from storage.migrations import versions
-from storage.schema import metadata
+from storage.schema import metadata, registry_blobs, registry_manifest_blobs
 
 _OPEN = """
 import asyncio, sys
@@ -41,6 +45,31 @@ async def test_the_migrations_make_the_tables_of_the_schema(database: Database) 
 
     async with database.transaction() as tx:
         assert await tx.run_sync(differences) == []
+
+
+async def test_what_manifests_refer_to_is_found_when_an_old_database_is_opened(database_url: str) -> None:
+    engines = create_engines(database_url)
+    body = json.dumps({"config": {"digest": "sha256:c"}, "layers": [{"digest": "sha256:l"}, {"digest": "sha256:l"}]})
+    async with engines.writer.begin() as connection:
+        await connection.run_sync(migrations.upgrade, "0003")
+        await connection.execute(sa.text("INSERT INTO registry_blobs VALUES ('a/b', 'sha256:l', 7)"))
+        await connection.execute(
+            sa.text("INSERT INTO registry_manifests VALUES ('a/b', 'sha256:m', 'type', :body, NULL)"),
+            {"body": body.encode()},
+        )
+        await connection.execute(
+            sa.text("INSERT INTO registry_manifests VALUES ('a/b', 'sha256:i', 'type', :body, NULL)"),
+            {"body": b'{"manifests": [{"digest": "sha256:m"}]}'},
+        )
+    await engines.dispose()
+
+    database = await Database.open(database_url)
+    async with database.snapshot() as tx:
+        edges = await tx.execute(sa.select(registry_manifest_blobs).order_by(registry_manifest_blobs.c.blob))
+        assert [tuple(row) for row in edges] == [("a/b", "sha256:m", blob) for blob in ("sha256:c", "sha256:l")]
+        blob = (await tx.execute(sa.select(registry_blobs))).one()
+        assert (blob.size, datetime.now(UTC) - blob.used_at < timedelta(hours=1)) == (7, True)
+    await database.close()
 
 
 async def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:

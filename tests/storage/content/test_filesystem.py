@@ -79,7 +79,7 @@ async def test_t68_a_disk_that_fails_at_the_commit_leaves_no_blob(
         with pytest.raises(StorageUnavailableError, match="No space left"):
             await content.commit(staging, DIGEST)
 
-    assert await content.size(DIGEST) is None
+    assert await content.find(DIGEST) is None
     assert files(tmp_path) == [staging]
     await content.commit(staging, DIGEST)
     assert files(tmp_path) == [DIGEST.hex]

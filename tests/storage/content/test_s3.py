@@ -80,4 +80,4 @@ async def test_without_credentials_it_is_unavailable(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
     with pytest.raises(StorageUnavailableError, match="credentials"):
-        await S3Content(s3_location, tmp_path).size(DIGEST)
+        await S3Content(s3_location, tmp_path).find(DIGEST)

@@ -1,0 +1,66 @@
+"""`imagegate registry gc|usage`: what the embedded registry holds, and what of it nobody needs."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from config.settings import Settings
+from proxy.cli.local_state import open_state
+from proxy.cli.output import console
+from proxy.cli.session import administrator, settings_for
+from proxy.clock import utc_now
+from proxy.collecting import collect_and_record, needed_since, sentence
+from proxy.upstream.quotas import Allowance, Quotas
+from scanning.oci.names import Repository
+from storage import registry
+from storage.collection import preview
+from storage.content.build import build_content
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    commands = typer.Typer(help="The embedded registry: its room, and what nobody needs.", no_args_is_help=True)
+    commands.command("gc")(_gc)
+    commands.command("usage")(_usage)
+    app.add_typer(commands, name="registry")
+
+
+def _gc(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove blobs that no manifest refers to. A gate may run meanwhile, and pushes go on."""
+    typer.echo(asyncio.run(_collect(settings_for(context), dry_run=dry_run)))
+
+
+def _usage(context: typer.Context) -> None:
+    """Show how many bytes of blobs each repository holds, and what is left of its quota."""
+    held = asyncio.run(_held(settings_for(context)))
+    table = Table("repository", "bytes", "quota", "used of it", box=None, pad_edge=False)
+    for repository, (size, allowance) in sorted(held.items()):
+        patterns = ", ".join(pattern.text for pattern in allowance.quota.repositories) if allowance else "none"
+        used = f"{allowance.used:,} of {allowance.quota.bytes:,}" if allowance else ""
+        table.add_row(repository.name, f"{size:,}", patterns, used)
+    console().print(table if held else "The embedded registry holds no blobs.")
+
+
+async def _collect(settings: Settings, *, dry_run: bool) -> str:
+    by = administrator()
+    async with open_state(settings) as state:
+        content = build_content(settings.content, settings.content_path)
+        if dry_run:
+            collected = await preview(state.database, content, needed_since(settings.content, utc_now()))
+            return f"Would remove: {sentence(collected)}. Nothing was changed."
+        collected = await collect_and_record(
+            state.database, content, settings.content, utc_now(), actor=by.name, address=by.address
+        )
+        return f"Removed: {sentence(collected)}."
+
+
+async def _held(settings: Settings) -> dict[Repository, tuple[int, Allowance | None]]:
+    quotas = Quotas(settings.content.quotas)
+    async with open_state(settings) as state, state.database.snapshot() as tx:
+        held = await registry.bytes_held(tx)
+        return {name: (size, await quotas.allowance(tx, name)) for name, size in held.items()}

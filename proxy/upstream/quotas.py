@@ -1,0 +1,78 @@
+"""How many bytes of blobs the embedded registry holds for whom.
+
+A quota is for all repositories together whose most specific pattern among all quotas is one of its own. What a
+repository holds counts in full, also where another holds the same blob: its bytes may one day be the only ones left.
+Manifests are small, and are not counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from config.patterns import most_specific
+from config.settings import Quota
+from proxy.upstream.port import QuotaExceededError
+from scanning.oci.names import Repository
+from storage import registry
+from storage.database import Transaction
+from storage.locks import serialise
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a repository's quota leaves it: `used` of its bytes are taken, by all that it is for."""
+
+    repository: Repository
+    quota: Quota
+    used: int
+
+    @property
+    def left(self) -> int:
+        """Bytes that may still be added."""
+        return max(self.quota.bytes - self.used, 0)
+
+    def check(self, wanted: int) -> None:
+        """Return if `wanted` bytes may be added. Raises `QuotaExceededError`."""
+        if wanted > self.left:
+            raise self.refusal(f"{wanted} more bytes are wanted")
+
+    def refusal(self, why: str) -> QuotaExceededError:
+        """The error that says why nothing more is taken."""
+        patterns = ", ".join(pattern.text for pattern in self.quota.repositories)
+        return QuotaExceededError(
+            f"{self.repository} has no room: the quota of {patterns} is {self.quota.bytes} bytes, {self.used} of them"
+            f" are used, and {why}; delete images that nobody needs and let imagegate registry gc run, or have an"
+            " administrator raise content.quotas"
+        )
+
+
+class Quotas:
+    """All quotas of a registry; none is for a repository that no pattern covers."""
+
+    def __init__(self, quotas: Sequence[Quota]) -> None:
+        self._quotas = tuple(quotas)
+        self._patterns = tuple(pattern for quota in quotas for pattern in quota.repositories)
+
+    def quota_of(self, repository: Repository) -> Quota | None:
+        """The quota a repository is under."""
+        pattern = most_specific(self._patterns, repository.name)
+        return next((quota for quota in self._quotas if pattern in quota.repositories), None)
+
+    async def allowance(self, tx: Transaction, repository: Repository) -> Allowance | None:
+        """What is left for a repository as of `tx`; None where there is no bound."""
+        quota = self.quota_of(repository)
+        if quota is None:
+            return None
+        held = await registry.bytes_held(tx)
+        return Allowance(repository, quota, sum(size for name, size in held.items() if self.quota_of(name) is quota))
+
+    async def check_link(self, tx: Transaction, repository: Repository, size: int) -> None:
+        """Return if the repository may hold `size` bytes more, and let nobody else of its quota add any before `tx`
+        ends. Raises `QuotaExceededError`.
+        """
+        quota = self.quota_of(repository)
+        if quota is None:
+            return
+        await serialise(tx, f"quota {quota.repositories[0]}")
+        allowance = await self.allowance(tx, repository)
+        if allowance is not None:
+            allowance.check(size)
