@@ -333,7 +333,7 @@ class Inspection(_Section):
     path_depth: int = Field(128, ge=1, le=4096, description="Components of one path.")
     path_bytes: int = Field(128 << 20, ge=1, description="Characters of all paths and link targets together.")
     pax_bytes: int = Field(1 << 20, ge=1, description="Bytes of one extended header or long name.")
-    file_bytes: int = Field(64 << 20, ge=1, description="Bytes of one package database or metadata file.")
+    file_bytes: int = Field(128 << 20, ge=1, description="Bytes of one package database or Java archive.")
     cpu_seconds: int = Field(600, ge=1, description="Processor time for one layer, in seconds.")
     memory_bytes: int = Field(1 << 30, ge=64 << 20, description="Memory of one worker, in bytes.")
     idle_seconds: int = Field(60, ge=1, description="Silence of a client after which its worker is freed.")

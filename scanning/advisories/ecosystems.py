@@ -22,6 +22,7 @@ _LANGUAGES: Mapping[str, str] = MappingProxyType(
         "cran": "CRAN",
         "gem": "RubyGems",
         "golang": "Go",
+        "maven": "Maven",
         "npm": "npm",
         "nuget": "NuGet",
         "pypi": "PyPI",

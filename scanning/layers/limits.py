@@ -28,7 +28,7 @@ class InspectionLimits:
     """Characters of all paths, the directories they imply and link targets together: those are kept in memory."""
     pax_bytes: int = 1 * MIB
     """Bytes of one extended header or long name. Go's archive/tar has the same limit."""
-    file_bytes: int = 64 * MIB
+    file_bytes: int = 128 * MIB
     """Bytes of one metadata file (a package database) that must be held whole to be understood."""
     cpu_seconds: int = 600
     """Processor time for one layer. Kept by the process that inspects, since only it can be interrupted."""

@@ -4,6 +4,7 @@ pkg:deb/debian/openssl@3.0.20-1~deb12u2?arch=amd64&distro=debian-12
 pkg:apk/alpine/musl@1.2.5-r0?arch=x86_64&distro=alpine-3.20.1
 pkg:rpm/almalinux/bash@5.1.8-9.el9?arch=x86_64&distro=almalinux-9.4 (an epoch is a qualifier: epoch=1)
 pkg:alpm/arch/pacman@6.1.0-3?arch=x86_64
+pkg:maven/org.apache.commons/commons-text@1.9 (the package is called org.apache.commons:commons-text)
 pkg:pypi/jinja2@2.10
 pkg:npm/%40scope/name@1
 """
@@ -27,5 +28,5 @@ def purl(package: Package, distribution: OsRelease | None) -> str:
         namespace = distribution.id if distribution else None
         given = {key: value for key, value in qualifiers.items() if value}
         return PackageURL(package.type, namespace, package.name, version, given).to_string()
-    scope, _, name = package.name.rpartition("/")
+    scope, _, name = package.name.rpartition(":" if package.type == "maven" else "/")
     return PackageURL(package.type, scope or None, name, package.version or None).to_string()

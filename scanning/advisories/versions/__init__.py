@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from scanning.advisories.versions import apk, composer, cran, deb, nuget, pypi, rpm, rubygems, semver
+from scanning.advisories.versions import apk, composer, cran, deb, maven, nuget, pypi, rpm, rubygems, semver
 from scanning.advisories.versions.errors import InvalidVersionError
 
 __all__ = ["ORDERED_ECOSYSTEMS", "InvalidVersionError", "compare"]
@@ -19,6 +19,7 @@ _ORDERS: Mapping[str, Callable[[str, str], int]] = MappingProxyType(
         "Chainguard": apk.compare,
         "Debian": deb.compare,
         "Go": semver.compare_go,
+        "Maven": maven.compare,
         "NuGet": nuget.compare,
         "Packagist": composer.compare,
         "PyPI": pypi.compare,

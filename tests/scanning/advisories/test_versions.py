@@ -258,6 +258,13 @@ def test_what_is_no_rpm_version_is_refused(version: str) -> None:
         ("Packagist", "1.0.0-dev < 1.0.0-alpha"),
         ("Packagist", "1.0.0 < 1.0.0-p1"),
         ("Packagist", "1.0b1 = 1.0.0-beta1"),
+        ("Maven", "1.0-SNAPSHOT < 1.0"),
+        ("Maven", "1.0-alpha-1 < 1.0-beta-1"),
+        ("Maven", "1.0-rc1 < 1.0"),
+        ("Maven", "1.0.Final = 1.0"),
+        ("Maven", "1.0.RELEASE = 1.0"),
+        ("Maven", "2.17.1 > 2.9.1"),
+        ("Maven", "31.1-jre > 30.1-jre"),
         ("CRAN", "7.3-58.2 < 7.3-60"),
         ("CRAN", "1.0.10 > 1.0.9"),
         ("CRAN", "1.0-1 = 1.0.1"),
@@ -270,6 +277,7 @@ def test_the_order_of_languages(ecosystem: str, line: str) -> None:
 @pytest.mark.parametrize(
     ("ecosystem", "version"),
     [
+        ("Maven", "a b"),
         ("RubyGems", "a b"),
         ("NuGet", "1.2.3.4.5"),
         ("Packagist", "dev-main"),

@@ -25,6 +25,7 @@ PATHS = (
     "app/api.deps.json",
     "opt/conda/conda-meta/numpy-1.26.4-py311.json",
     "usr/lib/R/library/MASS/DESCRIPTION",
+    "app/lib/commons-text-1.9.jar",
 )
 _WORDS: Iterable[bytes] = (
     b"Package: a\n", b"Version: 1\n", b"Status: install ok installed\n", b"Source: b (2)\n", b"\n", b" ", b":",

@@ -1,0 +1,158 @@
+"""Java packages: what archives say they are, and those inside them (JAR File Specification; Maven Archiver).
+
+    *.jar, *.war, *.ear
+        META-INF/maven/GROUP/ARTIFACT/pom.properties    every one: a shaded archive has those of what was put into it
+        META-INF/MANIFEST.MF                            where there is none
+        the name of the file                            where that says nothing either: commons-text-1.9.jar
+        *.jar, *.war inside                             the same, up to `_DEEPEST`
+
+A package without a group is one that no advisory can be matched to; it is listed all the same.
+"""
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from scanning.errors import InvalidContentError
+from scanning.facts import Package
+from scanning.packages.fields import checked_version, text_of
+
+ENDINGS = (".jar", ".war", ".ear")
+
+_DEEPEST = 4
+_MOST_ENTRIES = 200_000
+_MOST_BYTES = 512 << 20
+"""Entries of one file and of the archives in it; bytes that are read of them, decompressed."""
+_MOST_TEXT = 1 << 20
+_POM = re.compile(r"META-INF/maven/[^/]+/[^/]+/pom\.properties")
+_MANIFEST = "META-INF/MANIFEST.MF"
+_FILE_NAME = re.compile(
+    r"(?P<name>[A-Za-z][A-Za-z0-9_.+]*(?:-[A-Za-z][A-Za-z0-9_.+]*)*)-(?P<version>[0-9][A-Za-z0-9_.+-]*)"
+)
+_COORDINATE = re.compile(r"[A-Za-z0-9_.+-]{1,200}")
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+"""What zipfile raises of archives that are damaged, encrypted, or packed in a way it does not know."""
+
+
+def matches(path: str) -> bool:
+    """Whether `path` is a Java archive."""
+    return path.endswith(ENDINGS)
+
+
+def read(path: str, content: bytes) -> tuple[Package, ...]:
+    """The packages in the archive, itself among them. Raises `InvalidContentError` if it cannot be read whole."""
+    if not content:
+        return ()
+    return tuple(dict.fromkeys(_Reader(path).read(content, path.rpartition("/")[2], depth=1)))
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads one file, and counts what it costs."""
+
+    path: str
+    entries: int = 0
+    read_so_far: int = 0
+
+    def read(self, content: bytes, name: str, depth: int) -> Iterator[Package]:
+        """The packages of an archive called `name` and of those in it."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                self._count(len(archive.infolist()))
+                yield from self._packages(archive, name)
+                inner = [entry for entry in archive.infolist() if entry.filename.endswith(ENDINGS) and entry.file_size]
+                if inner and depth == _DEEPEST:
+                    raise InvalidContentError(f"{self.path} holds archives in archives, more than {_DEEPEST} deep")
+                for entry in inner:
+                    inside = self._content(archive, entry, _MOST_BYTES)
+                    yield from self.read(inside, entry.filename.rpartition("/")[2], depth + 1)
+        except _UNREADABLE as error:
+            raise InvalidContentError(
+                f"{self.path} holds an archive, {name[:200]!r}, that cannot be read ({error}); build it again with"
+                " the jar tool"
+            ) from error
+
+    def _packages(self, archive: zipfile.ZipFile, name: str) -> Iterator[Package]:
+        poms = [entry for entry in archive.infolist() if _POM.fullmatch(entry.filename)]
+        for entry in poms:
+            yield from self._pom(self._text(archive, entry))
+        if not poms:
+            manifest = next((entry for entry in archive.infolist() if entry.filename.upper() == _MANIFEST), None)
+            yield from self._described(self._text(archive, manifest) if manifest else "", name)
+
+    def _pom(self, text: str) -> Iterator[Package]:
+        fields = _properties(text)
+        group, artifact, version = (fields.get(key, "") for key in ("groupId", "artifactId", "version"))
+        if "$" not in group + artifact + version:  # else a template that nobody filled in
+            yield self._package(group, artifact, version)
+
+    def _described(self, manifest: str, name: str) -> Iterator[Package]:
+        """By the file's name, else by the manifest's words; nothing where neither names a package and a version."""
+        fields = _main_section(manifest)
+        named = _FILE_NAME.fullmatch(name.rpartition(".")[0])
+        artifact, version = (named["name"], named["version"]) if named else ("", "")
+        bundle = fields.get("Bundle-SymbolicName", "").partition(";")[0]
+        names = (artifact, fields.get("Implementation-Title", ""), bundle)
+        versions = (version, fields.get("Implementation-Version", ""), fields.get("Bundle-Version", ""))
+        artifact = next((one for one in names if _COORDINATE.fullmatch(one)), "")
+        version = next((one for one in versions if _COORDINATE.fullmatch(one)), "")
+        group = fields.get("Implementation-Vendor-Id", "")
+        if artifact and version:
+            yield self._package(group if _COORDINATE.fullmatch(group) else "", artifact, version)
+
+    def _package(self, group: str, artifact: str, version: str) -> Package:
+        for coordinate in (*((group,) if group else ()), artifact):
+            if not _COORDINATE.fullmatch(coordinate):
+                raise InvalidContentError(
+                    f"{self.path} names a package {coordinate[:80]!r}, which is no Maven coordinate; build it again"
+                )
+        name = f"{group}:{artifact}" if group else artifact
+        version = checked_version(version, name, self.path)
+        return Package("maven", name, version, name, version, self.path)
+
+    def _text(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
+        return text_of(self._content(archive, entry, _MOST_TEXT))
+
+    def _content(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
+        allowed = min(most, _MOST_BYTES - self.read_so_far)
+        with archive.open(entry) as file:
+            content = file.read(allowed + 1)
+        self.read_so_far += len(content)
+        if len(content) > allowed:
+            raise InvalidContentError(
+                f"{self.path} holds more than {most} bytes in {entry.filename[:200]!r} or {_MOST_BYTES} in all"
+            )
+        return content
+
+    def _count(self, entries: int) -> None:
+        self.entries += entries
+        if self.entries > _MOST_ENTRIES:
+            raise InvalidContentError(f"{self.path} holds more than {_MOST_ENTRIES} entries")
+
+
+def _properties(text: str) -> Mapping[str, str]:
+    """The assignments of a properties file, as Maven writes it: one a line, nothing escaped."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        key, sign, value = line.partition("=")
+        if sign and not line.startswith(("#", "!")):
+            found[key.strip()] = value.strip()
+    return found
+
+
+def _main_section(text: str) -> Mapping[str, str]:
+    """The headers before the first empty line; a line that begins with a space goes on with the one before."""
+    found: dict[str, str] = {}
+    last = ""
+    for line in text.splitlines():
+        if not line:
+            break
+        if line.startswith(" "):
+            found[last] = found.get(last, "") + line[1:]
+            continue
+        last, _, value = line.partition(":")
+        found[last] = value.strip()
+    return found
