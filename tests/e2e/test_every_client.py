@@ -1,6 +1,5 @@
 """What every real client does at the gate, in front of both upstreams: push, copy, pull, list, delete, be refused."""
 
-import json
 import re
 
 import pytest
@@ -33,7 +32,7 @@ def names(gate: Gate, repository: object, tag: str) -> tuple[str, str]:
     """The digests of the manifest and of the configuration a tag stands for."""
     got = Wire(gate.running.port, gate.operator).send("GET", f"/v2/{repository}/manifests/{tag}")
     assert got.status == 200, got
-    return str(Digest.of(got.body)), json.loads(got.body)["config"]["digest"]
+    return str(Digest.of(got.body)), got.json["config"]["digest"]
 
 
 def test_it_pushes_copies_and_pulls_what_it_pushed(every_client: Client, gate: Gate) -> None:

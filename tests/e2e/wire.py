@@ -21,9 +21,14 @@ class Answer:
     body: bytes
 
     @property
+    def json(self) -> Any:
+        """The body, read."""
+        return json.loads(self.body)
+
+    @property
     def error(self) -> dict[str, Any]:
         """The first error of an OCI error body."""
-        found: dict[str, Any] = json.loads(self.body)["errors"][0]
+        found: dict[str, Any] = self.json["errors"][0]
         return found
 
     @property
