@@ -323,6 +323,11 @@ class Registry(_Section):
 class Inspection(_Section):
     """How layers are inspected. A layer that passes a bound is refused."""
 
+    mode: Literal["inline", "deferred"] = Field(
+        "inline",
+        description="inline: uploads pass at the pace of their inspection; deferred: they are taken as fast as they"
+        " come and inspected behind, and their manifest waits.",
+    )
     workers: int = Field(0, ge=0, le=256, description="Processes that inspect; 0: one more than processors.")
     uncompressed_bytes: int = Field(16 << 30, ge=1, description="Bytes of the archive after decompression.")
     ratio: int = Field(200, ge=1, description="Uncompressed bytes for each compressed byte.")

@@ -59,7 +59,17 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         desk = AdvisoryDesk(snapshots)
         spool = AuditSpool(settings.audit_path, database, settings.audit.spool_bytes)
         stack.push_async_callback(spool.close)
-        parts = GateParts(database, upstream, pool, policy, desk, utc_now, settings.public_origin, spool)
+        parts = GateParts(
+            database,
+            upstream,
+            pool,
+            policy,
+            desk,
+            utc_now,
+            settings.public_origin,
+            spool,
+            observes_uploads=settings.inspection.mode == "inline",
+        )
         gate = build_gate(parts)
 
         async def warnings() -> tuple[str, ...]:

@@ -186,6 +186,7 @@ class MemoryGate:
     warnings: tuple[str, ...] = ()
     referring: tuple[Descriptor, ...] = ()
     observers: list[RecordingObserver] = field(default_factory=list)
+    unobserved: list[tuple[Repository, Digest]] = field(default_factory=list)
     is_busy: bool = False
     pushes_wait_for: asyncio.Event | None = None
     pushes_waiting: int = 0
@@ -243,6 +244,9 @@ class MemoryGate:
             return None
         self.observers.append(RecordingObserver())
         return self.observers[-1]
+
+    def blob_uploaded(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        self.unobserved.append((repository, digest))
 
     def _check(self, digest: Digest) -> None:
         if digest in self.denied:

@@ -29,7 +29,11 @@ from storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class GateParts:
-    """What a gate stands on. `public_url` is the address that refusals name, `monotonic` counts seconds."""
+    """What a gate stands on.
+
+    `public_url` is the address that refusals name, `monotonic` counts seconds; `observes_uploads` says whether layers
+    are inspected while they are uploaded, or read back afterwards.
+    """
 
     database: Database
     upstream: Upstream
@@ -40,12 +44,13 @@ class GateParts:
     public_url: str
     spool: AuditSpool
     monotonic: Callable[[], float] = time.monotonic
+    observes_uploads: bool = True
 
 
 def build_gate(parts: GateParts) -> Gate:
     """Make a gate; what it stands on stays the caller's to close."""
     database, upstream, clock = parts.database, parts.upstream, parts.clock
-    layers = LayerInspector(database, upstream, parts.pool, clock)
+    layers = LayerInspector(database, upstream, parts.pool, clock, observes_uploads=parts.observes_uploads)
     images = ImageInspector(upstream, layers)
     signatures = SignatureFinder(database, upstream)
     judge = Judge(database, upstream, images, signatures, parts.advisories, lambda: parts.policy.current, clock)

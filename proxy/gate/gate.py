@@ -62,6 +62,10 @@ class Gate:
         """See `LayerInspector.observe`."""
         return self._layers.observe()
 
+    def blob_uploaded(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        """See `LayerInspector.inspect_ahead`."""
+        self._layers.inspect_ahead(repository, digest, caller.principal.grant)
+
     async def referrers(self, caller: Caller, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
         """What refers to `subject`, by digest: from the gate's own records and from the upstream.
 

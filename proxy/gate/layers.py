@@ -1,11 +1,11 @@
-"""Layers become facts: while they are uploaded, or read back when nobody looked at them then.
+"""Layers become facts: while they are uploaded, or read back as soon as they are there when nobody looked at them then.
 
 Each layer is inspected once, whoever asks and however many ask at the same time; what was found is kept by digest.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 
 from proxy.clock import Clock
@@ -13,7 +13,7 @@ from proxy.errors import BusyError, ManifestBlobUnknownError, TooManyRequestsErr
 from proxy.inspection.errors import InspectionQueueFullError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
 from proxy.upstream.port import BrokenContentError, ContentSource
-from scanning.errors import LimitExceededError, UnreadableLayerError
+from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.facts import LayerFacts
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
@@ -24,6 +24,9 @@ from storage.layers import LayerRefusal
 
 _RETRY_SECONDS = 10
 """When to ask again for what was not even queued."""
+
+_MOST_AHEAD = 8
+"""Blobs read back before a manifest names them. More would fill the queue that manifests wait in, for little."""
 
 LayerOutcome = LayerFacts | LayerRefusal
 
@@ -70,17 +73,38 @@ class LayerObserver:
 class LayerInspector:
     """The facts of layers, by digest."""
 
-    def __init__(self, database: Database, source: ContentSource, pool: InspectionPool, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        source: ContentSource,
+        pool: InspectionPool,
+        clock: Clock,
+        *,
+        observes_uploads: bool = True,
+    ) -> None:
         self._database = database
         self._source = source
         self._pool = pool
         self._clock = clock
+        self._observes_uploads = observes_uploads
         self._running: dict[Digest, asyncio.Task[LayerOutcome]] = {}
+        self._ahead: set[Digest] = set()
 
     def observe(self) -> LayerObserver | None:
-        """Look at an upload from its first byte; None while every worker is busy."""
-        running = self._pool.try_begin()
+        """Look at an upload from its first byte; None while every worker is busy, or if uploads are not observed."""
+        running = self._pool.try_begin() if self._observes_uploads else None
         return LayerObserver(self, running) if running is not None else None
+
+    def inspect_ahead(self, repository: Repository, digest: Digest, tenant: str) -> None:
+        """Begin to read back a blob that nobody observed; whoever names it in a manifest waits for what is found.
+
+        Nothing is raised, and nothing is lost if it fails or is left out: the manifest then has it read.
+        """
+        if len(self._ahead) < _MOST_AHEAD and digest not in self._running:
+            self._ahead.add(digest)
+            self._begin(digest, self._inspect_unknown(repository, digest, tenant)).add_done_callback(
+                lambda _: self._ahead.discard(digest)
+            )
 
     async def keep(self, facts: LayerFacts) -> None:
         """Record what an inspection found."""
@@ -105,21 +129,34 @@ class LayerInspector:
         return known
 
     async def _inspect_once(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
-        task = self._running.get(digest)
-        if task is None:
-            task = asyncio.create_task(self._inspect(repository, digest, tenant))
-            self._running[digest] = task
-            task.add_done_callback(lambda _: self._running.pop(digest, None))
+        task = self._running.get(digest) or self._begin(digest, self._inspect(repository, digest, tenant))
         return await asyncio.shield(task)
 
-    async def _inspect(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
+    def _begin(self, digest: Digest, inspection: Coroutine[None, None, LayerOutcome]) -> asyncio.Task[LayerOutcome]:
+        task = asyncio.create_task(inspection)
+        self._running[digest] = task
+        task.add_done_callback(lambda _: self._running.pop(digest, None))
+        task.add_done_callback(_notice)
+        return task
+
+    async def _inspect_unknown(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
+        """Inspect a blob that may be known already, and may be no layer."""
+        async with self._database.snapshot() as tx:
+            known = await layers.find(tx, (digest,))
+        return known.get(digest) or await self._inspect(repository, digest, tenant, may_be_no_layer=True)
+
+    async def _inspect(
+        self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool = False
+    ) -> LayerOutcome:
         try:
             outcome = await self._read_back(repository, digest, tenant)
         except LimitExceededError as error:
             return LayerRefusal(digest, str(error))  # not kept: the limit may be raised
         except UnreadableLayerError as error:
-            await self._prove(repository, digest)
             outcome = LayerRefusal(digest, str(error))
+            if may_be_no_layer and isinstance(error, NotALayerError):
+                return outcome  # not kept: most likely a configuration, which nobody will take for a layer
+            await self._prove(repository, digest)
         except InspectionFailedError as error:
             raise BusyError(f"layer {digest} could not be inspected: {error}; try again") from error
         except InspectionQueueFullError as error:
@@ -162,6 +199,12 @@ class LayerInspector:
                     await asyncio.to_thread(seen.update, chunk)
         if seen.hexdigest() != digest.hex:
             raise _broken(repository, digest)
+
+
+def _notice(task: asyncio.Task[LayerOutcome]) -> None:
+    """Look at how it ended, which whoever waits for it hears, and nobody else has to."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _broken(repository: Repository, digest: Digest) -> BrokenContentError:

@@ -80,3 +80,7 @@ class Gatekeeper(Protocol):
     def observe_upload(self) -> Observer | None:
         """Somebody to look at an upload from its first byte; None while all are busy."""
         ...
+
+    def blob_uploaded(self, caller: Caller, repository: Repository, digest: Digest) -> None:
+        """An upload that nobody observed to its end became the blob `digest`."""
+        ...

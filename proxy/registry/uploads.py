@@ -181,6 +181,8 @@ async def _finish(call: Call, session: Session, digest: Digest, observer: Observ
         raise
     if observer is not None:
         await observer.finish(digest)
+    else:
+        call.services.gate.blob_uploaded(call.caller, call.repository, digest)
     return _created(call, digest)
 
 

@@ -32,7 +32,7 @@ __all__ = ["docker_registry"]
 class MakeWorld(Protocol):
     """Puts a gate before `upstream`, on a database of its own unless it shares `on` with others."""
 
-    def __call__(self, upstream: Upstream, on: Database | None = None) -> World: ...
+    def __call__(self, upstream: Upstream, on: Database | None = None, *, observes_uploads: bool = True) -> World: ...
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -78,7 +78,7 @@ async def remote(docker_registry: RealRegistry) -> AsyncIterator[RemoteUpstream]
 def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path) -> MakeWorld:
     """A gate before any upstream. Its policy refuses ssh; there are no advisories."""
 
-    def make(upstream: Upstream, on: Database | None = None) -> World:
+    def make(upstream: Upstream, on: Database | None = None, *, observes_uploads: bool = True) -> World:
         opened = on or database
         path = tmp_path / "policy.yaml"
         if not path.exists():
@@ -86,7 +86,10 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
         policy, snapshots = PolicyFile(path), Snapshots(tmp_path / "advisories")
         desk = AdvisoryDesk(snapshots)
         spool = AuditSpool(tmp_path / "audit", opened, 1 << 20)
-        gate = build_gate(GateParts(opened, upstream, pool, policy, desk, time.now, PUBLIC_URL, spool, time.monotonic))
+        parts = GateParts(
+            opened, upstream, pool, policy, desk, time.now, PUBLIC_URL, spool, time.monotonic, observes_uploads
+        )
+        gate = build_gate(parts)
         return World(opened, upstream, gate, pool, policy, path, desk, snapshots, spool, time, fresh_repository("team"))
 
     return make
@@ -102,3 +105,9 @@ def world(request: pytest.FixtureRequest, make_world: MakeWorld) -> World:
 def small_world(embedded: EmbeddedUpstream, make_world: MakeWorld) -> World:
     """A gate before the embedded registry, for what does not depend on the upstream."""
     return make_world(embedded)
+
+
+@pytest.fixture
+def deferred_world(embedded: EmbeddedUpstream, make_world: MakeWorld) -> World:
+    """A gate that inspects behind the uploads."""
+    return make_world(embedded, observes_uploads=False)

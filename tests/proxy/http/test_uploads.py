@@ -179,12 +179,14 @@ async def test_the_observer_sees_every_byte_and_the_digest(face: Face) -> None:
     await face.call("PUT", f"{location}?digest={DIGEST}", headers=OCTETS, body=CONTENT[4000:])
     (observer,) = face.gate.observers
     assert (bytes(observer.seen), observer.finished, observer.abandoned) == (CONTENT, DIGEST, False)
+    assert face.gate.unobserved == []
 
 
 async def test_a_busy_gate_lets_uploads_pass_unobserved(face: Face) -> None:
     face.gate.is_busy = True
     answer = await face.call("POST", f"{UPLOADS}?digest={DIGEST}", headers=OCTETS, body=CONTENT)
     assert (answer.status, face.gate.observers) == (201, [])
+    assert face.gate.unobserved == [STORED]  # it is read back as soon as it is there
 
 
 async def test_an_observer_that_would_miss_bytes_is_let_go(face: Face) -> None:
