@@ -17,6 +17,7 @@ from proxy.upstream.port import (
     UpstreamError,
     UpstreamRateLimitedError,
     UpstreamReadOnlyError,
+    UpstreamRefusedError,
     UpstreamSuspendedError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
@@ -155,6 +156,9 @@ _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     (BusyError, "UNAVAILABLE", 503),
     (ImagegateError, "UNKNOWN", 500),
 )
+_PASSED_ON = {"DIGEST_INVALID": 400, "MANIFEST_INVALID": 400, "TAG_INVALID": 400, "UNSUPPORTED": 405}
+"""What an upstream may refuse because of what the client asked for: passed on as its own refusal would be. Whatever
+else it refuses is between it and the gate."""
 _RETRY_AFTER_WHEN_DOWN = 5
 
 
@@ -177,7 +181,10 @@ class WireError:
 
 def to_wire(error: ImagegateError) -> WireError:
     """Map any of our errors to what a registry client understands."""
-    code, status = next((code, status) for kind, code, status in _TABLE if isinstance(error, kind))
+    if isinstance(error, UpstreamRefusedError) and error.code in _PASSED_ON:
+        code, status = error.code, _PASSED_ON[error.code]
+    else:
+        code, status = next((code, status) for kind, code, status in _TABLE if isinstance(error, kind))
     headers: dict[str, str] = {}
     if isinstance(error, TooManyRequestsError | DeniedError | UpstreamUnavailableError) and error.retry_after:
         headers["Retry-After"] = str(error.retry_after)

@@ -15,9 +15,9 @@ _LEVEL = 3
 """Facts shrink to a tenth already; more effort gains little."""
 
 
-async def put(tx: Transaction, body: bytes) -> Digest:
-    """Keep a document; gives its digest (sha256). One that is there already stays as it is."""
-    digest, packed = await asyncio.to_thread(_pack, body)
+async def put(tx: Transaction, body: bytes, algorithm: str = "sha256") -> Digest:
+    """Keep a document; gives its digest. One that is there already stays as it is."""
+    digest, packed = await asyncio.to_thread(_pack, body, algorithm)
     await tx.execute(insert(tx, documents).values(digest=str(digest), body=packed).on_conflict_do_nothing())
     return digest
 
@@ -39,8 +39,8 @@ def unpack(digest: Digest, packed: bytes) -> bytes:
     return body
 
 
-def _pack(body: bytes) -> tuple[Digest, bytes]:
-    return Digest.of(body), zlib.compress(body, _LEVEL)
+def _pack(body: bytes, algorithm: str) -> tuple[Digest, bytes]:
+    return Digest.of(body, algorithm), zlib.compress(body, _LEVEL)
 
 
 def _damaged(digest: Digest) -> StorageError:

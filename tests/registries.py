@@ -1,4 +1,5 @@
-"""Real registries for the tests: Debian's docker-registry, open, with a password, and with a token service.
+"""Real registries for the tests: Debian's docker-registry, open, with a password, and with a token service; and
+its third version, open.
 
 Each runs once for a whole test session; a test keeps to fresh repositories (`fresh_repository`). Import the fixtures
 into a `conftest.py` to use them.
@@ -67,6 +68,13 @@ def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRe
 
 
 @pytest.fixture(scope="session")
+def distribution_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """Version 3 of docker-registry, which .ci/run builds: it deletes single tags."""
+    with _running(tmp_path_factory.mktemp("distribution"), {}, "distribution-registry") as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
 def docker_registry_with_password(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
     """docker-registry that asks for USERNAME and PASSWORD (Basic), or for what moto gives for ECR."""
     folder = tmp_path_factory.mktemp("docker-registry-basic")
@@ -91,10 +99,10 @@ def docker_registry_with_tokens(tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @contextmanager
-def _running(folder: Path, auth: dict[str, dict[str, str]]) -> Iterator[RealRegistry]:
-    binary = shutil.which("docker-registry")
+def _running(folder: Path, auth: dict[str, dict[str, str]], program: str = "docker-registry") -> Iterator[RealRegistry]:
+    binary = shutil.which(program)
     if binary is None:
-        pytest.skip("docker-registry is not installed (Debian: apt-get install docker-registry)")
+        pytest.skip(f"{program} is not installed (Debian has docker-registry; .ci/run installs both)")
     port = free_port()
     configuration = folder / "registry.yml"
     configuration.write_text(
@@ -104,6 +112,8 @@ def _running(folder: Path, auth: dict[str, dict[str, str]]) -> Iterator[RealRegi
                 "log": {"level": "error", "accesslog": {"disabled": True}},
                 "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
                 "http": {"addr": f"127.0.0.1:{port}", "secret": secrets.token_hex(16)},
+                # Layers that lie elsewhere are the gate's to refuse (threat 44).
+                "validation": {"manifests": {"urls": {"allow": ["^https?://"]}}},
                 **({"auth": auth} if auth else {}),
             }
         )

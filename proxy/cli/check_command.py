@@ -99,7 +99,7 @@ async def _judge(settings: Settings, named: str, repository: str, policy: Policy
         stored = await found.source.get_manifest(found.repository, found.reference)
         if stored is None:
             raise ManifestUnknownError(f"there is no image {named}")
-        manifest = read_manifest(stored.body, stored.media_type)
+        manifest = read_manifest(stored.body, stored.media_type, stored.digest.algorithm)
         async with _judge_of(settings, found, policy) as judge:
             judgement = await judge.judge(found.judged_as, manifest, stored.body)
             check_complete(judgement)

@@ -11,11 +11,11 @@ from scanning.oci.read import read_manifest
 _SMALL = 64 * 1024
 
 
-async def parse_manifest(body: bytes, media_type: str) -> Manifest:
+async def parse_manifest(body: bytes, media_type: str, algorithm: str = "sha256") -> Manifest:
     """`read_manifest`, off the event loop where a manifest is large enough to hold it up."""
     if len(body) <= _SMALL:
-        return read_manifest(body, media_type)
-    return await asyncio.to_thread(read_manifest, body, media_type)
+        return read_manifest(body, media_type, algorithm)
+    return await asyncio.to_thread(read_manifest, body, media_type, algorithm)
 
 
 async def read_blob(source: ContentSource, repository: Repository, blob: Descriptor, limit: int) -> bytes | None:

@@ -120,7 +120,7 @@ def _describe(stored: Iterable[StoredManifest]) -> tuple[Descriptor, ...]:
 def _descriptors(stored: Iterable[StoredManifest]) -> Iterable[Descriptor]:
     for item in sorted(stored, key=lambda item: item.digest):
         try:
-            manifest = read_manifest(item.body, item.media_type)
+            manifest = read_manifest(item.body, item.media_type, item.digest.algorithm)
         except InvalidContentError:
             continue  # an unreadable referrer is listed for nobody
         yield Descriptor(

@@ -28,7 +28,8 @@ class ImageInspector:
         self._layers = layers
 
     async def check_blobs(self, repository: Repository, manifest: Manifest) -> None:
-        """Every blob is in the repository with the size its descriptor says (threat 45).
+        """Every blob is in the repository with the size its descriptor says (threat 45), but for layers that lie
+        elsewhere.
 
         Raises `ManifestBlobUnknownError` or `InvalidManifestError`.
         """
@@ -38,7 +39,7 @@ class ImageInspector:
             blob.digest: size for blob, size in zip(blobs, sizes, strict=True) if size is not None
         }
         for blob in blobs:
-            if blob.digest not in known:
+            if blob.digest not in known and not blob.may_lie_elsewhere:
                 raise ManifestBlobUnknownError(
                     f"blob {blob.digest} is not in repository {repository}; push it before the manifest"
                 )
@@ -91,6 +92,9 @@ class ImageInspector:
             config = await self._config(repository, manifest)
         except InvalidManifestError as error:
             return _unreadable(manifest, (str(error),))
+        elsewhere = await self._elsewhere(repository, manifest)
+        if elsewhere:
+            return _unreadable(manifest, elsewhere)
         outcomes = await self._layers.outcomes(repository, (layer.digest for layer in manifest.layers), tenant)
         found = [outcomes[layer.digest] for layer in manifest.layers]
         refused = tuple(
@@ -105,6 +109,16 @@ class ImageInspector:
             return _unreadable(manifest, tuple(dict.fromkeys(refused)))
         facts = [outcome for outcome in found if isinstance(outcome, LayerFacts)]
         return await asyncio.to_thread(assemble, manifest, config, facts)
+
+    async def _elsewhere(self, repository: Repository, manifest: Manifest) -> tuple[str, ...]:
+        """Why the layers that only lie elsewhere cannot be read: nobody fetches them from there (threat 44)."""
+        layers = {layer.digest: layer for layer in manifest.layers if layer.may_lie_elsewhere}
+        sizes = await asyncio.gather(*(self._source.blob_size(repository, digest) for digest in layers))
+        return tuple(
+            f"layer {layer.digest} lies elsewhere, at {layer.urls[0]}, and is not fetched from there: push it here"
+            for layer, size in zip(layers.values(), sizes, strict=True)
+            if size is None
+        )
 
     async def _config(self, repository: Repository, manifest: Manifest) -> ImageConfig:
         if manifest.config is None:

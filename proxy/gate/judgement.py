@@ -168,7 +168,7 @@ class Judge:
             stored, held = await self._fetch(repository, child.digest)
             if stored is None:
                 continue  # a sparse index: what is not there cannot be pulled either
-            parsed = await parse_manifest(stored.body, stored.media_type)
+            parsed = await parse_manifest(stored.body, stored.media_type, stored.digest.algorithm)
             inside = Place((manifest.digest, *place.parents), held, place.depth + 1, place.tenant)
             judged.append(await self.judge(repository, parsed, stored.body, inside))
             listed += judged[-1].manifests - 1
@@ -227,7 +227,8 @@ async def record(tx: Transaction, repository: Repository, judgement: Judgement) 
     """Store a verdict, those of the index's images, and everything they were made of."""
     for child in judgement.children:
         await record(tx, repository, child)
-    for document in (judgement.body, judgement.policy.text, judgement.signatures, judgement.facts):
+    await documents.put(tx, judgement.body, judgement.manifest.digest.algorithm)
+    for document in (judgement.policy.text, judgement.signatures, judgement.facts):
         if document is not None:
             await documents.put(tx, document)
     await verdicts.append(tx, judgement.verdict)

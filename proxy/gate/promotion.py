@@ -155,7 +155,7 @@ class Promotion:
         async with self._database.snapshot() as tx:
             known = await manifests.find(tx, repository, digest)
         if known is not None:
-            manifest = await parse_manifest(known.body, known.media_type)
+            manifest = await parse_manifest(known.body, known.media_type, digest.algorithm)
             await self.settle(repository, await self._judge.judge(repository, manifest, known.body))
 
     async def _waiting(self, repository: Repository, digest: Digest) -> tuple[Tag, ...]:

@@ -174,7 +174,7 @@ class Pull:
         if standing is not None and standing.inputs.media_type == stored.media_type:
             return standing
         try:
-            manifest = await parse_manifest(stored.body, stored.media_type)
+            manifest = await parse_manifest(stored.body, stored.media_type, stored.digest.algorithm)
         except InvalidContentError as error:
             raise DeniedError(
                 f"{repository}@{stored.digest} is refused: its manifest cannot be read in one way only: {error}"

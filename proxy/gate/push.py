@@ -122,7 +122,8 @@ class Push:
             yield remarks
 
     async def _read(self, repository: Repository, reference: Reference, content_type: str, body: bytes) -> Manifest:
-        manifest = await parse_manifest(body, content_type)
+        algorithm = reference.algorithm if isinstance(reference, Digest) else "sha256"
+        manifest = await parse_manifest(body, content_type, algorithm)
         if isinstance(reference, Digest) and reference != manifest.digest:
             raise InvalidDigestError(f"the manifest has the digest {manifest.digest}, not {reference}")
         await self._images.check_blobs(repository, manifest)

@@ -47,7 +47,7 @@ class Replay:
             advisories = AdvisoryReport(await self._advisories.basis_of(inputs.snapshot))
         case = Case(
             repository=verdict.repository,
-            manifest=await parse_manifest(body, inputs.media_type),
+            manifest=await parse_manifest(body, inputs.media_type, inputs.manifest.algorithm),
             signatures=verify(evidence, policy.signers, verdict.judged_at),
             inputs=inputs,
             facts=facts,

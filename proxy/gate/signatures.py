@@ -65,7 +65,7 @@ class SignatureFinder:
         self, repository: Repository, subject: Digest, stored: StoredManifest, most: int
     ) -> tuple[SignatureDocument, ...]:
         try:
-            manifest = await parse_manifest(stored.body, stored.media_type)
+            manifest = await parse_manifest(stored.body, stored.media_type, stored.digest.algorithm)
             if manifest.kind is not ManifestKind.SIGNATURE:
                 return ()
             if weight(manifest) > most:

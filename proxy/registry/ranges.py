@@ -12,7 +12,7 @@ def wanted_range(header: str, size: int) -> tuple[int, int] | None:
     """The start and end (exclusive) that `header` asks of `size` bytes; None for everything.
 
     Several ranges, other units and what is malformed mean everything, as RFC 9110 allows. Raises
-    `RangeNotSatisfiableError` for a range outside (threat 30).
+    `RangeNotSatisfiableError` for a range outside, or one that ends before it starts (threat 30).
     """
     match = _SINGLE.fullmatch(header)
     if match is None or not (match[1] or match[2]):
@@ -20,8 +20,6 @@ def wanted_range(header: str, size: int) -> tuple[int, int] | None:
     if match[1]:
         start = int(match[1])
         end = min(int(match[2]) + 1, size) if match[2] else size
-        if match[2] and int(match[2]) < start:
-            return None
     else:
         start = max(size - int(match[2]), 0)
         end = size

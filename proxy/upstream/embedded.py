@@ -32,8 +32,7 @@ from proxy.upstream.port import (
 from proxy.upstream.quotas import Allowance, Quotas
 from scanning.errors import InvalidManifestError
 from scanning.oci.digest import Digest
-from scanning.oci.manifest import Descriptor, Manifest
-from scanning.oci.media_types import FOREIGN_LAYERS
+from scanning.oci.manifest import Manifest
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.oci.read import read_manifest
 from storage import registry
@@ -315,16 +314,12 @@ async def _resolve(tx: Transaction, repository: Repository, reference: Reference
 
 async def _check_references(tx: Transaction, repository: Repository, manifest: Manifest) -> None:
     """A subject need not be there (distribution specification, "Pushing Manifests with Subject")."""
-    needed = [blob.digest for blob in manifest.blobs if not _lives_elsewhere(blob)]
+    needed = [blob.digest for blob in manifest.blobs if not blob.may_lie_elsewhere]
     for digest in await registry.missing_blobs(tx, repository, needed):
         raise _missing(repository, manifest, "blob", digest)
     for child in manifest.children:
         if await registry.get_manifest(tx, repository, child.digest) is None:
             raise _missing(repository, manifest, "manifest", child.digest)
-
-
-def _lives_elsewhere(blob: Descriptor) -> bool:
-    return bool(blob.urls) and blob.media_type in FOREIGN_LAYERS
 
 
 def _missing(repository: Repository, manifest: Manifest, kind: str, digest: Digest) -> UpstreamRefusedError:

@@ -94,8 +94,18 @@ class RemoteUpstream:
         return await self._delete(repository, f"manifests/{digest}", f"deleting the manifest {digest}")
 
     async def delete_tag(self, repository: Repository, tag: Tag) -> bool:
-        """Delete a tag; docker-registry before version 3 refuses that."""
-        return await self._delete(repository, f"manifests/{tag}", f"deleting the tag {tag}")
+        """Delete a tag; docker-registry before version 3 refuses that, and calls the tag a digest that is invalid."""
+        try:
+            return await self._delete(repository, f"manifests/{tag}", f"deleting the tag {tag}")
+        except UpstreamRefusedError as error:
+            if error.status not in {400, 405}:
+                raise
+            raise UpstreamRefusedError(
+                f"the upstream deletes no single tags, so {tag} of {repository} stays; delete the manifest by its"
+                " digest, with all its tags",
+                code="UNSUPPORTED",
+                status=405,
+            ) from error
 
     async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
         """Delete a blob from a repository."""
@@ -166,8 +176,10 @@ class RemoteUpstream:
         return None if location is None else str(location)
 
     async def mount_blob(self, repository: Repository, digest: Digest, source: Repository) -> bool:
-        """See the port."""
-        return await self._uploads.mount_blob(repository, digest, source)
+        """See the port. docker-registry says that it mounted a blob by any digest, and links it by its sha256 alone."""
+        if not await self._uploads.mount_blob(repository, digest, source):
+            return False
+        return digest.algorithm == "sha256" or await self.blob_size(repository, digest) is not None
 
     async def begin_upload(self, repository: Repository) -> Upload:
         """See the port."""

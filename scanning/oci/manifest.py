@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from scanning.oci.digest import Digest
+from scanning.oci.media_types import FOREIGN_LAYERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Descriptor:
     platform: Platform | None = None
     urls: tuple[str, ...] = ()
     data: bytes | None = None
+
+    @property
+    def may_lie_elsewhere(self) -> bool:
+        """Whether a registry need not have it: a layer that may not be distributed, with addresses to get it from."""
+        return bool(self.urls) and self.media_type in FOREIGN_LAYERS
 
 
 class ManifestKind(StrEnum):

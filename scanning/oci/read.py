@@ -100,11 +100,14 @@ def read_config(body: bytes) -> ImageConfig:
 def check_descriptor_sizes(manifest: Manifest, sizes: Mapping[Digest, int]) -> None:
     """Check that every blob is as large as its descriptor says (threat 45). `sizes` are the true sizes in bytes.
 
-    Raises `InvalidManifestError`, naming the blob, also for one that `sizes` does not hold.
+    Raises `InvalidManifestError`, naming the blob, also for one that `sizes` does not hold and that cannot lie
+    elsewhere.
     """
     for blob in manifest.blobs:
         true_size = sizes.get(blob.digest)
         if true_size is None:
+            if blob.may_lie_elsewhere:
+                continue
             raise InvalidManifestError(f"the size of blob {blob.digest} is not known; push it before the manifest")
         if true_size != blob.size:
             raise InvalidManifestError(

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from proxy.errors import DeniedError, ManifestBlobUnknownError
+from proxy.upstream.port import UpstreamRefusedError
+from proxy.upstream.remote import RemoteUpstream
 from scanning.errors import InvalidDigestError, InvalidManifestError
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
@@ -66,6 +68,39 @@ async def test_an_unsigned_image_is_held_with_a_warning_and_the_upstream_never_s
     assert f"imagegate verdict show {verdict.id}" in pushed.warnings[0]
     assert await world.behind(LATEST) is None
     assert await world.behind(CLEAN.digest) is None
+
+
+async def test_a_manifest_pushed_by_its_sha512_digest_is_known_by_it_and_its_verdict_can_be_made_again(
+    world: World,
+) -> None:
+    named = Digest.of(CLEAN.manifest, "sha512")
+    if isinstance(world.upstream, RemoteUpstream):  # docker-registry knows manifests by their sha256 only
+        with pytest.raises(UpstreamRefusedError, match="400 DIGEST_INVALID"):
+            await world.push(CLEAN, named)
+        return
+
+    pushed = await world.push(CLEAN, named)
+
+    assert (pushed.digest, await world.behind(named)) == (named, named)
+    assert (await world.pull(named)).digest == named
+    verdict = await world.verdict(named)
+    assert await world.replay.again(verdict) == verdict
+
+
+async def test_t44_a_layer_that_lies_elsewhere_is_not_asked_for_here_and_refuses_the_image_unread(world: World) -> None:
+    written = json.loads(CLEAN.manifest)
+    address = "https://elsewhere.example/layer"
+    foreign = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+    written["layers"].append({**descriptor(b"never pushed", foreign), "urls": [address]})
+    made = TestImage(json.dumps(written).encode(), CLEAN.media_type, CLEAN.blobs)
+    await world.change_policy(policy_text(foreign_layers=True))
+    with pytest.raises(DeniedError, match=f"lies elsewhere, at {address}, and is not fetched"):
+        await world.push(made)
+    assert await world.behind(LATEST) is None
+
+    await world.change_policy(policy_text(foreign_layers=True, mode="audit"))
+    await world.push(made)
+    assert (await world.pull()).digest == made.digest
 
 
 async def test_in_audit_mode_everything_passes_and_the_pusher_is_told_what_would_have_been(world: World) -> None:

@@ -58,7 +58,7 @@ async def test_one_range_is_served(face: Face, target: str, asked: str, start: i
     assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/{SIZE}"
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,5-6", "bytes=5-2", "bytes=x-", "bytes=-", "pages=1-2", "bytes 0-1"])
+@pytest.mark.parametrize("asked", ["bytes=0-1,5-6", "bytes=x-", "bytes=-", "pages=1-2", "bytes 0-1"])
 async def test_ranges_that_are_not_understood_mean_everything(face: Face, target: str, asked: str) -> None:
     answer = await face.call("GET", target, headers={"Range": asked})
     assert (answer.status, answer.body) == (200, CONTENT)
@@ -69,7 +69,7 @@ async def test_a_range_of_another_version_means_everything(face: Face, target: s
     assert (answer.status, answer.body) == (200, CONTENT)
 
 
-@pytest.mark.parametrize("asked", [f"{SIZE}-", f"{SIZE}-{SIZE + 5}", "-0"])
+@pytest.mark.parametrize("asked", [f"{SIZE}-", f"{SIZE}-{SIZE + 5}", "-0", "5-2"])
 async def test_t30_an_unsatisfiable_range_is_416_with_the_size(face: Face, target: str, asked: str) -> None:
     answer = await face.call("GET", target, headers={"Range": f"bytes={asked}"})
     assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{SIZE}")

@@ -17,11 +17,12 @@ async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-async def push_blob(upstream: Upstream, repository: Repository, content: bytes) -> Digest:
+async def push_blob(upstream: Upstream, repository: Repository, content: bytes, algorithm: str = "sha256") -> Digest:
     """Upload a blob whole."""
+    digest = Digest.of(content, algorithm)
     upload = await upstream.append(repository, await upstream.begin_upload(repository), chunks(content))
-    await upstream.finish_upload(repository, upload, Digest.of(content))
-    return Digest.of(content)
+    await upstream.finish_upload(repository, upload, digest)
+    return digest
 
 
 async def push_image(upstream: Upstream, repository: Repository, text: str = "a layer") -> bytes:

@@ -76,9 +76,7 @@ async def test_an_empty_blob_is_a_blob(upstream: Upstream, repository: Repositor
 
 
 async def test_a_blob_by_its_sha512_digest_is_a_blob(upstream: Upstream, repository: Repository) -> None:
-    digest = Digest.of(b"content", "sha512")
-    upload = await upstream.append(repository, await upstream.begin_upload(repository), chunks(b"content"))
-    await upstream.finish_upload(repository, upload, digest)
+    digest = await push_blob(upstream, repository, b"content", "sha512")
     assert await read(upstream, repository, digest) == b"content"
 
 
@@ -124,6 +122,15 @@ async def test_a_blob_is_mounted_from_a_repository_that_has_it(upstream: Upstrea
     digest = await push_blob(upstream, repository, b"shared layer")
     assert await upstream.mount_blob(target, digest, repository) is True
     assert await read(upstream, target, digest) == b"shared layer"
+
+
+async def test_a_mount_by_sha512_is_one_only_if_the_blob_is_there_by_that_name(
+    upstream: Upstream, repository: Repository
+) -> None:
+    target, digest = fresh_repository(), Digest.of(b"shared layer", "sha512")
+    await push_blob(upstream, repository, b"shared layer", "sha512")
+    is_mounted = await upstream.mount_blob(target, digest, repository)
+    assert (await upstream.blob_size(target, digest) is not None) is is_mounted
 
 
 async def test_t13_a_mount_of_what_the_source_lacks_links_nothing(upstream: Upstream, repository: Repository) -> None:
