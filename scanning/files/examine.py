@@ -2,7 +2,7 @@
 
     path      package databases, ownership lists, os-release, passwd   held whole, up to `file_bytes`
     head      ELF, text, or neither                                    by the first bytes, not by mode
-    ELF       words of tools                                           streamed to the end, at any size
+    ELF       words of tools, Go's build information                   streamed to the end, at any size
     text      secrets                                                  the first `MAX_TEXT_BYTES`
 
 Other data (pictures, archives, databases) is looked at no further than its head. Every file's head is read, since
@@ -15,6 +15,7 @@ from scanning.files import secrets, system
 from scanning.files.tools import SignatureSearch, is_multicall, is_program_path, named
 from scanning.layers.limits import MIB, InspectionLimits
 from scanning.packages import catalogers, ownership
+from scanning.packages.golang import BuildInfoSearch
 
 MAX_TEXT_BYTES = 8 * MIB
 """How much of one text file is searched for secrets. Larger text is generated data: logs, dumps, indexes."""
@@ -29,7 +30,7 @@ _EXECUTABLE = 0o111
 class FileExamination:
     """Reads one regular file."""
 
-    __slots__ = ("_entry", "_head", "_problem", "_search", "_secrets", "_text", "_whole")
+    __slots__ = ("_entry", "_go", "_head", "_problem", "_search", "_secrets", "_text", "_whole")
 
     def __init__(self, entry: FileEntry, problem: str, *, is_metadata: bool) -> None:
         self._entry = entry
@@ -37,6 +38,7 @@ class FileExamination:
         self._whole: bytearray | None = bytearray() if is_metadata and not problem else None
         self._head: bytearray | None = bytearray()  # None once it is known what the content is
         self._search: SignatureSearch | None = None
+        self._go: BuildInfoSearch | None = None
         self._text: bytearray | None = None
         self._secrets: tuple[Secret, ...] = ()
 
@@ -65,8 +67,9 @@ class FileExamination:
         if self._whole is not None:
             found = _with_metadata(path, tools, self._secrets, bytes(self._whole))
             return found if found != FileFinds(path) else None
-        if tools or self._secrets or self._problem:
-            return FileFinds(path, tools=tools, secrets=self._secrets, problem=self._problem)
+        packages = self._go.finish(path) if self._go is not None else ()
+        if packages or tools or self._secrets or self._problem:
+            return FileFinds(path, packages=packages, tools=tools, secrets=self._secrets, problem=self._problem)
         return None
 
     def _end_head(self) -> None:
@@ -78,12 +81,14 @@ class FileExamination:
         self._head = None
         if head.startswith(_ELF):
             self._search = SignatureSearch()
+            self._go = BuildInfoSearch()
         elif b"\0" not in head:
             self._text = bytearray()
 
     def _read(self, chunk: bytes | memoryview) -> None:
-        if self._search is not None:
+        if self._search is not None and self._go is not None:
             self._search.feed(chunk)
+            self._go.feed(chunk)
         elif self._text is not None:
             if len(chunk) == self._entry.size:  # all of it at once, as most files come: no need for a copy
                 self._secrets = secrets.find_in_file(self._entry.path, chunk[:MAX_TEXT_BYTES])

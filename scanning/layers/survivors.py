@@ -174,6 +174,7 @@ class Survey:
 
 
 def _moved(found: FileFinds, path: str) -> FileFinds:
-    """The tools a file told of by its content, now that only a hard link at `path` is left of it."""
+    """What a file told by its content, now that only a hard link at `path` is left of it."""
     tools = tuple(replace(tool, path=path) for tool in found.tools if tool.evidence is Evidence.CONTENT)
-    return FileFinds(path, tools=tools)
+    packages = () if catalogers.cataloger_of(found.path) else found.packages
+    return FileFinds(path, packages=packages, tools=tools)

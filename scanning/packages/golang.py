@@ -1,0 +1,111 @@
+"""Go programs: the build information that the linker leaves in them (Go, package debug/buildinfo).
+
+    "\\xff Go buildinf:", at a multiple of 16
+    pointer size (1 byte), flags (1 byte), padding to 32 bytes
+    the version of Go, the modules            each a length (varint) and its bytes, where the flags say so (Go 1.18)
+
+The modules are lines between two marks of 16 bytes: `mod` the program's own, `dep` what it is built from, and `=>`
+after one of these what took its place. Older programs have pointers instead, which lead anywhere in the file: of those
+is only told that they hold some Go.
+"""
+
+import re
+from collections.abc import Iterator
+
+from scanning.facts import Package
+
+_MAGIC = b"\xff Go buildinf:"
+_ALIGNMENT = 16
+_HEADER = 32
+_INLINE = 2
+_POINTER_SIZES = frozenset({4, 8})
+_MARK = 16
+_MOST_BYTES = 4 << 20
+_MOST_PLACES = 4
+"""Programs that read build information hold the magic without the rest: this many are looked at."""
+_STDLIB = "stdlib"
+_GO_VERSION = re.compile(r"go(?P<version>[0-9][0-9A-Za-z.]*)\b.*", re.DOTALL)
+_MODULE = re.compile(r"[A-Za-z0-9._~/+!-]{1,256}")
+_VERSION = re.compile(r"v[0-9][0-9A-Za-z.+-]{0,255}")
+
+
+class BuildInfoSearch:
+    """Looks for build information in an executable, fed in chunks of any size."""
+
+    __slots__ = ("_candidates", "_offset", "_tail")
+
+    def __init__(self) -> None:
+        self._offset = 0  # of the byte after the last one seen
+        self._tail = b""
+        self._candidates: list[bytearray] = []
+
+    def feed(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes."""
+        for candidate in self._candidates:
+            if len(candidate) < _MOST_BYTES:
+                candidate.extend(chunk[: _MOST_BYTES - len(candidate)])
+        window = self._tail + bytes(chunk)
+        start = self._offset - len(self._tail)
+        place = window.find(_MAGIC)
+        while place >= 0 and len(self._candidates) < _MOST_PLACES:
+            if (start + place) % _ALIGNMENT == 0:
+                self._candidates.append(bytearray(window[place : place + _MOST_BYTES]))
+            place = window.find(_MAGIC, place + 1)
+        self._tail = window[-(len(_MAGIC) - 1) :]
+        self._offset += len(chunk)
+
+    def finish(self, path: str) -> tuple[Package, ...]:
+        """The modules of the program at `path`, Go's own library among them; nothing if it is none of Go's."""
+        for candidate in self._candidates:
+            packages = tuple(_read(bytes(candidate), path))
+            if packages:
+                return packages
+        return ()
+
+
+def _read(info: bytes, path: str) -> Iterator[Package]:
+    if len(info) < _HEADER or info[len(_MAGIC)] not in _POINTER_SIZES:
+        return
+    if not info[len(_MAGIC) + 1] & _INLINE:
+        yield _package(_STDLIB, "", path)
+        return
+    written, place = _text(info, _HEADER)
+    version = _GO_VERSION.fullmatch(written.decode("utf-8", "replace"))
+    if version is None:
+        return
+    yield _package(_STDLIB, version["version"], path)
+    modules, _ = _text(info, place)
+    if len(modules) >= 2 * _MARK:
+        yield from _modules(modules[_MARK:-_MARK].decode("utf-8", "replace"), path)
+
+
+def _text(info: bytes, place: int) -> tuple[bytes, int]:
+    """The text that begins at `place`, and where it ends; empty where it is not there whole."""
+    length, shift = 0, 0
+    while place < len(info) and shift < 35:
+        byte = info[place]
+        place += 1
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            end = place + length
+            return (info[place:end], end) if end <= len(info) else (b"", len(info))
+    return b"", len(info)
+
+
+def _modules(text: str, path: str) -> Iterator[Package]:
+    last: Package | None = None
+    for line in text.split("\n"):
+        kind, *fields = line.split("\t")
+        if kind not in ("mod", "dep", "=>") or len(fields) < 2 or not _MODULE.fullmatch(fields[0]):
+            continue
+        if kind != "=>" and last is not None:
+            yield last
+        # A version such as (devel) says nothing, so nothing can be ruled out.
+        last = _package(fields[0], fields[1] if _VERSION.fullmatch(fields[1]) else "", path)
+    if last is not None:
+        yield last
+
+
+def _package(name: str, version: str, path: str) -> Package:
+    return Package("golang", name, version, name, version, path)
