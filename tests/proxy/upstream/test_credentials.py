@@ -20,7 +20,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.media_types import OCI_MANIFEST
 from scanning.oci.names import Repository, Tag
 from tests.proxy.upstream.oci_content import push_blob, push_image
-from tests.proxy.upstream.simulator import Simulator, gate_before, simulated
+from tests.proxy.upstream.simulator import Answer, Simulator, gate_before, simulated
 from tests.registries import PASSWORD, USERNAME, RealRegistry, fresh_repository
 
 REPOSITORY = Repository("team/app")
@@ -124,6 +124,30 @@ async def test_a_token_is_asked_for_once_for_each_scope(simulator: Simulator) ->
         "scope": [PULL],
     }
     assert asked.headers["authorization"] == BASIC
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+async def test_t84_a_token_is_not_shown_where_a_redirect_leads(simulator: Simulator, hops: int) -> None:
+    """Not at once, and not after a redirect within the upstream, which does get it again."""
+    async with simulated() as storage:
+        storage.on("HEAD", "/blob", body=b"0123456789")
+        targets = [f"{simulator.url}/v2/moved", f"{storage.url}/blob"][-hops:]
+
+        def redirect(target: str) -> Answer:
+            async def answer(request: web.Request) -> web.StreamResponse:
+                if request.headers.get("Authorization") == "Bearer one":
+                    return web.Response(status=307, headers={"Location": target})
+                challenge = f'Bearer realm="{simulator.url}/token",service="r"'
+                return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+
+            return answer
+
+        simulator.answers["HEAD", BLOB_PATH] = redirect(targets[0])
+        simulator.answers["HEAD", "/v2/moved"] = redirect(targets[-1])
+        give_tokens(simulator, "one")
+        async with gate_before(simulator.url, login=LOGIN) as upstream:
+            assert await upstream.blob_size(REPOSITORY, DIGEST) == 10
+        assert authorizations(storage, "/blob") == [None]
 
 
 @pytest.mark.parametrize(
