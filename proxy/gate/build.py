@@ -57,7 +57,7 @@ def build_gate(parts: GateParts) -> Gate:
     trail = Trail(parts.spool, clock)
     admissions = Admissions(parts.monotonic)
     guard = TagGuard(database, upstream, lambda: parts.policy.current)
-    promotion = Promotion(database, upstream, judge, admissions, trail)
+    promotion = Promotion(database, upstream, judge, admissions, guard, trail)
     standing = StandingVerdicts(database, admissions, lambda: parts.policy.current, parts.advisories, clock)
     views = TagViews(database, upstream, promotion, lambda: parts.policy.current)
     pull = Pull(database, upstream, judge, promotion, standing, views, trail, parts.public_url)

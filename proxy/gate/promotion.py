@@ -9,10 +9,11 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from config.errors import ImagegateError
-from proxy.errors import BusyError
+from proxy.errors import BusyError, FixedTagError
 from proxy.gate.admissions import Admissions
 from proxy.gate.content import parse_manifest
 from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
+from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
 from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
@@ -31,12 +32,19 @@ class Promotion:
     """Judges held manifests again and lets them go."""
 
     def __init__(
-        self, database: Database, upstream: Upstream, judge: Judge, admissions: Admissions, trail: Trail
+        self,
+        database: Database,
+        upstream: Upstream,
+        judge: Judge,
+        admissions: Admissions,
+        guard: TagGuard,
+        trail: Trail,
     ) -> None:
         self._database = database
         self._upstream = upstream
         self._judge = judge
         self._admissions = admissions
+        self._guard = guard
         self._trail = trail
         self._failed: dict[tuple[Repository, Digest], int] = {}
 
@@ -52,15 +60,20 @@ class Promotion:
         """Forget a manifest. Call it once its deletion is recorded."""
         self._admissions.forget(repository, digest)
 
-    async def publish(self, repository: Repository, judgement: Judgement, *references: Reference) -> None:
+    async def publish(
+        self, repository: Repository, judgement: Judgement, *references: Reference
+    ) -> tuple[Reference, ...]:
         """Give an admitted manifest to the upstream under `references` and the tags that wait for it, after what it
-        lists. Call it in the turn of `repository`.
+        lists; gives all of these. Call it in the turn of `repository`. A tag that must not be moved waits no longer.
         """
         for child in judgement.children:
             await self.publish(repository, child, *((child.manifest.digest,) if child.held else ()))
+        await self._give_up_fixed(repository, judgement)
         waiting = await self._waiting(repository, judgement.manifest.digest)
-        for reference in dict.fromkeys((*references, *waiting)):
+        every = tuple(dict.fromkeys((*references, *waiting)))
+        for reference in every:
             await self._upstream.put_manifest(repository, reference, judgement.manifest.media_type, judgement.body)
+        return every
 
     async def record_published(
         self, tx: Transaction, repository: Repository, judgement: Judgement, *references: Reference
@@ -93,11 +106,11 @@ class Promotion:
                 self.judged_anew(repository, judgement)
                 return
             check_complete(judgement)
-            await self.publish(repository, judgement, digest)
+            published = await self.publish(repository, judgement, digest)
             async with self._database.transaction() as tx:
                 await self.record_published(tx, repository, judgement)
                 target = Target(repository, digest, digest)
-                names = ", ".join(tag.name for tag in waiting)
+                names = ", ".join(tag.name for tag in published if isinstance(tag, Tag))
                 await self._trail.write(tx, Event.PROMOTE, None, target, verdict=judgement.verdict, detail=names)
 
     async def reconsider(self, repository: Repository, digest: Digest) -> None:
@@ -157,6 +170,17 @@ class Promotion:
         if known is not None:
             manifest = await parse_manifest(known.body, known.media_type, digest.algorithm)
             await self.settle(repository, await self._judge.judge(repository, manifest, known.body))
+
+    async def _give_up_fixed(self, repository: Repository, judgement: Judgement) -> None:
+        digest = judgement.manifest.digest
+        for tag in await self._waiting(repository, digest):
+            try:
+                await self._guard.check_promotion(repository, tag, digest)
+            except FixedTagError as error:
+                async with self._database.transaction() as tx:
+                    await held_tags.drop(tx, repository, tag)
+                    target = Target(repository, tag, digest)
+                    await self._trail.write(tx, Event.PROMOTE, None, target, outcome="denied", detail=str(error))
 
     async def _waiting(self, repository: Repository, digest: Digest) -> tuple[Tag, ...]:
         async with self._database.snapshot() as tx:

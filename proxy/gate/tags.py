@@ -55,6 +55,18 @@ class TagGuard:
             return ()
         return _refuse(fixed, f"{repository}:{reference} means {means} and cannot be moved", "push under another tag")
 
+    async def check_promotion(self, repository: Repository, tag: Tag, digest: Digest) -> None:
+        """Return if `tag` may come to mean `digest`, for which it has waited.
+
+        Raises `FixedTagError` where it is immutable and came to mean something else meanwhile.
+        """
+        fixed = self._immutable(repository, tag)
+        if fixed is None or not fixed.enforced:
+            return
+        stored = await self._upstream.get_manifest(repository, tag)
+        if stored is not None and stored.digest != digest:
+            _refuse(fixed, f"{repository}:{tag} means {stored.digest} and cannot be moved", "push under another tag")
+
     async def check_deletion(self, caller: Caller, repository: Repository, reference: Reference) -> tuple[str, ...]:
         """Return if `caller` may delete `reference`, with what audit mode would have refused.
 
@@ -98,14 +110,16 @@ class TagGuard:
         )
 
     def _fixed(self, caller: Caller, repository: Repository, tag: Tag) -> _Fixed | None:
-        if is_referrers_tag(tag):
-            return None
-        rule = self._policy().policy.rule_for(repository.name)
-        if rule is not None and rule.tags.is_immutable(tag.name):
-            return _Fixed("it is immutable [tags.immutable]", rule.mode is Mode.ENFORCE)
-        if caller.principal.role is Role.CREATOR:
+        immutable = self._immutable(repository, tag)
+        if immutable is None and caller.principal.role is Role.CREATOR and not is_referrers_tag(tag):
             return _Fixed(f"the token {caller.principal.name!r} may create tags and not change them")
-        return None
+        return immutable
+
+    def _immutable(self, repository: Repository, tag: Tag) -> _Fixed | None:
+        rule = self._policy().policy.rule_for(repository.name)
+        if rule is None or is_referrers_tag(tag) or not rule.tags.is_immutable(tag.name):
+            return None
+        return _Fixed("it is immutable [tags.immutable]", rule.mode is Mode.ENFORCE)
 
     async def _fixed_tags(self, caller: Caller, repository: Repository) -> dict[Tag, _Fixed]:
         rule = self._policy().policy.rule_for(repository.name)

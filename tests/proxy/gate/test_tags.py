@@ -184,6 +184,22 @@ class TestImmutable:
 
         assert await small_fixed.behind(LATEST) is None
 
+    async def test_a_promotion_does_not_move_it(self, world: World) -> None:
+        """It waited when it was not immutable yet, and meant something else behind the gate already."""
+        await world.put_behind(FIRST, RELEASE)
+        await world.change_policy(policy_text(require=wants_signature()))
+        await world.push(SECOND, RELEASE)
+
+        await world.change_policy(policy_text(tags=FIXED))
+
+        assert await world.behind(RELEASE) == FIRST.digest
+        assert await world.behind(SECOND.digest) == SECOND.digest
+        for who in (world.pusher, world.operator):
+            assert (await world.pull(RELEASE, who)).digest == FIRST.digest
+        denied, promoted = (record for record in await world.audited() if record.event is Event.PROMOTE)
+        assert (denied.outcome, denied.reference, denied.digest) == ("denied", "v1", str(SECOND.digest))
+        assert (promoted.outcome, promoted.digest, promoted.detail) == ("admit", str(SECOND.digest), "")
+
     async def test_signatures_go_on_arriving_under_their_tag(self, world: World) -> None:
         await world.change_policy(policy_text(tags={"immutable": ["*"]}))
         await world.push(FIRST, RELEASE)
