@@ -15,7 +15,7 @@ import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
@@ -134,7 +134,8 @@ class Connection:
     async def _slot(self, request: Request) -> AsyncIterator[None]:
         """Be one of the requests that may run at once. Raises `UpstreamSuspendedError` after waiting in vain."""
         try:
-            async with asyncio.timeout(self._options.connect_timeout):
+            # Most need not wait, and so need no timer.
+            async with asyncio.timeout(self._options.connect_timeout) if self._slots.locked() else nullcontext():
                 await self._slots.acquire()
         except TimeoutError as error:
             raise UpstreamSuspendedError(
