@@ -1,4 +1,4 @@
-"""`imagegate image show|sbom REF`: what is in an image, as the gate saw it, and what it decided about it."""
+"""`imagegate image show|sbom|diff REF`: what is in an image, as the gate saw it, and what it decided about it."""
 
 import asyncio
 import json
@@ -12,10 +12,13 @@ from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.local_state import LocalState, open_state, open_upstream
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
-from proxy.errors import ManifestUnknownError
+from proxy.errors import BadRequestError, ManifestUnknownError
 from proxy.gate.inventory import bill_of_materials
 from proxy.gate.report import report
+from scanning.advisories.model import AdvisoryReport
+from scanning.difference import Difference, compare
 from scanning.documents import encode
+from scanning.facts import ImageFacts
 from scanning.oci.digest import Digest
 from scanning.oci.names import ImageReference
 from scanning.rules import Case
@@ -29,6 +32,7 @@ def register(app: typer.Typer) -> None:
     commands = typer.Typer(help="What is in the images behind the gate.", no_args_is_help=True)
     commands.command("show")(_show)
     commands.command("sbom")(_sbom)
+    commands.command("diff")(_diff)
     app.add_typer(commands, name="image")
 
 
@@ -65,6 +69,59 @@ def _sbom(
     client = gate_client(gate, token)
     document = client.sbom(image, form) if client else _local_sbom(settings_for(context), image, form)
     typer.echo(asyncio.run(document), nl=False)
+
+
+def _diff(
+    context: typer.Context,
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The older image: team/app:1.2 or team/app@sha256:…")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The newer one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Compare two images: packages, tools, weaknesses, findings and configuration; exit status 1 if they differ."""
+    images = ImageReference.parse(before), ImageReference.parse(after)
+    difference = asyncio.run(_compared(settings_for(context), *images))
+    if as_json:
+        typer.echo(encode(difference).decode())
+    elif difference.is_empty:
+        typer.echo("The same packages, tools, weaknesses, findings and configuration.")
+    else:
+        console().print(_changes(difference))
+    if not difference.is_empty:
+        raise typer.Exit(1)
+
+
+async def _compared(settings: Settings, before: ImageReference, after: ImageReference) -> Difference:
+    return compare(await _known(settings, before), await _known(settings, after))
+
+
+async def _known(settings: Settings, image: ImageReference) -> tuple[ImageFacts, AdvisoryReport]:
+    """The facts of the only image that a reference means, and what its last verdict knew of advisories."""
+    images = [(case.facts, case.advisories) for _, case in await _cases(settings, image) if case.facts is not None]
+    if len(images) != 1:
+        raise BadRequestError(f"{image} is {len(images)} images; name one of them by digest")
+    return images[0]
+
+
+def _changes(difference: Difference) -> Table:
+    table = Table("", "what", "before", "after", box=None, pad_edge=False)
+    rows: list[tuple[str, str, str, str]] = []
+    rows += [("~", change.what, change.before, change.after) for change in difference.configuration]
+    rows += [("+", f"{one.type} {one.name}", "", one.version) for one in difference.packages_added]
+    rows += [("-", f"{one.type} {one.name}", one.version, "") for one in difference.packages_removed]
+    rows += [("~", change.what, change.before, change.after) for change in difference.packages_changed]
+    rows += [("+", f"tool {one.name}", "", one.path) for one in difference.tools_added]
+    rows += [("-", f"tool {one.name}", one.path, "") for one in difference.tools_removed]
+    rows += [("+", f"weakness {one.check}", "", f"{one.where}: {one.detail}") for one in difference.weaknesses_added]
+    rows += [("-", f"weakness {one.check}", f"{one.where}: {one.detail}", "") for one in difference.weaknesses_removed]
+    rows += [
+        ("+", f"{one.name} {one.severity}", "", f"{one.package} {one.version}") for one in difference.findings_added
+    ]
+    rows += [
+        ("-", f"{one.name} {one.severity}", f"{one.package} {one.version}", "") for one in difference.findings_removed
+    ]
+    for row in rows:
+        table.add_row(*(printable(text) for text in row))
+    return table
 
 
 async def _local_sbom(settings: Settings, image: ImageReference, form: SbomFormat) -> bytes:

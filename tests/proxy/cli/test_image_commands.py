@@ -48,6 +48,26 @@ def test_an_image_nobody_has_judged_has_none(beside: Run, tmp_path: Path) -> Non
     assert "was never judged" in said.stderr
 
 
+def test_two_images_are_compared_and_the_exit_status_tells_whether_they_differ(beside: Run) -> None:
+    said = beside("image", "diff", "team/app:1", "watched/app:1")
+    assert said.exit_code == 1
+    assert "deb openssl" in said.stdout
+    assert "tool ssh" in said.stdout
+    same = beside("image", "diff", "team/app:1", f"team/app@{CLEAN.digest}")
+    assert (same.exit_code, same.stdout) == (
+        0,
+        "The same packages, tools, weaknesses, findings and configuration.\n",
+    )
+    read = json.loads(beside("image", "diff", "team/app:1", "watched/app:1", "--json").stdout)
+    assert [one["name"] for one in read["tools_added"]] == ["ssh"]
+
+
+def test_an_index_of_several_images_is_not_compared(beside: Run) -> None:
+    said = beside("image", "diff", "team/app:1", "team/app:both")
+    assert said.exit_code == 2
+    assert "is 2 images; name one of them by digest" in said.stderr
+
+
 async def test_a_gate_elsewhere_says_why_there_is_none(face: Face) -> None:
     client = GateClient(face.url, face.token)
     with pytest.raises(GateUnreachableError, match=r"answered 404: .*MANIFEST_UNKNOWN"):
