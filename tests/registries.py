@@ -99,7 +99,28 @@ def docker_registry_with_tokens(tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @contextmanager
-def _running(folder: Path, auth: dict[str, dict[str, str]], program: str = "docker-registry") -> Iterator[RealRegistry]:
+def registry_in_bucket(folder: Path, bucket: str, endpoint_url: str) -> Iterator[RealRegistry]:
+    """docker-registry that keeps its blobs in a bucket of S3, and redirects there."""
+    s3: dict[str, object] = {
+        "accesskey": "test",
+        "secretkey": "test",
+        "region": "us-east-1",
+        "regionendpoint": endpoint_url,
+        "bucket": bucket,
+        "secure": False,
+        "forcepathstyle": True,
+    }
+    with _running(folder, {}, storage={"s3": s3}) as registry:
+        yield registry
+
+
+@contextmanager
+def _running(
+    folder: Path,
+    auth: dict[str, dict[str, str]],
+    program: str = "docker-registry",
+    storage: dict[str, dict[str, object]] | None = None,
+) -> Iterator[RealRegistry]:
     binary = shutil.which(program)
     if binary is None:
         pytest.skip(f"{program} is not installed (Debian has docker-registry; .ci/run installs both)")
@@ -110,7 +131,10 @@ def _running(folder: Path, auth: dict[str, dict[str, str]], program: str = "dock
             {
                 "version": "0.1",
                 "log": {"level": "error", "accesslog": {"disabled": True}},
-                "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
+                "storage": {
+                    **(storage or {"filesystem": {"rootdirectory": str(folder / "data")}}),
+                    "delete": {"enabled": True},
+                },
                 "http": {"addr": f"127.0.0.1:{port}", "secret": secrets.token_hex(16)},
                 # Layers that lie elsewhere are the gate's to refuse (threat 44).
                 "validation": {"manifests": {"urls": {"allow": ["^https?://"]}}},

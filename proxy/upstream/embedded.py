@@ -158,7 +158,8 @@ class EmbeddedUpstream:
 
     async def blob_location(self, repository: Repository, digest: Digest) -> str | None:
         """Where the content store lets clients read a linked blob."""
-        return await self._content.address(digest) if await self._find(repository, digest) is not None else None
+        address = await self._content.address(digest)
+        return address if address is not None and await self._find(repository, digest) is not None else None
 
     async def delete_blob(self, repository: Repository, digest: Digest) -> bool:
         """Unlink a blob; its bytes go when no repository links them any more."""

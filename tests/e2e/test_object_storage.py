@@ -12,6 +12,7 @@ from tests.e2e.running_gate import RunningGate
 from tests.e2e.wire import Wire
 from tests.images import debian, image
 from tests.object_storage import s3_endpoint, s3_location
+from tests.registries import registry_in_bucket
 
 __all__ = ["s3_endpoint", "s3_location"]
 
@@ -63,6 +64,33 @@ def test_t35_where_a_refused_image_lies_is_told_to_nobody(gate: RunningGate) -> 
         said = puller.send("GET", f"/v2/{REPOSITORY}/blobs/{digest}")
         assert said.status in (403, 404)
         assert "location" not in said.headers
+
+
+@pytest.mark.real
+def test_t84_a_real_registrys_redirect_is_passed_on_to_the_host_that_is_allowed_only(
+    s3_location: S3Location, tmp_path: Path
+) -> None:
+    endpoint = urlsplit(s3_location.endpoint_url or "")
+    allowed = {"IMAGEGATE_UPSTREAM__CLIENT_REDIRECT_HOSTS": endpoint.netloc}
+    trusted = {"IMAGEGATE_UPSTREAM__REDIRECT_HOSTS": endpoint.netloc}
+    with registry_in_bucket(tmp_path, s3_location.bucket, endpoint.geturl()) as registry:
+        gate = RunningGate(tmp_path / "state", registry.url, extra=allowed | trusted).start()
+        pusher, puller = (Wire(gate.port, gate.token(role, role, "**")) for role in ("developer", "operator"))
+        assert pusher.push(REPOSITORY, "1", IMAGE).status == 201
+        for digest, content in IMAGE.blobs.items():
+            said = puller.send("GET", f"/v2/{REPOSITORY}/blobs/{digest}")
+            assert said.status == 307
+            assert urlsplit(said.headers["location"]).netloc == endpoint.netloc
+            assert fetched(said.headers["location"]) == content
+            assert fetched(said.headers["location"], "bytes=1-3") == content[1:4]
+        assert gate.stop() == 0, gate.log
+
+        gate = RunningGate(gate.state, registry.url, extra=trusted).start()
+        streaming = Wire(gate.port, puller.token)
+        for digest, content in IMAGE.blobs.items():
+            said = streaming.send("GET", f"/v2/{REPOSITORY}/blobs/{digest}")
+            assert (said.status, said.body) == (200, content)
+        assert gate.stop() == 0, gate.log
 
 
 def fetched(address: str, span: str = "") -> bytes:
