@@ -216,8 +216,20 @@ async def get_manifest(tx: Transaction, repository: Repository, digest: Digest) 
     return None if row is None else (row.media_type, row.body)
 
 
-async def delete_manifest(tx: Transaction, repository: Repository, digest: Digest) -> bool:
-    """Remove a manifest and the tags that point at it; False if it is not there."""
+async def delete_manifest(tx: Transaction, repository: Repository, digest: Digest, now: datetime) -> bool:
+    """Remove a manifest and the tags that point at it; False if it is not there. Its blobs were used until `now`."""
+    await _lock_manifests(tx, repository)
+    edges = registry_manifest_blobs.c
+    await tx.execute(
+        sa.update(registry_blobs)
+        .where(
+            registry_blobs.c.repository == str(repository),
+            registry_blobs.c.digest.in_(
+                sa.select(edges.blob).where(edges.repository == str(repository), edges.manifest == str(digest))
+            ),
+        )
+        .values(used_at=now)
+    )
     gone = await tx.execute(
         sa.delete(registry_manifests).where(
             registry_manifests.c.repository == str(repository), registry_manifests.c.digest == str(digest)

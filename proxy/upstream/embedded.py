@@ -109,7 +109,7 @@ class EmbeddedUpstream:
     async def delete_manifest(self, repository: Repository, digest: Digest) -> bool:
         """Delete a manifest; its tags go with it."""
         async with self._database.transaction() as tx:
-            return await registry.delete_manifest(tx, repository, digest)
+            return await registry.delete_manifest(tx, repository, digest, self._clock())
 
     async def delete_tag(self, repository: Repository, tag: Tag) -> bool:
         """Delete a tag."""

@@ -151,11 +151,13 @@ class Filling:
 
 async def _in_pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same bytes in larger pieces: each costs a write to the disk."""
-    piece = bytearray()
+    piece: list[bytes] = []
+    length = 0
     async for chunk in chunks:
-        piece += chunk
-        if len(piece) >= _PIECE:
-            yield bytes(piece)
-            piece.clear()
+        piece.append(chunk)
+        length += len(chunk)
+        if length >= _PIECE:
+            yield b"".join(piece)
+            piece, length = [], 0
     if piece:
-        yield bytes(piece)
+        yield b"".join(piece)

@@ -1,6 +1,7 @@
 """The embedded registry's index."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -61,8 +62,8 @@ async def test_manifests_are_kept_per_repository_with_the_media_type_said_last(d
         assert await registry.get_manifest(tx, APP, digest("image")) == (DOCKER_MANIFEST, b"{}")
         assert await registry.get_manifest(tx, OTHER, digest("image")) is None
         assert await registry.repositories(tx) == (APP,)
-        assert await registry.delete_manifest(tx, APP, digest("image")) is True
-        assert await registry.delete_manifest(tx, APP, digest("image")) is False
+        assert await registry.delete_manifest(tx, APP, digest("image"), NOW) is True
+        assert await registry.delete_manifest(tx, APP, digest("image"), NOW) is False
         assert await registry.repositories(tx) == ()
 
 
@@ -79,7 +80,7 @@ async def test_tags_move_and_go_with_their_manifest(database: Database) -> None:
         assert await registry.tags(tx, APP) == (Tag("Z"), Tag("a"), Tag("b"))
         assert await registry.delete_tag(tx, APP, Tag("Z")) is True
         assert await registry.delete_tag(tx, APP, Tag("Z")) is False
-        await registry.delete_manifest(tx, APP, digest("old"))
+        await registry.delete_manifest(tx, APP, digest("old"), NOW)
         assert await registry.tags(tx, APP) == (Tag("b"),)
 
 
@@ -132,15 +133,17 @@ async def test_a_blob_is_unused_when_it_is_old_and_no_manifest_of_its_repository
         assert kept == ["named", "held", "young"]
 
 
-async def test_what_a_deleted_manifest_referred_to_is_unused(database: Database) -> None:
+async def test_what_a_deleted_manifest_referred_to_is_unused_from_then_on(database: Database) -> None:
     async with database.transaction() as tx:
         await registry.link_blob(tx, APP, digest("blob"), 4, NOW)
         for word in ("one", "two"):
             await registry.put_manifest(tx, APP, digest(word), OCI_MANIFEST, b"{}", blobs=[digest("blob")])
-        await registry.delete_manifest(tx, APP, digest("one"))
+        await registry.delete_manifest(tx, APP, digest("one"), NOW)
         assert await registry.unused_blobs(tx, LATER) == ()
-        await registry.delete_manifest(tx, APP, digest("two"))
-        assert [blob.digest for blob in await registry.unused_blobs(tx, LATER)] == [digest("blob")]
+        await registry.delete_manifest(tx, APP, digest("two"), LATER)
+        assert await registry.unused_blobs(tx, LATER) == ()
+        unused = await registry.unused_blobs(tx, LATER + timedelta(seconds=1))
+        assert unused == (LinkedBlob(APP, digest("blob"), 4, LATER),)
 
 
 async def test_who_unlinks_waits_for_who_puts_a_manifest(database_url: str) -> None:

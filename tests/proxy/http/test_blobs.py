@@ -142,3 +142,9 @@ async def test_deleting_where_it_is_switched_on(start_face: StartFace) -> None:
         target = f"/v2/team/app/blobs/{face.blob(CONTENT)}"
         statuses = [(await face.call("DELETE", target, token=token)).status for token in (developer, admin, admin)]
     assert statuses == [403, 202, 404]
+
+
+async def test_a_file_that_went_between_is_no_obstacle(face: Face, tmp_path: Path) -> None:
+    digest = face.blob(CONTENT)
+    face.upstream.files[digest] = tmp_path / "gone"
+    assert (await face.call("GET", f"/v2/team/app/blobs/{digest}")).body == CONTENT
