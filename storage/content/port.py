@@ -11,7 +11,7 @@ from scanning.oci.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """A blob that is there: `size` in bytes, and when it was last published."""
+    """A blob that is there: `size` in bytes, and when it was published."""
 
     digest: Digest
     size: int

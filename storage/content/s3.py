@@ -85,7 +85,7 @@ class S3Content:
     async def commit(self, staging: str, digest: Digest) -> int:
         """Verify and publish a staging area; gives its size in bytes."""
         async with self._staging.seal(staging, digest) as (file, length):
-            await to_its_end(self._publish, file, digest)
+            await to_its_end(self._publish, file, digest, length)
         return length
 
     async def abandon(self, staging: str) -> None:
@@ -151,8 +151,13 @@ class S3Content:
     def _key(self, digest: Digest) -> str:
         return f"{self._location.prefix}blobs/{digest.algorithm}/{digest.hex[:2]}/{digest.hex}"
 
-    def _publish(self, file: Path, digest: Digest) -> None:
-        """Large files go in parts, which become visible together; S3 compares a checksum of each."""
+    def _publish(self, file: Path, digest: Digest, length: int) -> None:
+        """Large files go in parts, which become visible together; S3 compares a checksum of each. What is there
+        already, as the layers of a base image are for every image on it, is not sent again.
+        """
+        found = self._find(digest)
+        if found is not None and found.size == length:
+            return
         with self._errors(), disk_errors(file.parent):
             self._client.upload_file(
                 str(file),

@@ -12,7 +12,7 @@ from yarl import URL
 from scanning.oci.digest import Digest
 from storage.content.s3 import S3Content, S3Location
 from storage.errors import StorageUnavailableError
-from tests.storage.content.test_contract import BODY, DIGEST, store
+from tests.storage.content.test_contract import BODY, DIGEST, size_of, store
 
 
 async def test_a_blob_is_an_object_under_its_digest(s3_location: S3Location, tmp_path: Path) -> None:
@@ -25,6 +25,32 @@ async def test_a_blob_is_an_object_under_its_digest(s3_location: S3Location, tmp
     assert [found["Key"] for found in listed] == [f"gate/blobs/sha256/{DIGEST.hex[:2]}/{DIGEST.hex}"]
     assert content.path(DIGEST) is None
     assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a look at a test's own folder
+
+
+async def test_what_is_there_already_is_not_sent_again(
+    s3_location: S3Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = S3Content(s3_location, tmp_path)
+    await store(content, BODY)
+
+    def fail(*_: object, **__: object) -> None:
+        pytest.fail("it was sent")
+
+    monkeypatch.setattr("boto3.s3.inject.upload_file", fail)
+    again = S3Content(s3_location, tmp_path)
+    await store(again, BODY)
+    assert await again.find(DIGEST) is not None
+    assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a look at a test's own folder
+
+
+async def test_an_object_of_the_wrong_length_is_replaced(s3_location: S3Location, tmp_path: Path) -> None:
+    content = S3Content(s3_location, tmp_path)
+    await store(content, BODY)
+    client = boto3.client("s3", endpoint_url=s3_location.endpoint_url, region_name=s3_location.region)
+    client.put_object(Bucket=s3_location.bucket, Key=f"gate/blobs/sha256/{DIGEST.hex[:2]}/{DIGEST.hex}", Body=BODY[:-1])
+    client.close()
+    await store(content, BODY)
+    assert await size_of(content, DIGEST) == len(BODY)
 
 
 async def test_an_address_lets_anybody_read_the_blob_for_a_short_time(s3_location: S3Location, tmp_path: Path) -> None:
