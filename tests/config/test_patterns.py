@@ -1,11 +1,12 @@
 """Repository and purl patterns."""
 
+import fnmatch
 import json
 import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from packageurl import PackageURL
 from pydantic import TypeAdapter, ValidationError
@@ -262,6 +263,12 @@ def test_a_tag_pattern_covers_the_whole_tag(pattern: str, tag: str, expected: bo
 def test_a_tag_pattern_that_can_never_match_is_refused(text: str) -> None:
     with pytest.raises(InvalidPatternError):
         TagPattern(text)
+
+
+@given(st.text("ab.*", min_size=1, max_size=6), st.text("ab.", min_size=1, max_size=8))
+def test_a_tag_pattern_means_what_a_shell_means_by_it(text: str, tag: str) -> None:
+    assume(not text.startswith("."))
+    assert TagPattern(text).matches(tag) is fnmatch.fnmatchcase(tag, text)
 
 
 def test_t64_no_tag_pattern_makes_matching_explode() -> None:
