@@ -125,6 +125,7 @@ def policy_text(public_key: str) -> str:
                     "require": {"vetted_packages": {"purls": ["pkg:deb/debian/**"]}},
                 },
                 {"repositories": ["audited/**"], "mode": "audit", "deny": deny},
+                {"repositories": ["charts/**"], "deny": deny, "artifacts": ["helm-chart"]},
                 {"repositories": ["releases/**"], "deny": deny, "tags": {"immutable": ["v*"]}},
             ],
         }
