@@ -45,8 +45,8 @@ def requests(server: Server, path: str, headers: Mapping[str, str], *, connectio
     return Rate(
         float(_found(r"Requests/sec:\s+([\d.]+)", said)),
         int(_found(r"(\d+) requests in", said)),
-        _milliseconds(_found(r"(?m)^\s+50%\s+(\S+)$", said)),
-        _milliseconds(_found(r"(?m)^\s+99%\s+(\S+)$", said)),
+        _milliseconds(_found(r"(?m)^\s+50%\s+(\S+)\s*$", said)),
+        _milliseconds(_found(r"(?m)^\s+99%\s+(\S+)\s*$", said)),
     )
 
 

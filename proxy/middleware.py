@@ -16,9 +16,9 @@ from proxy.guard import request_id
 from proxy.identity.authenticate import Client
 from proxy.services import Services
 from proxy.telemetry.metrics import NO_ROUTE
+from proxy.telemetry.request_log import RequestLine, log_request
 
 CLIENT = web.RequestKey("client", Client)
-_LONGEST_PART = 80
 _NOT_ANSWERED = 499
 """What the log and the counters say of a request whose client went away, or was cut off (as nginx does)."""
 _log = structlog.get_logger(__name__)
@@ -51,14 +51,8 @@ def observing(services: Services) -> Middleware:
                 seconds = loop.time() - started
                 route = request.get(ROUTE)
                 services.metrics.ended(request.method, route.pattern if route else NO_ROUTE, status, seconds)
-                _log.info(
-                    "request",
-                    method=request.method[:20],
-                    path=_shortened(request.raw_path.partition("?")[0]),
-                    status=status,
-                    seconds=round(seconds, 4),
-                    address=client.address,
-                )
+                path = request.raw_path.partition("?")[0]
+                log_request(RequestLine(client.request_id, request.method, path, status, seconds, client.address))
 
     return observe
 
@@ -94,12 +88,6 @@ def naming(services: Services) -> Callable[[web.Request, web.StreamResponse], Aw
             response.force_close()
 
     return name
-
-
-def _shortened(path: str) -> str:
-    """A path fit to be read: upload addresses hold a sealed state of hundreds of characters."""
-    parts = (part if len(part) <= _LONGEST_PART else f"{part[:_LONGEST_PART]}..." for part in path[:2048].split("/"))
-    return "/".join(parts)
 
 
 def _answer(services: Services, error: ImagegateError) -> web.Response:

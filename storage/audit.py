@@ -56,6 +56,7 @@ class AuditRecord:
 
 
 _log = structlog.get_logger(__name__)
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LONGEST_DETAIL = 4096
 _LIMITS = {
     column.name: column.type.length or _LONGEST_DETAIL
@@ -72,7 +73,7 @@ async def append(tx: Transaction, record: AuditRecord) -> None:
 def encode(record: AuditRecord) -> bytes:
     """A record as one line, as `append` would write it: what is kept until it can be added."""
     line = {"at": record.at.isoformat(), "event": record.event, **_texts(record)}
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _encode(line).encode() + b"\n"
 
 
 def decode_lines(lines: bytes) -> list[dict[str, Any]]:

@@ -2,12 +2,13 @@
 
 import logging
 import sys
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import Processor
 
 from proxy.telemetry.redaction import redact
+from proxy.telemetry.request_log import RequestRecord
 
 
 def configure_logging(level: str, style: Literal["text", "json"], stream: TextIO | None = None) -> None:
@@ -32,7 +33,7 @@ def configure_logging(level: str, style: Literal["text", "json"], stream: TextIO
         render,
     ]
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=ending, foreign_pre_chain=shared))
+    handler.setFormatter(_Formatter(style, processors=ending, foreign_pre_chain=shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -47,3 +48,16 @@ def configure_logging(level: str, style: Literal["text", "json"], stream: TextIO
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Knows how requests are written; everything else goes through the processors."""
+
+    def __init__(self, style: Literal["text", "json"], **options: Any) -> None:
+        super().__init__(**options)
+        self._as_json = style == "json"
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record, RequestRecord):
+            return record.as_json() if self._as_json else record.as_text()
+        return super().format(record)
