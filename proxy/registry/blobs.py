@@ -1,13 +1,12 @@
 """Blobs (end-2, end-10): what may be read is the gate's decision, how much of it the client's."""
 
-import asyncio
-
 from aiohttp import hdrs, web
 
 from proxy.errors import BlobUnknownError, MethodNotAllowedError
+from proxy.registry.kernel_copy import send_by_kernel
 from proxy.registry.ranges import wanted_range
 from proxy.routing import Call
-from proxy.upstream.port import BlobStream, BrokenContentError
+from proxy.upstream.port import BlobStream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 
@@ -82,32 +81,11 @@ async def _send(request: web.Request, digest: Digest, stream: BlobStream, *, par
     if partial:
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {stream.start}-{stream.end - 1}/{stream.size}"
     await response.prepare(request)
-    if not await _send_file(request, stream):
+    if not await send_by_kernel(request, stream):
         async for chunk in stream.chunks:
             await response.write(chunk)
     await response.write_eof()
     return response
-
-
-async def _send_file(request: web.Request, stream: BlobStream) -> bool:
-    """Let the kernel copy a local file; False where the blob is none, or the event loop cannot."""
-    transport = request.transport
-    if stream.file is None or transport is None or stream.start == stream.end:
-        return False
-    loop = asyncio.get_running_loop()
-    try:
-        file = await asyncio.to_thread(stream.file.open, "rb")
-    except FileNotFoundError:
-        return False  # a copy that another process has dropped; its chunks come from elsewhere
-    try:
-        sent = await loop.sendfile(transport, file, stream.start, stream.end - stream.start)
-    except NotImplementedError:
-        return False
-    finally:
-        await asyncio.to_thread(file.close)
-    if sent != stream.end - stream.start:
-        raise BrokenContentError(f"{stream.file.name} is shorter than its {stream.size} bytes")
-    return True
 
 
 def _headers(digest: Digest) -> dict[str, str]:

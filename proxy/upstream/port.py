@@ -1,6 +1,6 @@
 """The port of the registry behind the gate. Whatever an upstream says is data: the gate hashes it itself."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,10 +88,25 @@ class StoredManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketBody:
+    """The rest of a blob, still in the plain socket that it arrives on: `left` bytes after `ahead`, which was read.
+
+    Whoever takes it reads the socket alone, and gives it up after `patience` seconds of silence.
+    """
+
+    fileno: int
+    ahead: bytes
+    left: int
+    patience: float
+
+
+@dataclass(frozen=True, slots=True)
 class BlobStream:
     """An open blob. `size` is the whole blob's; `chunks` gives bytes `start` up to, not including, `end`.
 
     `chunks` raises `BrokenContentError` when it ends early. `file` is set where the blob is a file on this machine.
+    Instead of reading `chunks`, the socket they come from may be taken with `take`, where that is set; it gives None if
+    that cannot be done any more.
     """
 
     size: int
@@ -99,6 +114,7 @@ class BlobStream:
     end: int
     chunks: AsyncIterator[bytes]
     file: Path | None = None
+    take: Callable[[], SocketBody | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

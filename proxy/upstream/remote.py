@@ -9,7 +9,7 @@ Nothing the upstream says is believed where it can be computed: digests are hash
 """
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from proxy.upstream.listings import MAX_REFERRERS, PAGE, RemoteListings, fallbac
 from proxy.upstream.port import (
     BlobStream,
     BrokenContentError,
+    SocketBody,
     StoredManifest,
     Upload,
     UpstreamRefusedError,
@@ -34,6 +35,7 @@ from scanning.oci.read import MAX_MANIFEST_BYTES, read_manifest
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _LENGTH = re.compile(r"\d{1,18}")
+_WORTH_A_CONNECTION = 1 << 20
 _MAX_REFERRER_BYTES = 32 * 1024 * 1024
 
 
@@ -168,7 +170,8 @@ class RemoteUpstream:
                     return
                 span = _Span(size, start, size if end is None else end, start)
             async with aclosing(_exactly(response, span, request.doing)) as chunks:
-                yield BlobStream(span.size, span.start, span.end, chunks)
+                take = _taking(response, span, self._connection.read_timeout, request.doing)
+                yield BlobStream(span.size, span.start, span.end, chunks, take=take)
 
     async def blob_location(self, repository: Repository, digest: Digest) -> str | None:
         """Where the upstream redirects, if clients may be sent there; one byte is asked for, should it not redirect."""
@@ -279,6 +282,35 @@ async def _exactly(response: aiohttp.ClientResponse, span: _Span, doing: str) ->
             chunk = chunk[:left]
             left -= len(chunk)
             yield chunk
+
+
+def _taking(
+    response: aiohttp.ClientResponse, span: _Span, patience: float, doing: str
+) -> Callable[[], SocketBody | None] | None:
+    """How to take the socket of an answer of which nothing was read yet; None where that cannot or need not be.
+
+    It needs no parser any more if it has the span's bytes and no others, one after the other. The connection cannot be
+    used again, so it must be worth that.
+    """
+    length = span.end - span.start
+    transport = response.connection.transport if response.connection is not None else None
+    if transport is None or length < _WORTH_A_CONNECTION or _content_length(response) != length:
+        return None
+    known = transport.get_extra_info("socket")
+    if known is None or transport.get_extra_info("sslcontext") is not None:
+        return None
+
+    def take() -> SocketBody | None:
+        if transport.is_closing():
+            return None
+        ahead: list[bytes] = []
+        with receiving(doing):
+            while piece := response.content.read_nowait():  # which makes the parser go on with what it held back
+                ahead.append(piece)
+        transport.pause_reading()
+        return SocketBody(known.fileno(), b"".join(ahead), length - sum(map(len, ahead)), patience)
+
+    return take
 
 
 def _blob_request(method: str, repository: Repository, digest: Digest, headers: dict[str, str]) -> Request:
