@@ -15,6 +15,14 @@ class ContentMissingError(StorageError):
     """A blob that was asked for by digest is not in the content store."""
 
 
+class ContentMovedError(StorageError):
+    """Bytes were to be added where a staging area does not end (any more): nothing was added. `length` is its end."""
+
+    def __init__(self, message: str, *, length: int) -> None:
+        super().__init__(message)
+        self.length = length
+
+
 class ContentMismatchError(StorageError):
     """Bytes that were to be stored under a digest do not have it: nothing was stored."""
 

@@ -38,7 +38,7 @@ from scanning.oci.read import read_manifest
 from storage import registry
 from storage.content.port import ContentStore
 from storage.database import Database, Transaction
-from storage.errors import ContentMismatchError, ContentMissingError
+from storage.errors import ContentMismatchError, ContentMissingError, ContentMovedError
 from storage.registry import LinkedBlob
 
 _STAGING = re.compile(r"[A-Za-z0-9-]{1,128}")
@@ -204,14 +204,13 @@ class EmbeddedUpstream:
             if allowance is not None:
                 allowance.check(offset + (length or 0))
             async for chunk in chunks:
-                expected = offset + len(chunk)
                 if allowance is not None:
-                    allowance.check(expected)
-                offset = await self._content.append(staging, chunk)
-                if offset != expected:
-                    raise _wrong_offset(repository, expected, offset)
+                    allowance.check(offset + len(chunk))
+                offset = await self._content.append(staging, chunk, at=offset)
         except ContentMissingError as error:
             raise _unknown(repository) from error
+        except ContentMovedError as error:
+            raise _wrong_offset(repository, offset, error.length) from error
         except QuotaExceededError:
             await self._content.abandon(staging)
             raise

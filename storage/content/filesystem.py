@@ -42,9 +42,9 @@ class FilesystemContent:
         """Open a staging area."""
         return await self._staging.begin()
 
-    async def append(self, staging: str, chunk: bytes) -> int:
-        """Add bytes; gives the new length."""
-        return await self._staging.append(staging, chunk)
+    async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:
+        """Add bytes, with `at` only there; gives the new length."""
+        return await self._staging.append(staging, chunk, at=at)
 
     async def staged(self, staging: str) -> int:
         """The length so far."""

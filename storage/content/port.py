@@ -28,8 +28,11 @@ class ContentStore(Protocol):
         """Open a staging area for an upload; gives its name (letters, digits and `-`)."""
         ...
 
-    async def append(self, staging: str, chunk: bytes) -> int:
-        """Add bytes; gives the new length. Raises `ContentMissingError` for an unknown staging area."""
+    async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:
+        """Add bytes; gives the new length. With `at` only if that is the length until then, whoever else writes.
+
+        Raises `ContentMissingError` for an unknown staging area, and `ContentMovedError`.
+        """
         ...
 
     async def staged(self, staging: str) -> int:

@@ -7,6 +7,7 @@ hashed again from the file before it may become a blob.
 """
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import re
@@ -21,7 +22,7 @@ from typing import Protocol
 from scanning.oci.digest import Digest
 from storage.content.disk import disk_errors
 from storage.content.threads import to_its_end
-from storage.errors import ContentMismatchError, ContentMissingError
+from storage.errors import ContentMismatchError, ContentMissingError, ContentMovedError
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _USUAL = "sha256"
@@ -57,10 +58,10 @@ class Staging:
         await to_its_end(self._create, name)
         return name
 
-    async def append(self, name: str, chunk: bytes) -> int:
-        """Add bytes; gives the new length. After an error the area is as long as before."""
+    async def append(self, name: str, chunk: bytes, *, at: int | None = None) -> int:
+        """Add bytes, with `at` only there; gives the new length. After an error the area is as long as before."""
         async with self._turn(name) as progress:
-            return await to_its_end(self._append, name, chunk, progress)
+            return await to_its_end(self._append, name, chunk, at, progress)
 
     async def length(self, name: str) -> int:
         """The length so far."""
@@ -134,9 +135,12 @@ class Staging:
         with disk_errors(self._folder):
             os.close(os.open(self.path(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
-    def _append(self, name: str, chunk: bytes, progress: _Progress) -> int:
+    def _append(self, name: str, chunk: bytes, at: int | None, progress: _Progress) -> int:
         with self._errors(name), self.path(name).open("r+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # against other processes, until it is closed
             before = file.seek(0, os.SEEK_END)
+            if at is not None and at != before:
+                raise ContentMovedError(f"the upload stands at byte {before}, not {at}", length=before)
             try:
                 _write(file.fileno(), chunk)
             except OSError:

@@ -9,7 +9,7 @@ import pytest
 
 from scanning.oci.digest import Digest
 from storage.content.port import ContentStore
-from storage.errors import ContentMismatchError, ContentMissingError
+from storage.errors import ContentMismatchError, ContentMissingError, ContentMovedError
 from tests.storage.content.conftest import Content, OpenContent
 
 MIB = 1 << 20
@@ -191,6 +191,36 @@ async def test_an_upload_goes_on_after_a_restart(open_content: OpenContent) -> N
     assert await second.append(staging, BODY[MIB:]) == len(BODY)
     assert await second.commit(staging, DIGEST) == len(BODY)
     assert await load(first, DIGEST) == BODY
+
+
+async def test_bytes_are_added_only_where_their_writer_thinks_the_upload_ends(content: Content) -> None:
+    staging = await content.begin()
+    assert await content.append(staging, BODY[:MIB], at=0) == MIB
+    for at in (0, MIB - 1, MIB + 1):
+        with pytest.raises(ContentMovedError) as refused:
+            await content.append(staging, b"elsewhere", at=at)
+        assert refused.value.length == MIB
+    assert await content.append(staging, BODY[MIB:], at=MIB) == len(BODY)
+    assert await content.commit(staging, DIGEST) == len(BODY)
+
+
+async def test_two_processes_that_write_one_upload_never_mix_their_bytes(open_content: OpenContent) -> None:
+    """The rest of a cut request may still be arriving at one when the client goes on at the other."""
+    stores = (open_content(), open_content())
+    staging = await stores[0].begin()
+
+    async def write(store: Content) -> bool:
+        offset = 0
+        while offset < len(BODY):
+            try:
+                offset = await store.append(staging, BODY[offset : offset + 65_536], at=offset)
+            except ContentMovedError:
+                return False
+        return True
+
+    assert sorted(await asyncio.gather(*map(write, stores))) == [False, True]
+    assert await stores[1].commit(staging, DIGEST) == len(BODY)
+    assert await load(stores[0], DIGEST) == BODY
 
 
 async def test_bytes_that_another_process_appended_are_hashed_too(open_content: OpenContent) -> None:
