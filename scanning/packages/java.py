@@ -10,6 +10,7 @@ A package without a group is one that no advisory can be matched to; it is liste
 """
 
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -33,7 +34,10 @@ _FILE_NAME = re.compile(
     r"(?P<name>[A-Za-z][A-Za-z0-9_.+]*(?:-[A-Za-z][A-Za-z0-9_.+]*)*)-(?P<version>[0-9][A-Za-z0-9_.+-]*)"
 )
 _COORDINATE = re.compile(r"[A-Za-z0-9_.+-]{1,200}")
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    *(NotImplementedError, RuntimeError, ValueError, OSError),
+)
 """What zipfile raises of archives that are damaged, encrypted, or packed in a way it does not know."""
 
 

@@ -42,11 +42,22 @@ def read(path: str, content: bytes) -> tuple[Package, ...]:
             f"{path} holds changes that are not in the database yet; run rpm --rebuilddb when the image is built"
         )
     try:
-        return tuple(_packages(path, _FILES[name](content)))
+        return tuple(_packages(path, _bounded(_FILES[name](content), len(content))))
     except InvalidContentError as error:
         raise InvalidContentError(
             f"{path} is no rpm database that can be read: {error}; run rpm --rebuilddb when the image is built"
         ) from error
+
+
+def _bounded(headers: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """No more of `headers` than fit into a database of `size` bytes: pages and slots of a hostile one lead to the same
+    few again and again.
+    """
+    for header in headers:
+        size -= len(header)
+        if size < 0:
+            raise InvalidContentError("it leads to the same package again and again")
+        yield header
 
 
 def _packages(path: str, headers: Iterator[bytes]) -> Iterator[Package]:

@@ -37,7 +37,7 @@ def headers(content: bytes) -> Iterator[bytes]:
                 if not isinstance(blob, bytes):
                     raise InvalidContentError("a package in it is no blob")
                 yield blob
-    except (sqlite3.Error, MemoryError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:  # what it says of a damaged file may be no text
         raise InvalidContentError(f"SQLite cannot read it: {error}") from error
 
 

@@ -141,3 +141,16 @@ def test_debian_s_commons_text_is_recognised() -> None:
     ((name, version),) = told(file.read_bytes(), "usr/share/java/commons-text.jar")
     assert name == "org.apache.commons:commons-text"
     assert version.startswith("1.")
+
+
+def test_an_archive_whose_lzma_data_is_damaged_is_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as made:
+        made.writestr("META-INF/MANIFEST.MF", "Implementation-Title: app\nImplementation-Version: 1\n")
+    content = bytearray(buffer.getvalue())
+    with zipfile.ZipFile(io.BytesIO(content)) as written:
+        data = 30 + len(written.infolist()[0].filename)
+    content[data + 4 : data + 9] = b"\xff" * 5  # the properties of the decoder
+
+    with pytest.raises(InvalidContentError, match="cannot be read"):
+        java.read(PATH, bytes(content))

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import struct
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -39,6 +40,27 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
 def of(name: str, packages: tuple[Package, ...]) -> Package:
     """The package of that name."""
     return next(package for package in packages if package.name == name)
+
+
+@pytest.mark.real
+def test_slots_that_lead_to_the_same_package_again_and_again_are_refused(databases: Databases) -> None:
+    slots = slice(32, 4096)
+    content = bytearray(databases["ndb"])
+    largest = max(struct.iter_unpack("<4sIII", content[slots]), key=lambda slot: slot[3])
+    content[slots] = struct.pack("<4sIII", *largest) * 254
+
+    with pytest.raises(InvalidContentError, match="again and again"):
+        rpm.read(NAMES["ndb"], bytes(content))
+
+
+def test_a_database_whose_schema_is_no_text_is_refused() -> None:
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
+        content = made.serialize()
+    damaged = content.replace(b"tablePackages", b"tablePack\xffges").replace(b"(hnum", b"(,num")
+
+    with pytest.raises(InvalidContentError, match="SQLite cannot read it"):
+        rpm.read(NAMES["sqlite"], damaged)
 
 
 @pytest.mark.real
