@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from storage import audit, schema
 from storage.audit import AuditRecord, Event
 from storage.audit_spool import AuditSpool
-from storage.database import Database
+from storage.database import Database, Transaction
 from storage.errors import StorageUnavailableError
 from tests.storage.values import NOW
 
@@ -121,6 +121,39 @@ async def test_the_half_line_of_a_power_cut_is_left_out_and_what_stands_before_i
     await AuditSpool(folder, database, _ROOM).take_over()
 
     assert await recorded(database) == [PULL] * 1000
+
+
+async def test_a_hole_that_a_power_cut_left_does_not_keep_what_stands_behind_it(
+    database: Database, folder: Path
+) -> None:
+    (folder / "cut.spool").write_bytes(audit.encode(PULL) + bytes(200_000) + b"\n" + audit.encode(PULL))
+
+    await asyncio.wait_for(AuditSpool(folder, database, _ROOM).take_over(), 60)
+
+    assert await recorded(database) == [PULL] * 2
+
+
+async def test_a_commit_whose_answer_was_lost_is_not_done_twice(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committing = database.transaction
+
+    @asynccontextmanager
+    async def unanswered() -> AsyncIterator[Transaction]:
+        async with committing() as tx:
+            yield tx
+        raise StorageUnavailableError("the connection is gone")
+
+    spool = AuditSpool(folder, database, _ROOM)
+    spool.append(replace(PULL, request_id="first"))
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "transaction", unanswered)
+        with pytest.raises(StorageUnavailableError):
+            await spool.drain()
+    spool.append(replace(PULL, request_id="second"))
+    await spool.close()
+
+    assert [record.request_id for record in await recorded(database)] == ["first", "second"]
 
 
 async def test_no_more_waits_than_may_and_it_goes_on_once_the_database_took_it(
