@@ -80,9 +80,9 @@ class Filling:
         await asyncio.wait([self._task])
 
     def _stop(self) -> None:
-        """A task that is cancelled before it has begun would not clean up."""
+        """A task that is cancelled before it has begun would not clean up, nor one that is about to."""
         self._is_wanted = False
-        if self._has_begun:
+        if self._has_begun and not self._is_over:
             self._task.cancel()
 
     async def _beyond(self, position: int) -> int:

@@ -34,6 +34,7 @@ class Registry(MemoryUpstream):
     sent: dict[Digest, bytes] = field(default_factory=dict)
     """What it sends instead of a blob."""
     held_up: bool = False
+    closes_slowly: bool = False
     reached_half: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,6 +53,8 @@ class Registry(MemoryUpstream):
             async with super().open_blob(repository, digest, start, end) as stream:
                 yield stream
         finally:
+            if self.closes_slowly:
+                await asyncio.sleep(0)
             self.closed += 1
 
     async def _chunks(self, content: bytes) -> AsyncIterator[bytes]:
@@ -195,6 +198,14 @@ async def test_t66_a_blob_that_is_cut_short_is_broken_for_everybody_and_not_kept
     assert cached.files() == []
     cached.registry.cut_after = None
     assert await cached.read() == BLOB
+
+
+async def test_t66_a_broken_download_cleans_up_although_its_readers_leave_meanwhile(cached: Cached) -> None:
+    cached.registry.cut_after, cached.registry.closes_slowly = 1, True
+    with pytest.raises(BrokenContentError):
+        await cached.read()
+    await cached.settled()
+    assert cached.files() == []
 
 
 async def test_t66_bytes_of_another_digest_are_never_whole_and_not_kept(cached: Cached) -> None:
