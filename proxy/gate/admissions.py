@@ -6,7 +6,7 @@ measures it by the policy, the advisories and the time of now, as if it had just
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from proxy.gate.decision import Decision
@@ -54,17 +54,23 @@ class Admissions:
         if moment == self._forgotten:
             self._blobs.put((repository, digest), verdict)
 
-    def forget(self, repository: Repository, digest: Digest) -> None:
-        """A manifest has another verdict, or is gone. Call it once that is recorded."""
+    def forget(self, repository: Repository, *digests: Digest) -> None:
+        """Manifests have other verdicts, or are gone. Call it once that is recorded, and once for all of them."""
         self._forgotten += 1
-        self._manifests.drop((repository, digest))
-        self._blobs.drop_where(lambda key, verdict: verdict.digest == digest and key[0] == repository)
+        gone = frozenset(digests)
+        for digest in gone:
+            self._manifests.drop((repository, digest))
+        self._blobs.drop_where(lambda key, verdict: verdict.digest in gone and key[0] == repository)
 
     def forget_judged(self, repository: Repository, judgement: Judgement) -> None:
         """Forget a manifest that was judged again, and what it lists."""
-        for child in judgement.children:
-            self.forget_judged(repository, child)
-        self.forget(repository, judgement.manifest.digest)
+        self.forget(repository, *_judged(judgement))
+
+
+def _judged(judgement: Judgement) -> Iterator[Digest]:
+    for child in judgement.children:
+        yield from _judged(child)
+    yield judgement.manifest.digest
 
 
 class _Recent(Generic[_T]):
