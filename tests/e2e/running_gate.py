@@ -97,7 +97,7 @@ class RunningGate:
         """Stop it; gives its exit status."""
         assert self.process is not None
         self.process.send_signal(signal_number)
-        status = self.process.wait(timeout=30)
+        status = self.process.wait(timeout=120)
         self.process = None
         return status
 

@@ -245,7 +245,7 @@ async def test_no_more_requests_run_at_once_than_may(simulator: Simulator) -> No
 
 async def test_who_waits_in_vain_is_told_to_come_back(simulator: Simulator) -> None:
     simulator.on("GET", BLOB_PATH, body=BLOB)
-    async with gate_before(simulator.url, max_connections=1, connect_timeout=0.2, breaker_failures=1) as upstream:
+    async with gate_before(simulator.url, max_connections=1, connect_timeout=2.0, breaker_failures=1) as upstream:
         async with upstream.open_blob(REPOSITORY, DIGEST) as stream:
             assert stream is not None
             with pytest.raises(UpstreamSuspendedError, match="max_connections") as refusal:
