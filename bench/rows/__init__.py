@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 
 from bench.plan import Plan
 from bench.report import Result
-from bench.rows import blobs, manifests
+from bench.rows import blobs, layers, manifests
 
 ROWS: Mapping[str, Callable[[Plan], list[Result]]] = {
     "manifests": manifests.pulls,
     "first": manifests.first_pulls,
     "blobs": blobs.downloads,
+    "layers": layers.inspections,
+    "memory": layers.memory,
 }
