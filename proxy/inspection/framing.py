@@ -67,12 +67,12 @@ class Refusal:
         return kind(self.reason, entry=self.entry, offset=self.offset)
 
 
-def frames(chunk: bytes) -> Iterator[bytes]:
-    """Cut a chunk into messages for the worker."""
+def frames(chunk: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Cut a chunk into messages for the worker: the length and the bytes of each."""
     view = memoryview(chunk)
     for start in range(0, len(view), FRAME_BYTES):
         piece = view[start : start + FRAME_BYTES]
-        yield b"".join((LENGTH.pack(len(piece)), piece))
+        yield LENGTH.pack(len(piece)), piece
 
 
 def reply(kind: bytes, document: bytes = b"") -> bytes:

@@ -16,9 +16,11 @@ from typing import BinaryIO
 
 from proxy.inspection.framing import ABANDON_LENGTH, LENGTH
 from scanning.layers.inspect import BlobFacts, Unpacking
-from scanning.layers.limits import InspectionLimits
+from scanning.layers.limits import KIB, InspectionLimits
 
-_PIECES_AHEAD = 8  # of at most 256 KiB each
+_PIECES_AHEAD = 4
+_GATHERED_BYTES = 256 * KIB
+"""What is unpacked at once. Each step waits for its turn among the threads, so few large ones are faster."""
 
 
 class AbandonedError(Exception):
@@ -116,13 +118,21 @@ class Intake(Thread):
     def _unpack(self, layer: IncomingLayer, length: int) -> None:
         unpacking = Unpacking(self._limits)
         while 0 < length < ABANDON_LENGTH:
-            chunk = self._read(length)
+            chunk, length = self._gather(length)
             _pass_on(layer, unpacking.feed(chunk))
-            length = self._next_length()
         if length == ABANDON_LENGTH:
             layer.tell_last(AbandonedError())
         _pass_on(layer, unpacking.finish())
         layer.tell(unpacking.blob)
+
+    def _gather(self, length: int) -> tuple[bytes, int]:
+        """Read a message of this length and as many after it as are worth a step; gives the next one's length."""
+        parts, size = [], 0
+        while 0 < length < ABANDON_LENGTH and size < _GATHERED_BYTES:
+            parts.append(self._read(length))
+            size += length
+            length = self._next_length()
+        return b"".join(parts), length
 
     def _next_length(self) -> int:
         (length,) = LENGTH.unpack(self._read(LENGTH.size))

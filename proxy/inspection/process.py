@@ -113,10 +113,11 @@ class WorkerProcess:
 
     async def feed(self, chunk: bytes) -> None:
         """Hand over a chunk; returns when the pipe has room for more, or the outcome is known."""
-        for frame in frames(chunk):
+        for length, piece in frames(chunk):
             if self.outcome.done():
                 return
-            self._write(frame)
+            self._write(length)
+            self._write(piece)
             await self._drain()
 
     def end(self) -> None:
@@ -169,7 +170,7 @@ class WorkerProcess:
         except (ConnectionError, RuntimeError):
             await self.wait()  # the process is gone, and `_live` will say how
 
-    def _write(self, message: bytes) -> None:
+    def _write(self, message: bytes | memoryview) -> None:
         stdin = self._process.stdin
         if stdin is not None and not stdin.is_closing():
             stdin.write(message)

@@ -5,6 +5,7 @@ A refused layer leaves it as good as new. On anything unforeseen it says so and 
 """
 
 import gc
+import io
 import os
 import sys
 from contextlib import suppress
@@ -28,9 +29,12 @@ from scanning.errors import LimitExceededError, UnreadableLayerError
 from scanning.facts import FileEntry, FileFinds, LayerFacts
 from scanning.files import examine
 from scanning.layers.inspect import ArchiveReading, FileExamination
-from scanning.layers.limits import InspectionLimits
+from scanning.layers.limits import MIB, InspectionLimits
 
 _COLLECT_AFTER = 100_000  # allocations: a walk makes many small values and no cycles
+_SWITCH_SECONDS = 0.0001
+"""How long one stage may keep the other waiting: it only wants to begin its next step in a library."""
+_BUFFER_BYTES = 1 * MIB
 
 
 class _SpentError(Exception):
@@ -103,12 +107,14 @@ class Worker:
 
 def main() -> int:
     """Run one worker; returns its exit status."""
-    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    requests = io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False), _BUFFER_BYTES)
+    replies = sys.stdout.buffer
     head = requests.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return 0
     limits = decode(InspectionLimits, requests.read(*LENGTH.unpack(head)))
     gc.set_threshold(_COLLECT_AFTER)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     leave_network()
     intake = Intake(limits, requests)
     intake.start()

@@ -15,11 +15,11 @@ from isal import isal_zlib
 
 from scanning.errors import NotALayerError, UnreadableLayerError
 from scanning.layers.header import BLOCK_BYTES, ZERO_BLOCK, checksum_holds
-from scanning.layers.limits import KIB, InspectionLimits
+from scanning.layers.limits import KIB, MIB, InspectionLimits
 from scanning.layers.zstd import ZstdStream, is_zstd
 
-STEP_BYTES = 256 * KIB
-_INPUT_BYTES = 64 * KIB
+STEP_BYTES = 1 * MIB
+_INPUT_BYTES = 256 * KIB
 _MAGIC_BYTES = 6
 _GZIP = b"\x1f\x8b"
 _GZIP_START = 4  # magic, method, flags

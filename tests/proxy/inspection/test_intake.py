@@ -12,6 +12,7 @@ from proxy.inspection.framing import ABANDON, END, frames
 from proxy.inspection.intake import AbandonedError, IncomingLayer, Intake, PipeClosedError
 from scanning.errors import UnreadableLayerError
 from scanning.facts import LayerFacts
+from scanning.layers.compression import STEP_BYTES
 from scanning.layers.inspect import ArchiveReading, inspect_layer
 from scanning.layers.limits import KIB, MIB, InspectionLimits
 from tests.scanning.layers import archives
@@ -21,12 +22,12 @@ from tests.scanning.layers.strategies import damaged_archives
 
 pytestmark = pytest.mark.timeout(120)
 
-LONG = member(b"a", bytes(8 * MIB)) + archives.END
+LONG = member(b"a", bytes(20 * MIB)) + archives.END
 
 
 def layer(chunks: Iterable[bytes], end: bytes = END) -> bytes:
     """What the gate writes for one layer."""
-    return b"".join(frame for chunk in chunks for frame in frames(chunk)) + end
+    return b"".join(part for chunk in chunks for frame in frames(chunk) for part in frame) + end
 
 
 def started(requests: bytes, limits: InspectionLimits = LIMITS) -> Intake:
@@ -78,7 +79,7 @@ def test_the_stages_never_drift_far_apart() -> None:
     total = 0
     for piece in pieces:
         total += len(piece)
-        assert requests.tell() - total <= 16 * 256 * KIB
+        assert requests.tell() - total <= 6 * STEP_BYTES
     assert total == len(LONG)
     intake.join()
 
