@@ -17,7 +17,8 @@ from storage.blob_cache import Room
 from storage.content.threads import to_its_end
 from storage.errors import ContentMismatchError, StorageError
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
+"""Bytes that go to the disk, and to a reader, at once: a hundred blobs may be under way, and have some each."""
 
 
 class Filling:

@@ -31,7 +31,7 @@ GRACE = 10 * TICK
 LONGEST_PUSH = 4 * TICK
 REPOSITORIES = tuple(map(Repository, ("team/one", "team/two")))
 BLOBS = tuple(f"blob {number}".encode() for number in range(5))
-PUSHES_OF_EACH = 25
+PUSHES_OF_EACH = 15
 
 
 @dataclass
