@@ -1,5 +1,6 @@
 """A gate whose embedded registry keeps its blobs in a bucket, where clients fetch them by themselves."""
 
+import json
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from storage.content.s3 import S3Location
+from tests.e2e.clients import Client
 from tests.e2e.running_gate import RunningGate
 from tests.e2e.wire import Wire
 from tests.images import debian, image
@@ -54,6 +56,18 @@ def test_an_image_is_pushed_through_the_gate_and_its_blobs_are_pulled_from_the_b
         assert fetched(said.headers["location"], "bytes=1-3") == content[1:4]
         assert puller.send("HEAD", path).headers["content-length"] == str(len(content))
     assert not list((gate.state / "content").rglob("*/sha256/**/*"))
+
+
+@pytest.mark.real
+def test_clients_follow_to_the_bucket(gate: RunningGate, client: Client) -> None:
+    reference = f"{gate.host}/{REPOSITORY}:1"
+    for role in ("developer", "operator"):
+        login = client.login(gate.host, gate.token(role, role, "**"))
+        assert login.ok, login.text
+        said = client.push(IMAGE, reference) if role == "developer" else client.pull(reference)
+        assert said.ok, said.text
+    requests = [json.loads(line) for line in gate.log.splitlines() if line.startswith("{")]
+    assert [one for one in requests if one.get("status") == 307], "no blob was fetched from the bucket"
 
 
 def test_t35_where_a_refused_image_lies_is_told_to_nobody(gate: RunningGate) -> None:
