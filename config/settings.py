@@ -108,6 +108,7 @@ class Listen(_Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.", min_length=1)
     port: int = Field(5000, ge=0, le=65535, description="TCP port; 0 takes any free one.")
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve; bounds of the gate are shared among them.")
     tls_cert_file: FilePath = Field(
         "", description="PEM: the gate's certificate and those below it; empty for plain HTTP. Read again when renewed."
     )

@@ -1,7 +1,7 @@
 """A gate from start to end: opens everything in the settings, keeps it up to date, and closes it in reverse order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
@@ -20,6 +20,9 @@ from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
 from proxy.gate.promotion import Promotion
 from proxy.inspection.build import inspection_pool
 from proxy.services import Parts, Services, assemble
+from proxy.serving.board import Board
+from proxy.serving.colleagues import Colleagues
+from proxy.serving.seats import Seat
 from proxy.serving.tls import ServerTls
 from proxy.state_folder import make_state_folder
 from proxy.upstream.build import build_upstream
@@ -34,16 +37,18 @@ from storage.snapshots import Snapshots
 _UPLOADS_LIVE = timedelta(days=7)
 _SWEEP_EVERY = timedelta(hours=1)
 _LOOK_FOR_UNJUDGED = timedelta(seconds=10)
+_ALONE = Seat()
 _log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Services]:
+async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None = None) -> AsyncIterator[Services]:
     """Open a gate and keep it up to date while the caller uses it.
 
-    Raises `ConfigurationError`, `StorageError`, or `InspectionFailedError` if it cannot start.
+    Where several processes serve, this one has `seat`, and tells the others on `board`. Raises `ConfigurationError`,
+    `StorageError`, or `InspectionFailedError` if it cannot start.
     """
-    _prepare(settings)
+    prepare(settings)
     async with AsyncExitStack() as stack:
         policy = PolicyFile(settings.policy_path)
         tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
@@ -72,21 +77,40 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         )
         gate = build_gate(parts)
 
+        colleagues = Colleagues(board, seat, pool.check) if board else None
+
         async def warnings() -> tuple[str, ...]:
-            return (*_warnings(settings.feeds, policy, desk), *(tls.warnings() if tls else ()))
+            return (
+                *_warnings(settings.feeds, policy, desk),
+                *(tls.warnings() if tls else ()),
+                *(await colleagues.warnings() if colleagues else ()),
+            )
 
         services = await assemble(
-            settings, Parts(database, upstream, gate, pool.check, warnings, upstream.further_checks, tls)
+            settings,
+            Parts(
+                database,
+                upstream,
+                gate,
+                colleagues.check_inspection if colleagues else pool.check,
+                warnings,
+                upstream.further_checks,
+                tls,
+                colleagues,
+            ),
         )
         stack.push_async_callback(services.close)
         services.metrics.watch_audit(lambda: spool.waiting)
-        background = Background(settings, parts, snapshots, content, gate.promotion, tls)
-        await stack.enter_async_context(background.at_work())
+        background = Background(settings, parts, snapshots, content, gate.promotion, leads=seat.leads)
+        further = [tls.watch()] if tls else []
+        if colleagues:
+            further.append(colleagues.keep_posting(services.metrics))
+        await stack.enter_async_context(background.at_work(further))
         yield services
 
 
 class Background:
-    """What goes on beside the requests."""
+    """What goes on beside the requests. Where several processes serve, one `leads`, and does what one alone must do."""
 
     def __init__(
         self,
@@ -95,10 +119,11 @@ class Background:
         snapshots: Snapshots,
         content: ContentStore,
         promotion: Promotion,
-        tls: ServerTls | None,
+        *,
+        leads: bool,
     ) -> None:
         self._settings = settings
-        self._tls = tls
+        self._leads = leads
         self._database = parts.database
         self._policy = parts.policy
         self._desk = parts.advisories
@@ -109,21 +134,21 @@ class Background:
         self._spool = parts.spool
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """Watch policy, advisories and certificate, promote what may go upstream, refresh feeds; until left."""
+    async def at_work(self, further: Iterable[Coroutine[None, None, None]] = ()) -> AsyncIterator[None]:
+        """Watch policy and advisories, promote what may go upstream, refresh feeds, and do what is `further` given;
+        until left.
+        """
         jobs = [
             self._policy.watch(self._policy_changed),
             self._desk.watch(self._reconsider),
-            self._reconsider(),
-            self._sweep_uploads(),
-            self._judge_unjudged(),
             self._spool.keep_draining(),
+            *further,
         ]
-        if self._tls is not None:
-            jobs.append(self._tls.watch())
-        if self._settings.content.collect_hours:
+        if self._leads:
+            jobs += [self._reconsider(), self._sweep_uploads(), self._judge_unjudged()]
+        if self._leads and self._settings.content.collect_hours:
             jobs.append(self._collect_blobs())
-        if self._settings.feeds.refresh_hours:
+        if self._leads and self._settings.feeds.refresh_hours:
             jobs.append(self._refresh_feeds())
         tasks = [asyncio.create_task(job) for job in jobs]
         for task in tasks:
@@ -136,6 +161,8 @@ class Background:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _policy_changed(self, policy: PolicyInForce) -> None:
+        if not self._leads:
+            return
         record = AuditRecord(
             at=utc_now(),
             event=Event.POLICY_CHANGED,
@@ -151,6 +178,8 @@ class Background:
         await self._reconsider()
 
     async def _reconsider(self) -> None:
+        if not self._leads:
+            return
         try:
             await self._promotion.reconsider_all()
         except ImagegateError as error:
@@ -213,7 +242,8 @@ def _tell_failure(task: asyncio.Task[None]) -> None:
         _log.critical("a background job has ended", exc_info=task.exception())
 
 
-def _prepare(settings: Settings) -> None:
+def prepare(settings: Settings) -> None:
+    """Make the state folder and the policy where there are none yet. Raises `StorageUnavailableError`."""
     make_state_folder(settings.state_dir)
     path = settings.policy_path
     if not settings.policy_file and not path.exists():

@@ -99,8 +99,11 @@ async def _drain(manager: web.Server, acceptor: Acceptor, seconds: float, hurry:
     await acceptor.abort()
 
 
-async def serve_until_told(services: Services, sockets: Sequence[socket.socket] = ()) -> None:
-    """Serve until SIGTERM or SIGINT; a second one cuts off what still runs. SIGHUP reads the certificate again."""
+async def serve_until_told(services: Services, sockets: Sequence[socket.socket] = (), supervisor: int = -1) -> None:
+    """Serve until SIGTERM or SIGINT; a second one cuts off what still runs. SIGHUP reads the certificate again.
+
+    Where a supervisor tells this process what to do, `supervisor` can be read from once that is gone: serving ends.
+    """
     told, hurry = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
@@ -108,14 +111,21 @@ async def serve_until_told(services: Services, sockets: Sequence[socket.socket] 
     def end() -> None:
         (hurry if told.is_set() else told).set()
 
+    def orphaned() -> None:
+        loop.remove_reader(supervisor)
+        told.set()
+
     def reload() -> None:
         if services.tls is not None:
             task = asyncio.create_task(services.tls.reload())
             reloads.add(task)
             task.add_done_callback(reloads.discard)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGTERM, end)
     loop.add_signal_handler(signal.SIGHUP, reload)
+    if supervisor < 0:
+        loop.add_signal_handler(signal.SIGINT, end)
+    else:
+        loop.add_reader(supervisor, orphaned)
     async with listening(services, sockets, hurry):
         await told.wait()

@@ -14,6 +14,7 @@ from proxy.identity.liveness import Liveness
 from proxy.identity.throttle import Throttle
 from proxy.registry.gatekeeper import Gatekeeper
 from proxy.registry.sessions import Observers, UploadDesk
+from proxy.serving.colleagues import Colleagues
 from proxy.serving.tls import ServerTls
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.readiness import Check, Readiness, Warnings
@@ -31,7 +32,8 @@ class Parts:
     """What the face of the gate stands on; the caller owns them, and closes them after the face.
 
     `inspection` is what /readyz asks beside database and upstream, `warnings` what it tells the operator, and
-    `further_upstreams` asks registries that only some repositories need. `tls` is None where plain HTTP is served.
+    `further_upstreams` asks registries that only some repositories need. `tls` is None where plain HTTP is served,
+    `colleagues` where this is the only process that serves.
     """
 
     database: Database
@@ -41,6 +43,7 @@ class Parts:
     warnings: Warnings
     further_upstreams: Mapping[str, Check] = field(default_factory=dict)
     tls: ServerTls | None = None
+    colleagues: Colleagues | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Services:
     metrics: Metrics
     readiness: Readiness
     tls: ServerTls | None
+    colleagues: Colleagues | None
 
     async def close(self) -> None:
         """Let go of what requests left behind."""
@@ -114,4 +118,5 @@ async def assemble(
         metrics=Metrics(),
         readiness=Readiness(checks, parts.warnings, monotonic, further),
         tls=parts.tls,
+        colleagues=parts.colleagues,
     )

@@ -11,14 +11,19 @@ from config.settings import Settings
 from proxy.cli.output import command_name
 from proxy.cli.session import settings_for
 from proxy.clock import utc_now
+from proxy.gate.policy import read_policy
 from proxy.identity import tokens
 from proxy.identity.principal import Role
 from proxy.identity.tokens import Administrator, NewGrant
-from proxy.running import running
+from proxy.running import prepare, running
 from proxy.server import serve_until_told
-from proxy.services import Services
+from proxy.serving.sockets import open_sockets
+from proxy.serving.supervisor import supervise
+from proxy.serving.tls import load_identity
 from proxy.telemetry.logging import configure_logging
+from proxy.upstream.build import remote_options
 from storage import grants
+from storage.database import Database
 
 
 def register(app: typer.Typer) -> None:
@@ -33,18 +38,20 @@ def _serve(
     upstream: Annotated[
         str | None, typer.Option(help="Stand in front of this registry, such as http://127.0.0.1:5001.")
     ] = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes serve, over the settings file's.")] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. The first start makes an admin token and prints it."""
-    settings = settings_for(context, _flags(host, port, upstream))
+    settings = settings_for(context, _flags(upstream, host=host, port=port, workers=workers))
     configure_logging(settings.logging.level, settings.logging.format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings))
+        runner.run(_run(settings) if settings.listen.workers == 1 else _run_several(settings))
 
 
-def _flags(host: str | None, port: int | None, upstream: str | None) -> dict[str, Any]:
+def _flags(upstream: str | None, **listen: str | int | None) -> dict[str, Any]:
     flags: dict[str, Any] = {}
-    if host is not None or port is not None:
-        flags["listen"] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    given = {name: value for name, value in listen.items() if value is not None}
+    if given:
+        flags["listen"] = given
     if upstream is not None:
         flags["upstream"] = {"kind": "remote", "url": upstream}
     return flags
@@ -52,20 +59,42 @@ def _flags(host: str | None, port: int | None, upstream: str | None) -> dict[str
 
 async def _run(settings: Settings) -> None:
     async with running(settings) as services:
-        token = await _first_token(services)
-        if token:
-            typer.echo(_welcome(settings, token))
+        await _welcome_first(settings, services.database)
         await serve_until_told(services)
 
 
-async def _first_token(services: Services) -> str:
-    """An admin token if there has never been any token, else ""."""
-    async with services.database.snapshot() as tx:
+async def _run_several(settings: Settings) -> None:
+    sockets = await asyncio.to_thread(open_sockets, settings.listen)
+    try:
+        prepare(settings)
+        _check(settings)
+        database = await Database.open(settings.database)
+        try:
+            await _welcome_first(settings, database)
+        finally:
+            await database.close()
+        await supervise(settings, sockets)
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _check(settings: Settings) -> None:
+    """Find here, and say once, what no process could serve with. Raises `ConfigurationError`."""
+    read_policy(settings.policy_path)
+    remote_options(settings)
+    if settings.listen.tls_cert_file:
+        load_identity(settings.listen)
+
+
+async def _welcome_first(settings: Settings, database: Database) -> None:
+    """Make an admin token and print it, if there has never been any token."""
+    async with database.snapshot() as tx:
         if await grants.count(tx):
-            return ""
+            return
     new = NewGrant("first-admin", Role.ADMIN, (RepositoryPattern("**"),))
-    _, token = await tokens.create(services.database, new, Administrator("imagegate serve", ""), utc_now())
-    return token.text
+    _, token = await tokens.create(database, new, Administrator("imagegate serve", ""), utc_now())
+    typer.echo(_welcome(settings, token.text))
 
 
 def _welcome(settings: Settings, token: str) -> str:

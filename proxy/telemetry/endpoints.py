@@ -29,5 +29,6 @@ async def readyz(call: Call) -> web.StreamResponse:
 
 async def metrics(call: Call) -> web.StreamResponse:
     """The counters, for Prometheus."""
-    text = await asyncio.to_thread(call.services.metrics.text)
+    own, colleagues = call.services.metrics, call.services.colleagues
+    text = await (colleagues.metrics(own) if colleagues else asyncio.to_thread(own.text))
     return web.Response(body=text, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})

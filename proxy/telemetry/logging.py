@@ -1,7 +1,9 @@
 """Structured logs on standard error: text for people, JSON for collectors. Libraries' logs take the same way."""
 
 import logging
+import os
 import sys
+from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -22,6 +24,7 @@ def configure_logging(level: str, style: Literal["text", "json"], stream: TextIO
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_process,
     ]
     render: Processor = structlog.processors.JSONRenderer()
     if style == "text":
@@ -48,6 +51,11 @@ def configure_logging(level: str, style: Literal["text", "json"], stream: TextIO
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _add_process(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say which process speaks: several may serve, and write to one place."""
+    return {**event, "process": os.getpid()}
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):

@@ -48,6 +48,7 @@ class RequestRecord(logging.LogRecord):
                 "seconds": round(line.seconds, 4),
                 "address": line.address,
                 "request_id": line.request_id,
+                "process": self.process,
                 "event": self.msg,
                 "level": "info",
                 "logger": self.name,
@@ -60,7 +61,8 @@ class RequestRecord(logging.LogRecord):
         line = self.line
         return (
             f"{self._time()} [info     ] {self.msg:<30} [{self.name}] address={line.address}"
-            f" method={_cleaned(line.method[:20])} path={_shortened(line.path)} request_id={line.request_id}"
+            f" method={_cleaned(line.method[:20])} path={_shortened(line.path)} process={self.process}"
+            f" request_id={line.request_id}"
             f" seconds={round(line.seconds, 4)} status={line.status}"
         )
 

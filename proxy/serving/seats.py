@@ -1,0 +1,47 @@
+"""Several serving processes for one gate: the place of each, and its share of what is bounded for all."""
+
+import os
+from dataclasses import dataclass
+
+from config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The place of one process among those that serve; a process that replaces another takes its seat."""
+
+    number: int = 0
+    of: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process does what one alone must do, beside serving."""
+        return self.number == 0
+
+
+def share_of(settings: Settings, processes: int) -> Settings:
+    """What one of `processes` may do, so that together they do what `settings` allow, rounded up.
+
+    Each keeps at least one inspection worker for images that somebody waits for, beside those for uploads.
+    """
+    if processes == 1:
+        return settings
+    wanted = settings.inspection.workers
+    workers = _part(wanted, processes) if wanted else _part(os.cpu_count() or 1, processes) + 1
+    failures = _part(settings.throttle.failures, processes)
+    default, *prefixed = (
+        upstream.model_copy(update={"max_connections": _part(upstream.max_connections, processes)})
+        for upstream in (settings.upstream, *settings.upstreams)
+    )
+    return settings.model_copy(
+        update={
+            "inspection": settings.inspection.model_copy(update={"workers": workers}),
+            "throttle": settings.throttle.model_copy(update={"failures": failures}),
+            "upstream": default,
+            "upstreams": tuple(prefixed),
+        }
+    )
+
+
+def _part(whole: int, processes: int) -> int:
+    return -(-whole // processes)

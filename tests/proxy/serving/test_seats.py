@@ -1,0 +1,48 @@
+"""Bounds that hold for a gate are shared among its processes."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.settings import Inspection, Settings, Throttle, Upstream
+from proxy.serving.seats import Seat, share_of
+
+
+def settings(number: int) -> Settings:
+    return Settings(
+        inspection=Inspection(workers=min(number, 256)),
+        throttle=Throttle(failures=number),
+        upstream=Upstream(max_connections=number),
+    )
+
+
+@given(st.integers(1, 1000), st.integers(2, 64))
+def test_together_they_do_what_one_may_and_no_more_than_rounding_makes_of_it(bound: int, processes: int) -> None:
+    whole, part = settings(bound), share_of(settings(bound), processes)
+    for total, share in (
+        (whole.inspection.workers, part.inspection.workers),
+        (whole.throttle.failures, part.throttle.failures),
+        (whole.upstream.max_connections, part.upstream.max_connections),
+    ):
+        assert share >= 1
+        assert total <= share * processes < total + processes
+
+
+def test_one_process_has_everything() -> None:
+    whole = settings(7)
+    assert share_of(whole, 1) is whole
+
+
+@pytest.mark.parametrize("processors", [1, 2, 8])
+def test_without_a_number_each_has_a_worker_for_those_who_wait(
+    monkeypatch: pytest.MonkeyPatch, processors: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    assert share_of(Settings(), 2).inspection.workers == (processors + 1) // 2 + 1
+
+
+def test_one_seat_leads() -> None:
+    assert [Seat(number, 3).leads for number in range(3)] == [True, False, False]
+    assert Seat().leads
