@@ -239,6 +239,10 @@ class S3(_Section):
     prefix: BucketPrefix = Field("", description="What the names of objects begin with, such as imagegate/.")
     region: str = Field("", description="Its region; empty: what boto3 finds.")
     endpoint_url: BaseUrl = Field("", description="For stores that are not Amazon's, such as https://minio.internal.")
+    uploads_folder: FilePath = Field(
+        "",
+        description="Unfinished uploads; gates that share it go on with each other's; empty: in state_dir.",
+    )
     presigned_seconds: int = Field(
         0, ge=0, le=3600, description="Redirect blob GETs to an address that is good for so long; 0: stream them."
     )

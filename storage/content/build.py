@@ -25,4 +25,4 @@ def build_content(settings: Content, folder: Path) -> ContentStore:
         presigned_seconds=s3.presigned_seconds,
         public_endpoint_url=s3.public_endpoint_url or None,
     )
-    return S3Content(location, folder / "uploads")
+    return S3Content(location, Path(s3.uploads_folder) if s3.uploads_folder else folder / "uploads")

@@ -265,3 +265,25 @@ def test_the_schema_names_every_section() -> None:
     properties = settings_schema()["properties"]
     assert isinstance(properties, dict)
     assert list(properties) == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("content: {kind: s3}", "content.s3.bucket: a content store of kind s3 needs its bucket"),
+        ("content: {s3: {bucket: b}}", "content.kind: is filesystem, and s3 names a bucket; write kind: s3"),
+        ("content: {kind: s3, s3: {bucket: b, prefix: /x}}", "content.s3.prefix: write it without a slash in front"),
+        (
+            "content: {quotas: [{repositories: [a/*], bytes: 1}, {repositories: [a/*], bytes: 2}]}",
+            "a/* ties with a/*: equally specific, and a repository can match both; narrow one of them",
+        ),
+    ],
+)
+def test_a_content_store_that_makes_no_sense_is_refused(text: str, problem: str) -> None:
+    (found,) = problems(text)
+    assert found.endswith(problem)
+
+
+def test_a_prefix_in_a_bucket_ends_in_a_slash() -> None:
+    Path("f.yaml").write_text("content: {kind: s3, s3: {bucket: b, prefix: images}}")
+    assert load_settings(Path("f.yaml")).content.s3.prefix == "images/"
