@@ -54,7 +54,12 @@ def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 def _address(hop: str) -> IPv4Address | IPv6Address | None:
-    """An address, with or without a port; None for anything else, as `unknown` and made-up names are."""
+    """An address, with or without a port; None for anything else, as `unknown` and made-up names are.
+
+    No zone (RFC 4007): `ip_address` takes any text for one, and it means nothing to anybody but the host it names.
+    """
+    if "%" in hop:
+        return None
     found = _WITH_PORT.fullmatch(hop)
     try:
         return _unmapped(ip_address((found["six"] or found["four"]) if found else hop))

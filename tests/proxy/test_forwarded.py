@@ -30,6 +30,7 @@ def client(header: Header, *lines: str, peer: str = "10.0.0.1") -> str:
         (["192.0.2.7, unknown, 10.0.0.2"], "10.0.0.2"),
         (["192.0.2.7,"], "10.0.0.1"),
         (["192.0.2.7; x"], "10.0.0.1"),
+        (["fe80::1%x status=200 method=GET"], "10.0.0.1"),  # an address may have a zone, which may be any text
         ([], "10.0.0.1"),
         (["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
     ],
