@@ -18,6 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from proxy.upstream.port import BlobStream, BrokenContentError, SocketBody, UpstreamTimeoutError
+from storage.content.threads import to_its_end
 
 _PIPE_BYTES = 256 * 1024
 """Of a pipe; larger ones soon use up what a user without privileges may have (pipe-user-pages-soft)."""
@@ -54,7 +55,7 @@ async def _send_file(client: int, path: Path, start: int, end: int) -> bool:
         offset = start
         while offset < end:
             try:
-                sent = await asyncio.to_thread(os.sendfile, client, file, offset, min(end - offset, _PIECE))
+                sent = await to_its_end(os.sendfile, client, file, offset, min(end - offset, _PIECE))
             except BlockingIOError:
                 await _until_writable(client)
                 continue

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -129,6 +130,14 @@ def from_file(path: Path, start: int, end: int) -> Callable[[], AsyncIterator[Bl
         yield BlobStream(len(CONTENT), start, end, other_chunks(), path)
 
     return stream
+
+
+def _is_open(handle: int) -> bool:
+    try:
+        os.fstat(handle)
+    except OSError:
+        return False
+    return True
 
 
 async def in_pieces(writer: asyncio.StreamWriter) -> None:
@@ -264,6 +273,45 @@ async def test_a_file_and_a_part_of_it(tmp_path: Path) -> None:
         for start, end in parts:
             assert await get(session, served.url) == CONTENT[start:end]
         assert await served.became(3) == [True] * 3
+
+
+async def test_nothing_is_closed_under_a_thread_that_still_sends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is opened next gets the same numbers: the thread would send another file, or to another client."""
+    loop, begun, ended, go_on = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event(), threading.Event()
+    were_open: list[bool] = []
+    tasks: list[asyncio.Task[object] | None] = []
+
+    def slow(client: int, file: int, _offset: int, count: int) -> int:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(60)
+        were_open.extend((_is_open(client), _is_open(file)))
+        loop.call_soon_threadsafe(ended.set)
+        return count
+
+    async def stream() -> AsyncIterator[BlobStream]:
+        tasks.append(asyncio.current_task())
+        async with asynccontextmanager(from_file(path, 0, len(CONTENT)))() as opened:
+            yield opened
+
+    path = tmp_path / "blob"
+    path.write_bytes(CONTENT)
+    monkeypatch.setattr("proxy.registry.kernel_copy.os.sendfile", slow)
+    async with front(stream) as served, asyncio.timeout(60):
+        _, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rstrip("/").rpartition(":")[2]))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await begun.wait()
+        (task,) = tasks
+        assert task is not None
+        task.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        go_on.set()
+        await ended.wait()
+        writer.close()
+
+    assert were_open == [True, True]
 
 
 async def test_a_file_that_is_gone_leaves_it_to_its_chunks(tmp_path: Path) -> None:
