@@ -9,22 +9,24 @@ from contextlib import AbstractAsyncContextManager
 import structlog
 
 from config.errors import ImagegateError
-from proxy.errors import BusyError, FixedTagError
+from proxy.errors import FixedTagError, TooManyRequestsError
 from proxy.gate.admissions import Admissions
 from proxy.gate.content import parse_manifest
 from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
-from proxy.upstream.port import Upstream
+from proxy.upstream.port import Upstream, UpstreamError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests, tag_history, verdicts
 from storage.audit import Event
 from storage.database import Database, Transaction
+from storage.errors import StorageError
 
 _MOST_ATTEMPTS = 3
-"""How often inspection may fail for one manifest that waits unjudged before it is left alone."""
+"""How often judging one manifest that waits unjudged may fail before it is left alone. An upstream or a database that
+is down, or a queue that is full, counts for nothing."""
 _log = structlog.get_logger(__name__)
 
 
@@ -139,8 +141,8 @@ class Promotion:
     async def judge_unjudged(self) -> None:
         """Judge what was pushed while inspection failed. Call it when inspection works.
 
-        A manifest for which it fails again and again is left held until its tags are pushed anew, policy or advisories
-        change, or the gate starts again.
+        A manifest for which that fails again and again is left held until its tags are pushed anew, policy or
+        advisories change, or the gate starts again.
         """
         async with self._database.snapshot() as tx:
             waiting = await manifests.unjudged(tx)
@@ -151,7 +153,7 @@ class Promotion:
             try:
                 await self.reconsider(repository, digest)
             except ImagegateError as error:
-                if isinstance(error, BusyError):
+                if not isinstance(error, UpstreamError | StorageError | TooManyRequestsError):
                     self._failed[repository, digest] = self._failed.get((repository, digest), 0) + 1
                 _log.warning("not judged yet", repository=str(repository), digest=str(digest), problem=str(error))
 

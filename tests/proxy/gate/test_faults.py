@@ -178,6 +178,28 @@ class TestInspectionFails:
         assert await world.behind(both.children[0].digest) == both.children[0].digest
         assert await world.behind(LATEST) is None
 
+    async def test_what_can_never_be_judged_is_given_up_as_well(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both = index(CLEAN, image(debian(), architecture="arm64"))
+        await world.upload(both)
+        world.pool.kills_worker = True
+        await world.push_manifest(both.children[0], both.children[0].digest)
+        await world.push_manifest(both)
+        world.pool.reset()
+        tried: list[Digest] = []
+        reconsider = world.gate.promotion.reconsider
+
+        async def counted(repository: Repository, digest: Digest) -> None:
+            tried.append(digest)
+            await reconsider(repository, digest)
+
+        monkeypatch.setattr(world.gate.promotion, "reconsider", counted)
+        for _ in range(10):
+            await world.gate.promotion.judge_unjudged()
+
+        assert tried.count(both.digest) == 3
+
     async def test_a_layer_that_kills_every_worker_is_given_up(self, world: World) -> None:
         world.pool.kills_worker = True
         await world.push(CLEAN)
