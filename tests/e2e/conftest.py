@@ -124,6 +124,7 @@ def policy_text(public_key: str) -> str:
                     "deny": deny,
                     "require": {"vetted_packages": {"purls": ["pkg:deb/debian/**"]}},
                 },
+                {"repositories": ["images-only/**"], "deny": deny, "artifacts": False},
                 {"repositories": ["audited/**"], "mode": "audit", "deny": deny},
                 {"repositories": ["charts/**"], "deny": deny, "artifacts": ["helm-chart"]},
                 {"repositories": ["releases/**"], "deny": deny, "tags": {"immutable": ["v*"]}},

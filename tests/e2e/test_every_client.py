@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 SILENT = {"ctr"}
 """Clients that print the status of a refusal, and not its message."""
+BEFORE = {"docker-containerd": "error from registry: ", "crane": "DENIED: ", "regctl": '"message": "'}
+"""What stands before the message where that is not `denied: `."""
 
 
 def application(repository: object) -> TestImage:
@@ -64,7 +66,8 @@ def test_a_refused_push_says_what_where_why_and_how_to_mend_it(every_client: Cli
         assert "403 Forbidden" in said.text
         return
     told = re.search(
-        rf"{repository}:1 is refused: ssh from package openssh-client 1:9\.2p1-2 in var/lib/dpkg/status: "
+        rf"{BEFORE.get(every_client.name, 'denied: ')}{repository}:1 is refused: "
+        r"ssh from package openssh-client 1:9\.2p1-2 in var/lib/dpkg/status: "
         r".* is not allowed \[deny\.tools\]; remove the package openssh-client and build again -- "
         r"see: imagegate verdict show (\w+)",
         said.text,
