@@ -11,7 +11,13 @@ import sys
 from contextlib import suppress
 from typing import BinaryIO, NoReturn
 
-from proxy.inspection.confinement import ProcessorTimeSpentError, bound_resources, leave_network, processor_time
+from proxy.inspection.confinement import (
+    ProcessorTimeSpentError,
+    bound_resources,
+    give_way,
+    leave_network,
+    processor_time,
+)
 from proxy.inspection.framing import (
     ABANDONED,
     FAILED,
@@ -115,6 +121,7 @@ def main() -> int:
     limits = decode(InspectionLimits, requests.read(*LENGTH.unpack(head)))
     gc.set_threshold(_COLLECT_AFTER)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    give_way()
     leave_network()
     intake = Intake(limits, requests)
     intake.start()

@@ -281,6 +281,10 @@ class TestConfinement:
         assert _proc(pool, "environ") == ""
         assert _open_files(pool) == ["0", "1", "2"]
 
+    async def test_t75_layers_give_way_to_requests(self, pool: InspectionPool) -> None:
+        nicest = os.getpriority(os.PRIO_PROCESS, 0)
+        assert all(os.getpriority(os.PRIO_PROCESS, process) > nicest for process in pool.processes)
+
     async def test_t80_no_new_privileges(self, pool: InspectionPool) -> None:
         assert "NoNewPrivs:\t1" in _proc(pool, "status")
 
