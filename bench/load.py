@@ -1,5 +1,6 @@
 """Load that is not the bottleneck: wrk for small answers, threads that hardly do more than receive for the rest."""
 
+import http.client
 import queue
 import re
 import socket
@@ -10,10 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import quantiles
+from urllib.parse import urlencode, urlsplit
 
 from bench.errors import BenchError
 from bench.peers import tool
 from bench.processes import Server
+from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
 
 _PIECE = 1 << 20
 _PATIENCE_SECONDS = 60
@@ -88,15 +92,15 @@ def each_once(server: Server, paths: Sequence[str], headers: Mapping[str, str], 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """What was received: bytes, in how many seconds."""
+    """What was carried: bytes, in how many seconds."""
 
-    received: int
+    carried: int
     seconds: float
 
     @property
     def megabytes_per_second(self) -> float:
         """Millions of bytes per second."""
-        return self.received / self.seconds / 1e6
+        return self.carried / self.seconds / 1e6
 
 
 def downloads(
@@ -121,6 +125,39 @@ def downloads(
         received, elapsed = sum(counts), time.perf_counter() - started
         over.set()
     return Volume(received, elapsed)
+
+
+def uploads(
+    server: Server, repository: Repository, blobs: Sequence[tuple[Digest, bytes]], headers: Mapping[str, str]
+) -> Volume:
+    """Upload all blobs at the same time, each on a connection of its own: POST, then PUT of the whole."""
+    waiting = queue.SimpleQueue[tuple[Digest, bytes]]()
+    for blob in blobs:
+        waiting.put(blob)
+
+    def upload(connection: socket.socket, _number: int) -> None:
+        digest, blob = waiting.get_nowait()
+        client = http.client.HTTPConnection("127.0.0.1", server.port)
+        client.sock = connection
+        client.request("POST", f"/v2/{repository}/blobs/uploads/", headers={**headers, "Content-Length": "0"})
+        location = urlsplit(_answer(client, 202))
+        query = f"{location.query}&" if location.query else ""
+        octets = {**headers, "Content-Type": "application/octet-stream"}
+        client.request("PUT", f"{location.path}?{query}{urlencode({'digest': str(digest)})}", blob, octets)
+        _answer(client, 201)
+
+    with _connected(server, len(blobs), upload) as started:
+        pass
+    return Volume(sum(len(blob) for _, blob in blobs), time.perf_counter() - started)
+
+
+def _answer(client: http.client.HTTPConnection, status: int) -> str:
+    """The Location of an answer, which is read whole."""
+    response = client.getresponse()
+    body = response.read()
+    if response.status != status:
+        raise BenchError(f"not the answer that was to be measured: {response.status} {body[:300]!r}")
+    return response.headers["Location"]
 
 
 @contextmanager

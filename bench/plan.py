@@ -1,26 +1,49 @@
 """How much is measured, and where."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+
+
+class Amount(StrEnum):
+    """How much: `tiny` only shows that everything runs."""
+
+    FULL = "full"
+    QUICK = "quick"
+    TINY = "tiny"
+
+
+_ROUNDS = {Amount.FULL: 5, Amount.QUICK: 2, Amount.TINY: 1}
+_SECONDS = {Amount.FULL: 4.0, Amount.QUICK: 1.0, Amount.TINY: 0.2}
+_SCALE = {Amount.FULL: 1, Amount.QUICK: 10, Amount.TINY: 50}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`quick` measures less, of smaller content. Servers take ports from `first_port` on, files go to `folder`."""
+    """Servers take ports from `first_port` on, files go to `folder`."""
 
-    quick: bool
+    amount: Amount
     folder: Path
     first_port: int
 
     @property
+    def quick(self) -> bool:
+        """Whether less than everything is wanted."""
+        return self.amount is not Amount.FULL
+
+    @property
     def rounds(self) -> int:
         """How many times each is measured."""
-        return 2 if self.quick else 5
+        return _ROUNDS[self.amount]
 
     @property
     def seconds(self) -> float:
-        """How long one measurement takes."""
-        return 1 if self.quick else 4
+        """How long one measurement takes, where it is measured by time."""
+        return _SECONDS[self.amount]
+
+    def scaled(self, full: int) -> int:
+        """How much of something that is measured by amount; at least one."""
+        return max(1, full // _SCALE[self.amount])
 
     def port(self, number: int) -> int:
         """The port of the server `number` of a row."""

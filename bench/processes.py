@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +35,11 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Processor time used so far by the server and its children that live."""
-        return sum(int(fields[11]) + int(fields[12]) for _, fields in _session(self.leader)) / _TICKS
+        return sum(int(fields[11]) + int(fields[12]) for _, fields in _family(self.leader)) / _TICKS
 
     def resident_mib(self, *, leader_only: bool = False) -> float:
         """Resident memory now, of the server alone or with its children (shared pages counted for each)."""
-        found = [fields for process, fields in _session(self.leader) if not leader_only or process == self.leader]
+        found = [fields for process, fields in _family(self.leader) if not leader_only or process == self.leader]
         return sum(int(fields[21]) for fields in found) * _PAGE_MIB
 
 
@@ -105,7 +105,7 @@ def _end(server: Server, process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
     deadline = time.monotonic() + _STOP_SECONDS
-    while strays := [process for process, _ in _session(server.leader)]:
+    while strays := [process for process, _ in _family(server.leader)]:
         if time.monotonic() > deadline:
             for stray in strays:
                 os.kill(stray, signal.SIGKILL)
@@ -113,14 +113,19 @@ def _end(server: Server, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-def _session(leader: int) -> Iterator[tuple[int, list[str]]]:
-    """The processes of a session that live, with the fields of /proc/PID/stat from the third on (proc(5))."""
+def _family(leader: int) -> list[tuple[int, list[str]]]:
+    """The living processes of the leader's session, and their children wherever they went; each with the fields of
+    /proc/PID/stat from the third on (proc(5)).
+    """
+    found = {process: fields for process, fields in _processes() if fields[0] not in "ZX"}
+    family = {process for process, fields in found.items() if int(fields[3]) == leader or process == leader}
+    while more := {process for process, fields in found.items() if int(fields[1]) in family} - family:
+        family |= more
+    return [(process, found[process]) for process in family]
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[3]) == leader and fields[0] not in "ZX":
-            yield int(entry.name), fields
+        if entry.name.isdecimal():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                yield int(entry.name), (entry / "stat").read_text().rpartition(")")[2].split()

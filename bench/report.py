@@ -75,13 +75,13 @@ def show(results: Sequence[Result], console: Console) -> None:
         console.print()
 
 
-def write(results: Sequence[Result], path: Path, *, quick: bool) -> None:
+def write(results: Sequence[Result], path: Path, amount: str) -> None:
     """Write everything to a JSON file."""
     rows = [
         asdict(result) | {"goals": [{"goal": text, "reached": good} for text, good in result.reached()]}
         for result in results
     ]
-    path.write_text(json.dumps({"machine": machine(), "quick": quick, "rows": rows}, indent=2) + "\n")
+    path.write_text(json.dumps({"machine": machine(), "amount": amount, "rows": rows}, indent=2) + "\n")
 
 
 def machine() -> dict[str, Any]:

@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping
 
 from bench.plan import Plan
 from bench.report import Result
-from bench.rows import blobs, layers, manifests
+from bench.rows import blobs, clients, layers, manifests, streams, uploads
 
 ROWS: Mapping[str, Callable[[Plan], list[Result]]] = {
     "manifests": manifests.pulls,
     "first": manifests.first_pulls,
     "blobs": blobs.downloads,
+    "uploads": uploads.pushes,
+    "clients": clients.copies,
+    "streams": streams.memory,
     "layers": layers.inspections,
     "memory": layers.memory,
 }

@@ -12,10 +12,12 @@ from bench.turns import Candidate, Sample, in_turns, with_cpu
 
 _STREAMS = 8
 _GATE = "imagegate"
+_KEEPING = "imagegate, cached"
+_CACHE_BYTES = 4 << 30
 
 
 def downloads(plan: Plan) -> list[Result]:
-    """The gate streams what it does not have itself."""
+    """Streamed from the upstream, and from the cache of the gate."""
     folder = plan.folder / "blobs"
     with (
         docker_registry(folder / "registry", plan.port(0)) as direct,
@@ -23,10 +25,12 @@ def downloads(plan: Plan) -> list[Result]:
         nginx(Nginx.TUNED, folder / "nginx-tuned", plan.port(2), direct) as tuned,
         nginx(Nginx.CACHE, folder / "nginx-cache", plan.port(3), direct) as caching,
         gate(folder / "gate", plan.port(4), direct) as running,
+        gate(folder / "gate-cache", plan.port(5), direct, CACHE__SIZE_BYTES=str(_CACHE_BYTES)) as keeping,
     ):
-        layer = content.layer((32 if plan.quick else 256) << 20)
+        layer = content.layer(plan.scaled(256) << 20)
         image = content.image([layer])
-        running.push(image, image.digest)
+        for pushed in (running, keeping):
+            pushed.push(image, image.digest)
         path = f"/v2/{REPOSITORY}/blobs/{layer.digest}"
         measure = partial(_volume, path, len(layer.content), plan.seconds)
         samples = in_turns(
@@ -36,17 +40,18 @@ def downloads(plan: Plan) -> list[Result]:
                 Candidate(tuned.name, lambda: measure(tuned, {})),
                 Candidate(caching.name, lambda: measure(caching, {})),
                 Candidate(_GATE, lambda: measure(running.server, {"Authorization": running.bearer("pull")})),
+                Candidate(_KEEPING, lambda: measure(keeping.server, {"Authorization": keeping.bearer("pull")})),
             ],
             plan.rounds,
         )
     title = f"Blob GET, {_STREAMS} streams of {len(layer.content) >> 20} MiB"
-    goals = (Goal(_GATE, Nginx.TUNED, 0.95), Goal(_GATE, Nginx.DEFAULT, 2))
+    goals = (Goal(_GATE, Nginx.TUNED, 0.95), Goal(_GATE, Nginx.DEFAULT, 2), Goal(_KEEPING, Nginx.CACHE, 1))
     return [Result(title, "MB/s", samples, "s/GB", goals)]
 
 
 def _volume(path: str, size: int, seconds: float, server: Server, headers: dict[str, str]) -> Sample:
     def measure() -> tuple[float, float, dict[str, float]]:
         volume = load.downloads(server, path, headers, size, streams=_STREAMS, seconds=seconds)
-        return volume.megabytes_per_second, volume.received / 1e9, {}
+        return volume.megabytes_per_second, volume.carried / 1e9, {}
 
     return with_cpu(server, measure)

@@ -56,7 +56,7 @@ def pulls(plan: Plan) -> list[Result]:
 def first_pulls(plan: Plan) -> list[Result]:
     """Every digest is asked for once, by a gate that has just started: verdict and bytes come from its records."""
     folder = plan.folder / "first"
-    count = 100 if plan.quick else 300
+    count = plan.scaled(500)
     with docker_registry(folder / "registry", plan.port(0)) as direct:
         layer = content.layer(_LAYER_BYTES)
         images = [content.image([layer], f"build {number}") for number in range(count)]

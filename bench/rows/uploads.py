@@ -1,0 +1,75 @@
+"""Large layers pushed, and how long after the last byte the verdict is there."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+
+from bench import content, load
+from bench.content import Layer
+from bench.gate import REPOSITORY, Gate, gate
+from bench.peers import DIRECT, Nginx, docker_registry, nginx
+from bench.plan import Plan
+from bench.processes import Server
+from bench.report import Goal, Result
+from bench.turns import Candidate, Sample, in_turns, with_cpu
+
+_INLINE = "imagegate inline"
+_DEFERRED = "imagegate deferred"
+
+
+def pushes(plan: Plan) -> list[Result]:
+    """One stream and eight; a layer is new each time, so that nothing is known of it."""
+    size = plan.scaled(96) << 20
+    with ExitStack() as stack:
+        folder = plan.folder / "uploads"
+        direct = stack.enter_context(docker_registry(folder / "registry", plan.port(0)))
+        tuned = stack.enter_context(nginx(Nginx.TUNED, folder / "nginx", plan.port(1), direct))
+        inline = stack.enter_context(gate(folder / "inline", plan.port(2), direct))
+        deferred = stack.enter_context(gate(folder / "deferred", plan.port(3), direct, INSPECTION__MODE="deferred"))
+        results: list[Result] = []
+        for streams in (1, 8):
+            measure = partial(_push, size, streams)
+            samples = in_turns(
+                [
+                    Candidate(DIRECT, partial(measure, direct, None)),
+                    Candidate(tuned.name, partial(measure, tuned, None)),
+                    Candidate(_INLINE, partial(measure, inline.server, inline)),
+                    Candidate(_DEFERRED, partial(measure, deferred.server, deferred)),
+                ],
+                plan.rounds,
+            )
+            goal = 0.42 if streams == 1 else 0.30
+            results.append(
+                Result(
+                    f"Blob PUT, {streams} of {size >> 20} MiB at a time",
+                    "MB/s",
+                    samples,
+                    "s/GB",
+                    (Goal(_INLINE, DIRECT, goal), Goal(_DEFERRED, Nginx.TUNED, 0.95)),
+                    {f"{_INLINE}/verdict after s": 0.2},
+                )
+            )
+    return results
+
+
+def _push(size: int, streams: int, server: Server, running: Gate | None) -> Sample:
+    layers = [content.layer(size) for _ in range(streams)]
+    headers = {"Authorization": running.bearer("pull", "push")} if running else {}
+
+    def measure() -> tuple[float, float, dict[str, float]]:
+        volume = load.uploads(server, REPOSITORY, [(part.digest, part.content) for part in layers], headers)
+        after = {"verdict after s": _verdict_after(running, layers)} if running else {}
+        return volume.megabytes_per_second, volume.carried / 1e9, after
+
+    return with_cpu(server, measure)
+
+
+def _verdict_after(running: Gate, layers: list[Layer]) -> float:
+    """How long the rest of the push takes once the layers are there: the manifest is answered with the verdict."""
+    image = content.image(layers)
+    uploaded = {part.digest for part in layers}
+    rest = replace(image, blobs={digest: blob for digest, blob in image.blobs.items() if digest not in uploaded})
+    began = time.perf_counter()
+    running.push(rest, image.digest)
+    return time.perf_counter() - began
