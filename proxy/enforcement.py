@@ -58,14 +58,14 @@ class Enforcer:
         return Call(request, self.services, client, match.parameters, caller, repository)
 
     async def _authenticated(self, request: web.Request, match: Match, client: Client) -> Caller:
-        scope = _scope(request, match)
         try:
             credential = read_authorization(request.headers.getall(hdrs.AUTHORIZATION, ()))
             principal = await self.services.authenticator.authenticate(credential, client) if credential else None
         except UnauthorizedError as error:
-            raise UnauthorizedError(str(error), scope=scope, error=error.error) from error
+            raise UnauthorizedError(str(error), scope=_scope(request, match), error=error.error) from error
         if principal is None:
-            raise UnauthorizedError("authentication required; log in with a token as password", scope=scope)
+            said = "authentication required; log in with a token as password"
+            raise UnauthorizedError(said, scope=_scope(request, match))
         return Caller(principal, client.address, client.request_id)
 
     async def _refuse(self, caller: Caller, action: Action, repository: Repository, scope: str) -> None:

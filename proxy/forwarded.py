@@ -26,7 +26,7 @@ class Proxies:
 
     def client(self, peer: str, lines: Sequence[str]) -> str:
         """The client's address; `lines` are the values of `header`, `peer` is who connected."""
-        if not within(peer, self.networks):
+        if not self.networks or not within(peer, self.networks):
             return peer
         hops = _forwarded(lines) if self.header == "forwarded" else _forwarded_for(lines)
         address = peer

@@ -74,6 +74,8 @@ def _check_path(path: str) -> None:
 
 
 def _check_parameters(request: web.BaseRequest) -> None:
+    if "?" not in request.raw_path:
+        return
     query = request.rel_url.query
     for name in set(query) - _REPEATABLE_PARAMETERS:
         if len(query.getall(name)) > 1:
