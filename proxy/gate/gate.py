@@ -16,6 +16,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.oci.read import read_manifest
+from scanning.oci.referrers import as_referrer
 from scanning.verdict import Outcome
 from storage import held_tags, manifests, verdicts
 from storage.database import Database
@@ -123,10 +124,4 @@ def _descriptors(stored: Iterable[StoredManifest]) -> Iterable[Descriptor]:
             manifest = read_manifest(item.body, item.media_type, item.digest.algorithm)
         except InvalidContentError:
             continue  # an unreadable referrer is listed for nobody
-        yield Descriptor(
-            media_type=item.media_type,
-            digest=item.digest,
-            size=len(item.body),
-            annotations=manifest.annotations,
-            artifact_type=manifest.artifact_type or (manifest.config.media_type if manifest.config else ""),
-        )
+        yield as_referrer(manifest)

@@ -1,6 +1,6 @@
 """Pages of names by `n` and `last` (OCI distribution specification, "Listing Tags")."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -17,8 +17,12 @@ class Page:
     link: str
 
 
-def page(names: Sequence[str], query: MultiMapping[str], path: str, most: int) -> Page:
+def page(
+    names: Sequence[str], query: MultiMapping[str], path: str, most: int, kept: Mapping[str, str] | None = None
+) -> Page:
     """The page of the sorted `names` that `query` asks for: `n` of them, at most `most`, after `last`.
+
+    The link to the next one repeats the parameters in `kept`.
 
     Raises `BadRequestError` as `page_size` does.
     """
@@ -28,7 +32,7 @@ def page(names: Sequence[str], query: MultiMapping[str], path: str, most: int) -
     shown = tuple(rest[:size])
     if not shown or len(rest) <= size:
         return Page(shown, "")
-    following = urlencode({"n": size, "last": shown[-1]})
+    following = urlencode({**(kept or {}), "n": size, "last": shown[-1]})
     return Page(shown, f'<{path}?{following}>; rel="next"')
 
 

@@ -97,11 +97,6 @@ class RemoteListings:
         raise BrokenContentError(f"the upstream's list has more than {_MAX_PAGES} pages when {doing}")
 
 
-def fallback_tag(subject: Digest) -> Tag:
-    """The tag that lists referrers where there is no API (distribution specification, "Referrers Tag Schema")."""
-    return Tag(f"{subject.algorithm[:32]}-{subject.hex[:64]}")
-
-
 def listed_in(index: StoredManifest, subject: Digest) -> tuple[Digest, ...]:
     """The digests an index under the fallback tag lists; none if it is no index."""
     if index.media_type != OCI_INDEX:

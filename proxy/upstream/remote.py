@@ -3,11 +3,13 @@
     remote       manifests, blobs, deletes             this module
     uploads      POST, PATCH, PUT, mount               proxy.upstream.uploads
     listings     tags, catalog, referrers              proxy.upstream.listings
+    referrers    the list under a tag                  proxy.upstream.referrers
     connection   sending, credentials, redirects       proxy.upstream.connection
 
 Nothing the upstream says is believed where it can be computed: digests are hashed from the bytes, lengths are counted.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -17,7 +19,7 @@ import aiohttp
 
 from proxy.upstream.answers import failure, read_body, receiving
 from proxy.upstream.connection import Connection, RemoteOptions, Request
-from proxy.upstream.listings import MAX_REFERRERS, PAGE, RemoteListings, fallback_tag, listed_in
+from proxy.upstream.listings import MAX_REFERRERS, PAGE, RemoteListings, listed_in
 from proxy.upstream.port import (
     BlobStream,
     BrokenContentError,
@@ -26,12 +28,14 @@ from proxy.upstream.port import (
     Upload,
     UpstreamRefusedError,
 )
+from proxy.upstream.referrers import ReferrersTags
 from proxy.upstream.uploads import RemoteUploads
 from scanning.errors import InvalidContentError, InvalidDigestError
 from scanning.oci.digest import Digest
 from scanning.oci.media_types import ACCEPT_MANIFESTS, MANIFESTS, SCHEMA1
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.oci.read import MAX_MANIFEST_BYTES, read_manifest
+from scanning.oci.referrers import referrers_tag
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _LENGTH = re.compile(r"\d{1,18}")
@@ -46,6 +50,7 @@ class RemoteUpstream:
         self._connection = Connection(options)
         self._uploads = RemoteUploads(self._connection)
         self._listings = RemoteListings(self._connection, page)
+        self._referrers_tags = ReferrersTags(self.get_manifest, self._put_manifest)
 
     def check_writable(self, repository: Repository) -> None:
         """Whether it can be written is the upstream's business."""
@@ -71,7 +76,18 @@ class RemoteUpstream:
         return StoredManifest(_computed_digest(body, media_type, reference, named, doing), media_type, body)
 
     async def put_manifest(self, repository: Repository, reference: Reference, media_type: str, body: bytes) -> None:
-        """Store a manifest; the upstream must count the digest that the bytes have."""
+        """Store a manifest; the upstream must count the digest that the bytes have.
+
+        One with a subject that the upstream takes no note of is listed under the tag that clients look for then.
+        """
+        took_note = await self._put_manifest(repository, reference, media_type, body)
+        if not took_note and b'"subject"' in body:
+            algorithm = reference.algorithm if isinstance(reference, Digest) else "sha256"
+            manifest = await asyncio.to_thread(read_manifest, body, media_type, algorithm)
+            await self._referrers_tags.add(repository, manifest)
+
+    async def _put_manifest(self, repository: Repository, reference: Reference, media_type: str, body: bytes) -> bool:
+        """Store a manifest; gives whether the upstream took note of a subject (`OCI-Subject`)."""
         doing = f"storing the manifest {reference} in {repository}"
         if media_type not in MANIFESTS:
             raise UpstreamRefusedError(f"{media_type[:200]!r} is no manifest's media type when {doing}")
@@ -90,10 +106,16 @@ class RemoteUpstream:
             stored = _digest_of(response.headers.get("Docker-Content-Digest", ""))
             if stored is not None and not stored.matches(body):
                 raise BrokenContentError(f"the upstream stored other bytes, {stored}, when {doing}")
+            return "OCI-Subject" in response.headers
 
     async def delete_manifest(self, repository: Repository, digest: Digest) -> bool:
-        """Delete a manifest and, as registries do, the tags that point at it."""
-        return await self._delete(repository, f"manifests/{digest}", f"deleting the manifest {digest}")
+        """Delete a manifest and, as registries do, the tags that point at it; no list under a tag names it then."""
+        stored = await self.get_manifest(repository, digest)
+        subject = await asyncio.to_thread(_subject, stored) if stored is not None else None
+        gone = await self._delete(repository, f"manifests/{digest}", f"deleting the manifest {digest}")
+        if gone and subject is not None:
+            await self._referrers_tags.remove(repository, subject, digest)
+        return gone
 
     async def delete_tag(self, repository: Repository, tag: Tag) -> bool:
         """Delete a tag; docker-registry before version 3 refuses that, and calls the tag a digest that is invalid."""
@@ -218,7 +240,7 @@ class RemoteUpstream:
         """By the referrers API, else by the fallback tag; only what really names `subject` is given."""
         digests = await self._listings.referrers(repository, subject)
         if digests is None:
-            index = await self.get_manifest(repository, fallback_tag(subject))
+            index = await self.get_manifest(repository, referrers_tag(subject))
             digests = listed_in(index, subject) if index is not None else ()
         found: list[StoredManifest] = []
         for digest in digests:
@@ -349,8 +371,13 @@ def _computed_digest(body: bytes, media_type: str, reference: Reference, named: 
 
 
 def _refers_to(manifest: StoredManifest, subject: Digest) -> bool:
+    return _subject(manifest) == subject
+
+
+def _subject(manifest: StoredManifest) -> Digest | None:
+    """The subject of a manifest; None too for one that cannot be read."""
     try:
         named = read_manifest(manifest.body, manifest.media_type, manifest.digest.algorithm).subject
     except InvalidContentError:
-        return False
-    return named is not None and named.digest == subject
+        return None
+    return named.digest if named is not None else None

@@ -1,5 +1,6 @@
 """A manifest is pushed: admitted, held in quarantine, or refused; and what the upstream holds afterwards."""
 
+import asyncio
 import json
 
 import pytest
@@ -101,6 +102,23 @@ async def test_t44_a_layer_that_lies_elsewhere_is_not_asked_for_here_and_refuses
     await world.change_policy(policy_text(foreign_layers=True, mode="audit"))
     await world.push(made)
     assert (await world.pull()).digest == made.digest
+
+
+async def test_t70_referrers_pushed_at_once_are_all_listed_by_the_gate_and_behind_it(world: World) -> None:
+    await world.push(CLEAN)
+    made = []
+    for number in range(6):
+        plain = image(debian(), {"srv/number": str(number).encode()})
+        written = json.loads(plain.manifest) | {"subject": descriptor(CLEAN.manifest, CLEAN.media_type)}
+        made.append(TestImage(json.dumps(written).encode(), plain.media_type, plain.blobs))
+
+    await asyncio.gather(*(world.push(one, one.digest) for one in made))
+
+    expected = {one.digest for one in made}
+    assert {
+        item.digest for item in await world.gate.referrers(world.operator, world.repository, CLEAN.digest)
+    } == expected
+    assert {item.digest for item in await world.upstream.referrers(world.repository, CLEAN.digest)} == expected
 
 
 async def test_in_audit_mode_everything_passes_and_the_pusher_is_told_what_would_have_been(world: World) -> None:

@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from proxy.errors import DeniedError
-from proxy.upstream.listings import fallback_tag
 from proxy.upstream.port import UpstreamUnavailableError
 from scanning.oci.names import Tag
+from scanning.oci.referrers import referrers_tag
 from scanning.signatures.discover import signature_tag
 from scanning.verdict import Outcome
 from storage.audit import Event
@@ -234,7 +234,7 @@ class TestPastTheGate:
         await strict.put_behind(*signature_of(KEY, CLEAN, kind))
         if kind == "bundle" and not await strict.upstream.referrers(strict.repository, CLEAN.digest):
             listing = index(signature_of(KEY, CLEAN, kind)[0])  # what clients do for a registry that knows no referrers
-            await strict.put_behind(listing, fallback_tag(CLEAN.digest))
+            await strict.put_behind(listing, referrers_tag(CLEAN.digest))
         with pytest.raises(DeniedError):
             await strict.pull()
 

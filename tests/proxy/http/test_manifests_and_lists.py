@@ -166,6 +166,30 @@ async def test_referrers_are_filtered_by_type_and_say_so(face: Face) -> None:
     ]
 
 
+async def test_referrers_are_paged_by_link_which_keeps_the_filter(face: Face) -> None:
+    kind = "application/x.sbom+json"
+    digests = sorted(str(Digest.of(text)) for text in (b"1", b"2", b"3"))
+    face.gate.referring = (
+        *(Descriptor(OCI_MANIFEST, Digest.parse(digest), 1, artifact_type=kind) for digest in digests),
+        Descriptor(OCI_MANIFEST, Digest.of(b"another"), 1, artifact_type="application/x.other"),
+    )
+    target = f"{APP}/referrers/{DIGEST}?artifactType=application/x.sbom%2Bjson&n=2"
+    seen = []
+    while target:
+        answer = await face.call("GET", target)
+        assert answer.headers["OCI-Filters-Applied"] == "artifactType"
+        seen.append([item["digest"] for item in answer.json["manifests"]])
+        link = answer.headers.get("Link", "")
+        assert link == "" or link.endswith('; rel="next"')
+        target = link.removeprefix("<").partition(">")[0]
+    assert seen == [digests[:2], digests[2:]]
+
+
+async def test_referrers_of_what_is_no_digest_are_refused(face: Face) -> None:
+    answer = await face.call("GET", f"{APP}/referrers/sha256:0")
+    assert (answer.status, answer.code) == (400, "DIGEST_INVALID")
+
+
 async def test_deleting_a_manifest_where_it_is_switched_on(start_face: StartFace) -> None:
     async with start_face(registry={"delete_enabled": True}) as face:
         _, face.token = await face.new_token(Role.ADMIN, "**")
