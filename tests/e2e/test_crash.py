@@ -17,7 +17,7 @@ from tests.registries import RealRegistry, fresh_repository
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 _ROUNDS = 4
-_KEY = """-----BEGIN PUBLIC KEY-----
+KEY = """-----BEGIN PUBLIC KEY-----
 MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 -----END PUBLIC KEY-----
 """
@@ -67,7 +67,7 @@ def gate(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningGate
         upstream = registry.url
     running = RunningGate(tmp_path / "state", upstream)
     running.state.mkdir()
-    (running.state / "policy.yaml").write_text(policy_text(_KEY))
+    (running.state / "policy.yaml").write_text(policy_text(KEY))
     running.start()
     yield running
     if running.process is not None:
