@@ -21,7 +21,7 @@ _STABILITIES: Mapping[str, int] = MappingProxyType(
 )
 _GRAMMAR = re.compile(
     r"v?(?P<numbers>[0-9]+(?:\.[0-9]+){0,3})"
-    r"(?:[._-]?(?P<word>stable|alpha|a|beta|b|rc|patch|pl|p)(?P<number>(?:[.-]?[0-9]+)*))?"
+    r"(?:[._-]?(?P<word>stable|alpha|a|beta|b|rc|patch|pl|p)(?P<number>(?:[.-]?[0-9]++)*+))?"
     r"(?P<dev>[.-]?dev)?(?:\+[^\s]+)?",
     re.IGNORECASE,
 )

@@ -288,3 +288,11 @@ def test_the_order_of_languages(ecosystem: str, line: str) -> None:
 def test_what_has_no_place_in_the_order_is_refused(ecosystem: str, version: str) -> None:
     with pytest.raises(InvalidVersionError):
         compare(ecosystem, version, "1.0")
+
+
+@pytest.mark.timeout(60)  # backtracking would outlast the universe, and hold up the whole process
+@pytest.mark.parametrize(("ecosystem", "unit"), [("Maven", "a"), ("Packagist", "beta1"), ("Packagist", "1")])
+def test_t56_no_version_takes_long_to_be_refused(ecosystem: str, unit: str) -> None:
+    long = f"1.0{unit}".ljust(MAX_LENGTH - 1, unit[-1]) + "~"
+    with pytest.raises(InvalidVersionError):
+        compare(ecosystem, long, "1.0")
