@@ -16,9 +16,16 @@ def json_object(path: str, content: bytes) -> dict[str, Any]:
 
 
 def json_value(path: str, content: bytes) -> Any:
-    """The JSON value in the file `path`. Raises `InvalidContentError` if it is none."""
+    """The JSON value in the file `path`. Raises `InvalidContentError` if it is none.
+
+    Half of a surrogate pair, which JSON can escape and UTF-8 cannot write, becomes `?`.
+    """
+    text = text_of(content)
     try:
-        return json.loads(text_of(content))
+        value = json.loads(text)
+        if "\\ud" in text.lower():
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        return value
     except (ValueError, RecursionError) as error:
         raise InvalidContentError(f"{path} is no JSON ({error}); reinstall the package") from error
 

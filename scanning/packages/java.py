@@ -149,14 +149,14 @@ def _properties(text: str) -> Mapping[str, str]:
 
 def _main_section(text: str) -> Mapping[str, str]:
     """The headers before the first empty line; a line that begins with a space goes on with the one before."""
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     last = ""
     for line in text.splitlines():
         if not line:
             break
         if line.startswith(" "):
-            found[last] = found.get(last, "") + line[1:]
+            found.setdefault(last, []).append(line[1:])
             continue
         last, _, value = line.partition(":")
-        found[last] = value.strip()
-    return found
+        found[last] = [value.strip()]
+    return {name: "".join(parts) for name, parts in found.items()}

@@ -13,7 +13,7 @@ from scanning.facts import Package
 from scanning.packages.documents import json_value, text_field
 from scanning.packages.fields import MAX_NAME_LENGTH, checked_version
 
-_NAME = re.compile(r"[a-z0-9](?:[_.-]?[a-z0-9]+)*/[a-z0-9](?:(?:[_.]|-{1,2})?[a-z0-9]+)*", re.IGNORECASE)
+_NAME = re.compile(r"[a-z0-9](?:[_.-]?[a-z0-9]++)*+/[a-z0-9](?:(?:[_.]|-{1,2})?[a-z0-9]++)*+", re.IGNORECASE)
 _TAG = re.compile(r"v(?=[0-9])")
 
 

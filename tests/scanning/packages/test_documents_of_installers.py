@@ -139,3 +139,23 @@ def test_what_does_not_say_which_package_it_is_is_refused_by_its_path(case: tupl
 )
 def test_sources_and_lock_files_are_no_installation(path: str) -> None:
     assert cataloger_of(path) is None
+
+
+@pytest.mark.timeout(60)  # each would take hours
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("gems/specifications/rake-13.gemspec", b"\n" * 4_000_000),
+        ("gems/specifications/rake-13.gemspec", b"s.name =" + b" " * 4_000_000),
+        ("app/vendor/composer/installed.json", b'[{"name": "%s"}]' % (b"a" * 256)),
+    ],
+)
+def test_t56_what_is_made_to_be_read_for_ever_is_refused_at_once(path: str, content: bytes) -> None:
+    with pytest.raises(InvalidContentError):
+        read((path, content))
+
+
+def test_half_a_surrogate_pair_is_no_reason_to_fail() -> None:
+    record = b'{"name": "numpy", "version": "1.26.4", "license": "BSD \\ud800"}'
+    (package,) = read(("opt/conda/conda-meta/numpy-1.26.4-0.json", record))
+    assert package.licences == ("BSD ?",)

@@ -154,3 +154,10 @@ def test_an_archive_whose_lzma_data_is_damaged_is_refused() -> None:
 
     with pytest.raises(InvalidContentError, match="cannot be read"):
         java.read(PATH, bytes(content))
+
+
+@pytest.mark.timeout(60)  # to put it together again with every line would take hours
+def test_t56_a_header_of_many_lines_is_read_in_one_go() -> None:
+    title = "Implementation-Title: app\n" + " x\n" * 340_000
+    archives = {f"{number}.jar": archive({"META-INF/MANIFEST.MF": title}) for number in range(10)}
+    assert told(archive(archives)) == []
