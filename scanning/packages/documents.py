@@ -25,9 +25,9 @@ def json_value(path: str, content: bytes) -> Any:
         value = json.loads(text)
         if "\\ud" in text.lower():
             value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-        return value
     except (ValueError, RecursionError) as error:
         raise InvalidContentError(f"{path} is no JSON ({error}); reinstall the package") from error
+    return value
 
 
 def text_field(path: str, document: dict[str, Any], name: str) -> str:

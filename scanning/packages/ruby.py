@@ -14,7 +14,8 @@ from scanning.packages.fields import checked_name, checked_version, text_of
 
 _SPECIFICATION = re.compile(r"(?:^|.*/)specifications/(?:default/)?[^/]+\.gemspec")
 _FIELD = re.compile(
-    r"""^[ \t]*+\w++\.(?P<field>name|version|licenses?)[ \t]*+=[ \t]*+(?:Gem::Version\.new\([ \t]*+)?(?P<value>\[[^\]\n]*\]|["'][^"'\n]*["'])""",
+    r"""^[ \t]*+\w++\.(?P<field>name|version|licenses?)[ \t]*+=[ \t]*+(?:Gem::Version\.new\([ \t]*+)?"""
+    r"""(?P<value>\[[^\]\n]*\]|["'][^"'\n]*["'])""",
     re.MULTILINE,
 )
 _TEXT = re.compile(r"""["']([^"'\n]*)["']""")
