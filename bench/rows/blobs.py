@@ -32,6 +32,9 @@ def downloads(plan: Plan) -> list[Result]:
         for pushed in (running, keeping):
             pushed.push(image, image.digest)
         path = f"/v2/{REPOSITORY}/blobs/{layer.digest}"
+        # A blob is kept once it was downloaded whole, which a measurement that is over sooner would never do.
+        load.each_once(caching, [path], {}, connections=1)
+        load.each_once(keeping.server, [path], {"Authorization": keeping.bearer("pull")}, connections=1)
         measure = partial(_volume, path, len(layer.content), plan.seconds)
         samples = in_turns(
             [
