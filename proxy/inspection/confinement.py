@@ -5,16 +5,14 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
 from scanning.layers.limits import InspectionLimits
 
 _OPEN_FILES = 16
-_NICENESS = 5
-_AUTOGROUP = Path("/proc/self/autogroup")
+_NICENESS = 5  # a third of the share: inspection must not starve beside a busy neighbour either
 _NEW_NETWORK, _NEW_USER = 0x4000_0000, 0x1000_0000  # CLONE_NEWNET, CLONE_NEWUSER of unshare(2)
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS of prctl(2)
 
@@ -26,8 +24,6 @@ class ProcessorTimeSpentError(BaseException):
 def give_way() -> None:
     """Leave processors to the gate and to the registry while they want them: requests are short, layers are long."""
     os.nice(_NICENESS)
-    with suppress(OSError):  # where each session gets an equal share of its own (sched(7), autogroup)
-        _AUTOGROUP.write_text(str(_NICENESS))
 
 
 def leave_network() -> None:
