@@ -1,6 +1,7 @@
 """TLS served by the gate: what is asked of certificates, and how one is renewed while clients stay connected."""
 
 import asyncio
+import random
 import shutil
 import ssl
 from collections.abc import AsyncIterator
@@ -20,10 +21,11 @@ from cryptography.hazmat.primitives.serialization import (
 from config.errors import ConfigurationError
 from config.settings import Listen
 from proxy.clock import utc_now
+from proxy.identity.principal import Role
 from proxy.serving.tls import ServerTls, load_identity
 from tests.certificates import Authority
 from tests.proxy.conftest import StartFace
-from tests.proxy.face import Face
+from tests.proxy.face import Face, basic
 
 BOTH_EVENT_LOOPS = True
 ASK = b"GET /healthz HTTP/1.1\r\nHost: gate\r\n\r\n"
@@ -90,6 +92,24 @@ async def test_requests_are_answered_over_tls(start_face: StartFace, listen: Lis
         async with line(face, context) as here:
             assert (await here.ask()).startswith(b"HTTP/1.1 200 ")
             assert here.protocols == ("TLSv1.3", "http/1.1")
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+async def test_a_large_blob_comes_whole_over_tls(
+    start_face: StartFace, listen: Listen, authority: Authority, tmp_path: Path, *, is_file: bool
+) -> None:
+    content = random.Random(1).randbytes(8 << 20)  # noqa: S311  # a test that can be repeated
+    async with start_face(listen=listen) as face:
+        _, token = await face.new_token(Role.DEVELOPER, "team/**")
+        digest = face.blob(content)
+        if is_file:
+            (tmp_path / "blob").write_bytes(content)
+            face.upstream.files[digest] = tmp_path / "blob"
+        address = f"https://127.0.0.1:{face.port}/v2/team/app/blobs/{digest}"
+        headers = {"Authorization": basic(token)}
+        async with face.session.get(address, headers=headers, ssl=trusting(authority)) as answer:
+            assert answer.status == 200
+            assert await answer.read() == content
 
 
 async def test_an_old_tls_is_not_spoken(start_face: StartFace, listen: Listen, authority: Authority) -> None:
