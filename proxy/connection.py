@@ -14,6 +14,8 @@ from proxy.answers import error_answer
 from proxy.errors import RequestTimeoutError, WireError, to_wire
 from proxy.serving.proxy_protocol import Address
 
+_WRITE_BUFFER_BYTES = 64 * 1024
+"""What may wait for a slow client. Event loops allow much more for TLS, and a hundred slow pulls would add up."""
 _LATE = "the head of the request was not complete in time"
 
 
@@ -55,6 +57,8 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Expect the first head."""
         super().connection_made(transport)
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         self._arm()
 
     def data_received(self, data: bytes) -> None:

@@ -10,6 +10,8 @@ from proxy.upstream.port import BlobStream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 
+_PIECE = 64 * 1024
+
 
 def blob_location(repository: Repository, digest: Digest) -> str:
     """Where a blob is, relative to this host: no header of a request can change it (threat 26)."""
@@ -83,7 +85,8 @@ async def _send(request: web.Request, digest: Digest, stream: BlobStream, *, par
     await response.prepare(request)
     if not await send_by_kernel(request, stream):
         async for chunk in stream.chunks:
-            await response.write(chunk)
+            for start in range(0, len(chunk), _PIECE):  # what is written at once is buffered whole, twice with TLS
+                await response.write(memoryview(chunk)[start : start + _PIECE])
     await response.write_eof()
     return response
 

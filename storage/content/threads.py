@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import ParamSpec, TypeVar
 
-CHUNK = 1 << 20
-"""Bytes that are read at once."""
+CHUNK = 128 << 10
+"""Bytes that are read at once. Two such pieces wait in memory for each client that is slow."""
 
 Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
