@@ -12,6 +12,7 @@
     audit_spools    how far each file of records that wait was taken over into audit
     grants          access tokens, by the hash of their secret
     signing_keys    the keys the gate signs its own tokens and upload states with
+    interrupted_uploads     where uploads to remote registries stand whose last chunk broke off
     registry_*      the embedded registry's index: which repository holds which blobs, manifests and tags, and which
                     manifest refers to which blobs
 
@@ -197,6 +198,16 @@ signing_keys = sa.Table(
     sa.Column("purpose", sa.String(32), nullable=False),
     sa.Column("secret", sa.LargeBinary, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+)
+
+interrupted_uploads = sa.Table(
+    "interrupted_uploads",
+    metadata,
+    sa.Column("upload", _DIGEST, primary_key=True, comment="hash of the upload's address"),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+    sa.Column("noted_at", Instant, nullable=False),
+    sa.Index(None, "noted_at"),
 )
 
 registry_blobs = sa.Table(

@@ -15,6 +15,7 @@ from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.docker_config import DockerConfigError, DockerConfigLogin
 from proxy.upstream.ecr import Ecr, EcrLogin, region_of
 from proxy.upstream.embedded import EmbeddedUpstream
+from proxy.upstream.interrupted import InterruptedUploads
 from proxy.upstream.login import Login, LoginSource, is_token
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import Upstream
@@ -30,14 +31,14 @@ from storage.database import Database
 def build_upstream(settings: Settings, database: Database, content: ContentStore) -> RoutedUpstream:
     """Make all upstreams, routed by prefix; call it inside the event loop that will use them.
 
-    `database` and `content` serve the embedded registry only. Raises `ConfigurationError`.
+    `content` serves the embedded registry only. Raises `ConfigurationError`.
     """
     # All are read before the first is made: what is made must be closed.
     remotes = remote_options(settings)
     cache = BlobCache(settings.cache_path, settings.cache.size_bytes, utc_now) if settings.cache.size_bytes else None
 
     def route(upstream: UpstreamSettings, place: str) -> Route:
-        made = _remote(remotes[place], cache) if place in remotes else _embedded(settings, database, content)
+        made = _remote(remotes[place], cache, database) if place in remotes else _embedded(settings, database, content)
         prefix = upstream.prefix if isinstance(upstream, PrefixedUpstream) else ""
         return Route(made, prefix, upstream.namespace, read_only=upstream.access == "read-only")
 
@@ -50,8 +51,8 @@ def _embedded(settings: Settings, database: Database, content: ContentStore) -> 
     return EmbeddedUpstream(database, content, quotas=Quotas(settings.content.quotas), grace=grace)
 
 
-def _remote(options: RemoteOptions, cache: BlobCache | None) -> Upstream:
-    remote = RemoteUpstream(options)
+def _remote(options: RemoteOptions, cache: BlobCache | None, database: Database) -> Upstream:
+    remote = RemoteUpstream(options, interrupted=InterruptedUploads(database, options.origin, utc_now))
     return remote if cache is None else CachedUpstream(remote, cache, time.monotonic)
 
 

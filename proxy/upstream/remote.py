@@ -19,6 +19,7 @@ import aiohttp
 
 from proxy.upstream.answers import failure, read_body, receiving
 from proxy.upstream.connection import Connection, RemoteOptions, Request
+from proxy.upstream.interrupted import InterruptedUploads
 from proxy.upstream.listings import MAX_REFERRERS, PAGE, RemoteListings, listed_in
 from proxy.upstream.port import (
     BlobStream,
@@ -44,11 +45,14 @@ _MAX_REFERRER_BYTES = 32 * 1024 * 1024
 
 
 class RemoteUpstream:
-    """The port over HTTP. Made inside a running event loop; `close` it there."""
+    """The port over HTTP. Made inside a running event loop; `close` it there.
 
-    def __init__(self, options: RemoteOptions, page: int = PAGE) -> None:
+    With `interrupted`, which replicas share, an upload goes on at any of them after a chunk that broke off.
+    """
+
+    def __init__(self, options: RemoteOptions, page: int = PAGE, interrupted: InterruptedUploads | None = None) -> None:
         self._connection = Connection(options)
-        self._uploads = RemoteUploads(self._connection)
+        self._uploads = RemoteUploads(self._connection, interrupted)
         self._listings = RemoteListings(self._connection, page)
         self._referrers_tags = ReferrersTags(self.get_manifest, self._put_manifest)
 

@@ -1,9 +1,10 @@
 """Uploads to a remote registry (distribution specification, "Pushing a blob in chunks").
 
 `Upload.state` is the path and query of the upload's address at the upstream. Some registries (docker-registry) put
-the offset into that address and forget an upload that is addressed as it was before the last chunk; so the newest
-address of each upload is remembered here, and a chunk that breaks off is ended in good order, so that the upstream
-says the new address. A replica that did not see the last chunk can resume only where the address does not change.
+the offset into that address and forget an upload that is addressed as it was before the last chunk. The client brings
+the newest address with it (it is sealed into the one it was given) but after a chunk that broke off. Such a chunk is
+ended in good order, so that the upstream says the new address, and that is noted where all replicas find it. The newest
+addresses are remembered here too: that saves asking, and covers an answer that the client did not get.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import aiohttp
 
 from proxy.upstream.answers import failure, translated
 from proxy.upstream.connection import Connection, Request
+from proxy.upstream.interrupted import InterruptedUploads
 from proxy.upstream.origin import same_origin_target
 from proxy.upstream.port import (
     BrokenContentError,
@@ -37,8 +39,9 @@ _OCTETS = {"Content-Type": "application/octet-stream"}
 class RemoteUploads:
     """The upload half of the remote adapter. Methods are those of the port."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, interrupted: InterruptedUploads | None = None) -> None:
         self._connection = connection
+        self._interrupted = interrupted
         self._newest: OrderedDict[str, Upload] = OrderedDict()
 
     async def begin_upload(self, repository: Repository) -> Upload:
@@ -94,12 +97,14 @@ class RemoteUploads:
                     await self._expect(response, request, 202)
                     stands = self._stands(response, request, upload.offset + sent)
         if broken is not None:
+            if self._interrupted is not None:
+                await self._interrupted.note(_key(stands), stands)
             raise broken
         return stands
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:
         """Ask where the upload stands."""
-        upload = self._last_known(upload)
+        upload = await self._last_known(upload)
         doing = f"asking where an upload to {repository} stands"
         request = Request("GET", self._target(repository, upload), _push(repository), doing)
         async with self._connection.send(request) as response:
@@ -108,7 +113,7 @@ class RemoteUploads:
 
     async def finish_upload(self, repository: Repository, upload: Upload, digest: Digest) -> None:
         """Close the upload under a digest; cancelled if the upstream counts another."""
-        upload = self._last_known(upload)
+        upload = await self._last_known(upload)
         target = self._target(repository, upload)
         target += ("&" if "?" in target else "?") + urlencode([("digest", str(digest))])
         request = Request(
@@ -132,7 +137,7 @@ class RemoteUploads:
 
     async def cancel_upload(self, repository: Repository, upload: Upload) -> None:
         """Cancel the upload; one that is gone already is no error."""
-        upload = self._last_known(upload)
+        upload = await self._last_known(upload)
         target = self._target(repository, upload)
         request = Request("DELETE", target, _push(repository), f"cancelling an upload to {repository}")
         self._newest.pop(_key(upload), None)
@@ -148,8 +153,8 @@ class RemoteUploads:
 
     async def _at(self, repository: Repository, upload: Upload) -> Upload:
         """The newest address of the upload, once it is sure that it stands at `upload.offset`."""
-        known = self._newest.get(_key(upload))
-        if known is None or known.offset < upload.offset:
+        known = await self._last_known(upload)
+        if known is upload:
             known = await self.upload_status(repository, upload)
         if known.offset != upload.offset:
             raise UploadOffsetError(
@@ -159,9 +164,11 @@ class RemoteUploads:
             )
         return known
 
-    def _last_known(self, upload: Upload) -> Upload:
-        known = self._newest.get(_key(upload))
-        return known if known is not None and known.offset >= upload.offset else upload
+    async def _last_known(self, upload: Upload) -> Upload:
+        """Where the upload stood when it was heard of last: here, at another replica, or by the client itself."""
+        noted = await self._interrupted.find(_key(upload)) if self._interrupted is not None else None
+        heard = [stood for stood in (self._newest.get(_key(upload)), noted) if stood is not None]
+        return max((*heard, upload), key=lambda stood: stood.offset)
 
     def _target(self, repository: Repository, upload: Upload) -> str:
         """The checked address of an upload: a state is not trusted for having come back to us."""

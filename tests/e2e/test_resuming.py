@@ -2,6 +2,8 @@
 
 import secrets
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,3 +96,37 @@ def test_an_upload_goes_on_at_another_gate_and_after_a_restart(replicas: Replica
     done = first.send("PUT", f"{target}?digest={DIGEST}", {"Content-Type": OCTETS}, b"")
     assert done.status == 201, done
     assert first.send("GET", f"/v2/{repository}/blobs/{DIGEST}").body == CONTENT
+
+
+def test_a_chunk_that_broke_off_goes_on_at_another_gate(replicas: Replicas) -> None:
+    repository = str(fresh_repository())
+    first, second = replicas.wire(replicas.one), replicas.wire(replicas.two)
+    target = send(first, begin(first, repository), 0, PARTS[0])
+    break_off(first, target, PARTS[1][:-1], len(PARTS[1]))
+    await_end_of_chunks(replicas.one, 2)
+    replicas.one.stop(signal.SIGKILL)
+
+    asked = stands(second, target)
+    assert asked.status == 204, asked
+    arrived = int(asked.headers["range"].removeprefix("0-")) + 1
+    assert len(PARTS[0]) <= arrived < len(PARTS[0] + PARTS[1])
+    target = send(second, second.target(asked.headers["location"]), arrived, CONTENT[arrived:])
+    done = second.send("PUT", f"{target}?digest={DIGEST}", {"Content-Type": OCTETS}, b"")
+    assert done.status == 201, done
+    assert second.send("GET", f"/v2/{repository}/blobs/{DIGEST}").body == CONTENT
+
+
+def break_off(wire: Wire, target: str, sent: bytes, announced: int) -> None:
+    """Announce a chunk, send some of it and hang up: how much of that arrives is chance."""
+    head = [f"PATCH {target} HTTP/1.1", f"Host: 127.0.0.1:{wire.port}", f"Content-Type: {OCTETS}"]
+    head += [f"Content-Length: {announced}", *(f"{name}: {value}" for name, value in wire.authorization.items())]
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=60) as connection:
+        connection.sendall("\r\n".join([*head, "", ""]).encode() + sent)
+
+
+def await_end_of_chunks(gate: RunningGate, count: int) -> None:
+    """Wait until the log says that so many chunks were dealt with."""
+    deadline = time.monotonic() + 60
+    while gate.log.count('"method": "PATCH"') < count:
+        assert time.monotonic() < deadline, gate.log
+        time.sleep(0.1)
