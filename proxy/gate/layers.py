@@ -12,7 +12,7 @@ from proxy.clock import Clock
 from proxy.errors import BusyError, ManifestBlobUnknownError, TooManyRequestsError
 from proxy.inspection.errors import InspectionQueueFullError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
-from proxy.upstream.port import BrokenContentError, ContentSource
+from proxy.upstream.port import BrokenContentError, ContentSource, UpstreamError
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.facts import LayerFacts
 from scanning.oci.digest import Digest
@@ -102,9 +102,9 @@ class LayerInspector:
         """
         if len(self._ahead) < _MOST_AHEAD and digest not in self._running:
             self._ahead.add(digest)
-            self._begin(digest, self._inspect_unknown(repository, digest, tenant)).add_done_callback(
-                lambda _: self._ahead.discard(digest)
-            )
+            self._begin(
+                digest, self._inspect_unknown(repository, digest, tenant, may_be_no_layer=True)
+            ).add_done_callback(lambda _: self._ahead.discard(digest))
 
     async def keep(self, facts: LayerFacts) -> None:
         """Record what an inspection found."""
@@ -129,7 +129,12 @@ class LayerInspector:
         return known
 
     async def _inspect_once(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
-        task = self._running.get(digest) or self._begin(digest, self._inspect(repository, digest, tenant))
+        begun_by_others = self._running.get(digest)
+        if begun_by_others is not None:
+            # What is in their repository, and how much of theirs waits, says nothing of this one (threats 17 and 75).
+            with suppress(ManifestBlobUnknownError, TooManyRequestsError, UpstreamError):
+                return await asyncio.shield(begun_by_others)
+        task = self._running.get(digest) or self._begin(digest, self._inspect_unknown(repository, digest, tenant))
         return await asyncio.shield(task)
 
     def _begin(self, digest: Digest, inspection: Coroutine[None, None, LayerOutcome]) -> asyncio.Task[LayerOutcome]:
@@ -139,14 +144,16 @@ class LayerInspector:
         task.add_done_callback(_notice)
         return task
 
-    async def _inspect_unknown(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
-        """Inspect a blob that may be known already, and may be no layer."""
+    async def _inspect_unknown(
+        self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool = False
+    ) -> LayerOutcome:
+        """Inspect a blob, unless somebody has done so by now."""
         async with self._database.snapshot() as tx:
             known = await layers.find(tx, (digest,))
-        return known.get(digest) or await self._inspect(repository, digest, tenant, may_be_no_layer=True)
+        return known.get(digest) or await self._inspect(repository, digest, tenant, may_be_no_layer=may_be_no_layer)
 
     async def _inspect(
-        self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool = False
+        self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool
     ) -> LayerOutcome:
         try:
             outcome = await self._read_back(repository, digest, tenant)

@@ -6,6 +6,8 @@ import pytest
 
 from proxy.errors import DeniedError, ManifestBlobUnknownError
 from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
+from scanning.verdict import Outcome
 from storage import layers
 from tests.images import File, TestImage, debian, image
 from tests.proxy.gate.world import LATEST, World, layers_of
@@ -93,3 +95,19 @@ async def test_reading_behind_that_fails_is_made_up_for_by_the_manifest(deferred
         await deferred_world.push_manifest(CLEAN)
     await deferred_world.push(CLEAN)
     assert await deferred_world.behind(LATEST) == CLEAN.digest
+
+
+async def test_t17_a_layer_that_another_repository_lost_is_read_from_this_one(deferred_world: World) -> None:
+    world, elsewhere = deferred_world, Repository(f"{deferred_world.repository}/elsewhere")
+    await world.upload(CLEAN)
+    world.pool.gate.clear()
+    for layer in layers_of(CLEAN):
+        world.gate.blob_uploaded(world.pusher, elsewhere, layer)
+    await world.pool.waits_for(len(layers_of(CLEAN)))
+    pushing = asyncio.create_task(world.push_manifest(CLEAN))
+    await asyncio.wait([pushing], timeout=1)  # until it waits for the same layers; how long that takes proves nothing
+
+    world.pool.gate.set()
+    await pushing
+
+    assert (await world.verdict(CLEAN.digest)).outcome is Outcome.ADMIT
