@@ -1,16 +1,20 @@
 """What the embedded registry does beyond the port's contract."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.port import BrokenContentError, UploadOffsetError, UpstreamRefusedError
 from scanning.oci.digest import Digest
+from scanning.oci.manifest import Manifest
 from scanning.oci.media_types import OCI_MANIFEST
 from scanning.oci.names import Repository, Tag
+from scanning.oci.read import read_manifest
 from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 from tests.proxy.upstream.oci_content import chunks, image_manifest, push_blob, push_image
@@ -115,3 +119,20 @@ async def test_what_was_pushed_is_there_after_a_restart(tmp_path: Path, reposito
         assert (await after.upload_status(repository, upload)).offset == 4
     finally:
         await second.close()
+
+
+async def test_no_manifest_is_read_on_the_event_loop(
+    embedded: EmbeddedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[threading.Thread] = []
+
+    def noting(*arguments: Any) -> Manifest:
+        readers.append(threading.current_thread())
+        return read_manifest(*arguments)
+
+    monkeypatch.setattr("proxy.upstream.embedded.read_manifest", noting)
+    with pytest.raises(UpstreamRefusedError):
+        await embedded.put_manifest(Repository("team/app"), Tag("1.0"), OCI_MANIFEST, b"{}")
+
+    assert len(readers) == 1
+    assert readers[0] is not threading.current_thread()
