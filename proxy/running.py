@@ -1,9 +1,10 @@
 """A gate from start to end: opens everything in the settings, keeps it up to date, and closes it in reverse order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -38,6 +39,8 @@ _UPLOADS_LIVE = timedelta(days=7)
 _SWEEP_EVERY = timedelta(hours=1)
 _LOOK_FOR_UNJUDGED = timedelta(seconds=10)
 _ALONE = Seat()
+_BEGIN_AGAIN_SECONDS = 10.0
+Job = Callable[[], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
 
@@ -102,9 +105,9 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         stack.push_async_callback(services.close)
         services.metrics.watch_audit(lambda: spool.waiting)
         background = Background(settings, parts, snapshots, content, gate.promotion, leads=seat.leads)
-        further = [tls.watch()] if tls else []
+        further: list[Job] = [tls.watch] if tls else []
         if colleagues:
-            further.append(colleagues.keep_posting(services.metrics))
+            further.append(partial(colleagues.keep_posting, services.metrics))
         await stack.enter_async_context(background.at_work(further))
         yield services
 
@@ -134,25 +137,23 @@ class Background:
         self._spool = parts.spool
 
     @asynccontextmanager
-    async def at_work(self, further: Iterable[Coroutine[None, None, None]] = ()) -> AsyncIterator[None]:
+    async def at_work(self, further: Iterable[Job] = ()) -> AsyncIterator[None]:
         """Watch policy and advisories, promote what may go upstream, refresh feeds, and do what is `further` given;
         until left.
         """
-        jobs = [
-            self._policy.watch(self._policy_changed),
-            self._desk.watch(self._reconsider),
-            self._spool.keep_draining(),
+        jobs: list[Job] = [
+            partial(self._policy.watch, self._policy_changed),
+            partial(self._desk.watch, self._reconsider),
+            self._spool.keep_draining,
             *further,
         ]
         if self._leads:
-            jobs += [self._reconsider(), self._sweep_uploads(), self._judge_unjudged()]
+            jobs += [self._reconsider, self._sweep_uploads, self._judge_unjudged]
         if self._leads and self._settings.content.collect_hours:
-            jobs.append(self._collect_blobs())
+            jobs.append(self._collect_blobs)
         if self._leads and self._settings.feeds.refresh_hours:
-            jobs.append(self._refresh_feeds())
-        tasks = [asyncio.create_task(job) for job in jobs]
-        for task in tasks:
-            task.add_done_callback(_tell_failure)
+            jobs.append(self._refresh_feeds)
+        tasks = [asyncio.create_task(keep_up(job)) for job in jobs]
         try:
             yield
         finally:
@@ -236,10 +237,19 @@ class Background:
                 await asyncio.sleep(timedelta(hours=feeds.refresh_hours).total_seconds())
 
 
-def _tell_failure(task: asyncio.Task[None]) -> None:
-    """A job that ends by itself with an error is a mistake of ours; it must not end in silence."""
-    if not task.cancelled() and task.exception() is not None:
-        _log.critical("a background job has ended", exc_info=task.exception())
+async def keep_up(job: Job, pause: float = _BEGIN_AGAIN_SECONDS) -> None:
+    """Do a job until it is done. One that fails begins again after `pause` seconds.
+
+    What a job does not expect is a mistake of ours. It must not end in silence, nor end what everybody relies on.
+    """
+    while True:
+        try:
+            await job()
+        except Exception:  # noqa: BLE001 - whatever it is, the others rely on the job
+            _log.critical("a background job failed, and begins again", seconds=pause, exc_info=True)
+            await asyncio.sleep(pause)
+        else:
+            return
 
 
 def prepare(settings: Settings) -> None:
