@@ -146,6 +146,15 @@ class AuditSpool:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _take(self, file: _File) -> None:
+        """Take the next lines over. Who is cancelled meanwhile waits for it: what comes then wants the same lines."""
+        taking = asyncio.ensure_future(self._take_piece(file))
+        try:
+            await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.wait([taking])
+            raise
+
+    async def _take_piece(self, file: _File) -> None:
         """Take the next lines over, and note how far, in one transaction."""
         piece = os.pread(file.handle, min(_BATCH_BYTES, file.size - file.taken), file.taken)
         # No line is longer than the piece, but for what a power cut made of a file: that is told, and left behind.

@@ -7,6 +7,8 @@ turns     what must not happen at once in any process, and takes longer than a t
 """
 
 import os
+import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,14 @@ def _take_over_transactions(engine: AsyncEngine, read_only: str, begin: str) -> 
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute(f"PRAGMA query_only={read_only}")
         cursor.close()
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def _cut_off(connection: Any, _record: object, _error: object) -> None:
+        """A task is cancelled in the middle of a statement. Closing the connection would not end its transaction, nor
+        give the write lock back, before the last cursor is collected.
+        """
+        with suppress(sqlite3.Error, ValueError):  # it may be closed already
+            connection.rollback()
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begun(connection: Connection) -> None:

@@ -153,9 +153,7 @@ class RemoteUploads:
 
     async def _at(self, repository: Repository, upload: Upload) -> Upload:
         """The newest address of the upload, once it is sure that it stands at `upload.offset`."""
-        known = await self._last_known(upload)
-        if known is upload:
-            known = await self.upload_status(repository, upload)
+        known = await self._heard(upload) or await self.upload_status(repository, upload)
         if known.offset != upload.offset:
             raise UploadOffsetError(
                 f"the chunk starts at byte {upload.offset}, but the upload to {repository} stands at byte"
@@ -166,9 +164,14 @@ class RemoteUploads:
 
     async def _last_known(self, upload: Upload) -> Upload:
         """Where the upload stood when it was heard of last: here, at another replica, or by the client itself."""
+        return await self._heard(upload) or upload
+
+    async def _heard(self, upload: Upload) -> Upload | None:
+        """Where it stands by what was heard here or at another replica; None if the client knows better."""
         noted = await self._interrupted.find(_key(upload)) if self._interrupted is not None else None
-        heard = [stood for stood in (self._newest.get(_key(upload)), noted) if stood is not None]
-        return max((*heard, upload), key=lambda stood: stood.offset)
+        heard = (stood for stood in (self._newest.get(_key(upload)), noted) if stood is not None)
+        newest = max(heard, key=lambda stood: stood.offset, default=None)
+        return newest if newest is not None and newest.offset >= upload.offset else None
 
     def _target(self, repository: Repository, upload: Upload) -> str:
         """The checked address of an upload: a state is not trusted for having come back to us."""

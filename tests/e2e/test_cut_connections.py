@@ -129,7 +129,8 @@ def arrived(answer: Answer) -> int:
 def go_on(wire: Wire, target: str, content: bytes) -> Answer:
     """Ask how much of an upload has arrived, and send the rest."""
     status = wire.send("GET", target)
-    assert status.status == 204
+    if status.status != 204:
+        return status
     at = arrived(status)
     assert 0 <= at <= CUT_AFTER
     span = {"Content-Type": "application/octet-stream", "Content-Range": f"{at}-{len(content) - 1}"}
@@ -147,15 +148,15 @@ def test_an_upload_goes_on_from_what_had_arrived_when_it_was_cut(
     with pytest.raises((OSError, http.client.HTTPException)):
         wire.send("PATCH", target, {"Content-Type": "application/octet-stream"}, content)
 
-    if gate.running.upstream:  # docker-registry drops an upload that was cut in the middle of a chunk
-        lost = wire.send("GET", target)
-        assert (lost.status, lost.code) == (404, "BLOB_UPLOAD_UNKNOWN")
-        assert lost.error["message"].endswith("begin a new one")
-        wire.push_blob(str(repository), content)
-        return
     # The last of what was sent may still be arriving: then 416 is the answer, and one asks again.
     while (patched := go_on(wire, target, content)).status == 416:
         pass
+    if gate.running.upstream and patched.status == 404:
+        # Asked before it has heard how the chunk ended, docker-registry forgets the upload.
+        assert patched.code == "BLOB_UPLOAD_UNKNOWN"
+        assert patched.error["message"].endswith("begin a new one")
+        wire.push_blob(str(repository), content)
+        return
     assert patched.status == 202
     digest = Digest.of(content)
     target = wire.target(patched.headers["location"])

@@ -62,6 +62,34 @@ async def test_a_cancelled_transaction_is_rolled_back_and_lets_the_next_one_writ
         await documents.put(tx, b"second")
 
 
+async def test_a_transaction_cancelled_in_the_middle_of_a_statement_gives_its_lock_back(sqlite_url: str) -> None:
+    """SQLite's lock is the whole file's. The statement cannot be stopped, but who waits must get it afterwards."""
+    database = await Database.open(sqlite_url)
+    ended: list[asyncio.Task[None]] = []  # with their tracebacks, which keep everything alive that they point at
+
+    async def writes_for_a_while(number: int, began: asyncio.Event) -> None:
+        async with database.transaction() as tx:
+            await documents.put(tx, f"{number}".encode())
+            began.set()
+            rows = [{"n": f"{number}-{row}"} for row in range(4000)]
+            await tx.execute(sa.text("INSERT INTO audit_spools (name, taken) VALUES (:n, 1)"), rows)
+
+    for number in range(5):
+        began = asyncio.Event()
+        task = asyncio.create_task(writes_for_a_while(number, began))
+        await began.wait()
+        for _ in range(number + 1):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        ended.append(task)
+        async with database.transaction() as tx:
+            await documents.put(tx, f"after {number}".encode())
+
+    assert all(task.cancelled() for task in ended)
+    await database.close()
+
+
 async def test_a_snapshot_sees_one_state_while_others_write(database: Database) -> None:
     async with database.snapshot() as snapshot:
         assert await documents.get(snapshot, digest("policy")) is None

@@ -88,4 +88,6 @@ def test_what_cosign_pushes_is_a_signature_and_nothing_that_could_be_unpacked(na
     assert manifest.kind is ManifestKind.SIGNATURE
     key, _, form = name.partition(".")
     blob = golden.content(f"{key}.sig.payload.json" if form == "sig" else f"{name}.json")
-    check_documents(manifest, {layer.digest: blob[:DOCUMENT_HEAD] for layer in manifest.layers})
+    heads = {layer.digest: blob[:DOCUMENT_HEAD] for layer in manifest.layers}
+    assert manifest.config is not None
+    check_documents(manifest, {manifest.config.digest: b"{}", **heads})
