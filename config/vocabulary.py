@@ -3,6 +3,15 @@
 from enum import StrEnum
 
 
+class _Ranked(StrEnum):
+    """Words in order, from the mildest to the worst."""
+
+    @property
+    def rank(self) -> int:
+        """Higher is worse."""
+        return list(type(self)).index(self)
+
+
 class ToolKind(StrEnum):
     """The families of tools a policy can name."""
 
@@ -26,7 +35,7 @@ class ArtifactKind(StrEnum):
     OTHER = "other"
 
 
-class Severity(StrEnum):
+class Severity(_Ranked):
     """How bad an advisory says it is. `UNRATED` where it says nothing: policy decides what that counts as."""
 
     UNRATED = "unrated"
@@ -35,13 +44,8 @@ class Severity(StrEnum):
     HIGH = "high"
     CRITICAL = "critical"
 
-    @property
-    def rank(self) -> int:
-        """Higher is worse."""
-        return list(Severity).index(self)
 
-
-class Gravity(StrEnum):
+class Gravity(_Ranked):
     """How much a weakness in hardening matters."""
 
     INFO = "info"
@@ -49,11 +53,6 @@ class Gravity(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        """Higher is worse."""
-        return list(Gravity).index(self)
 
 
 class Effect(StrEnum):

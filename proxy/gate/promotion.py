@@ -146,7 +146,7 @@ class Promotion:
         """
         async with self._database.snapshot() as tx:
             waiting = await manifests.unjudged(tx)
-        self._failed = {key: count for key, count in self._failed.items() if key in waiting}
+        self._failed = {key: self._failed[key] for key in waiting if key in self._failed}
         for repository, digest in waiting:
             if self._failed.get((repository, digest), 0) >= _MOST_ATTEMPTS:
                 continue

@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxy.errors import DeniedError
-from scanning.oci.names import Reference, Repository
+from scanning.oci.names import ImageReference, Reference, Repository
 from scanning.verdict import Outcome, Verdict, Violation
 
 _SHOWN = 3
@@ -20,7 +20,7 @@ def refuse(verdict: Verdict, repository: Repository, reference: Reference, publi
 def explain(verdict: Verdict, repository: Repository, reference: Reference, public_url: str) -> str:
     """One line about a verdict that is not `admit`."""
     what = "refused" if verdict.outcome is Outcome.REJECT else "in quarantine, only pushers can pull it"
-    name = f"{repository}{'@' if ':' in str(reference) else ':'}{reference}"
+    name = ImageReference(repository, reference)
     return _one_line(f"{name} is {what}: {_first(verdict.violations)}", _more(verdict, public_url))
 
 
@@ -43,7 +43,7 @@ def warnings(verdict: Verdict, repository: Repository, reference: Reference, pub
 
 def uninspected(repository: Repository, reference: Reference, why: str) -> str:
     """What to tell a pusher whose image could not be inspected yet."""
-    name = f"{repository}{'@' if ':' in str(reference) else ':'}{reference}"
+    name = ImageReference(repository, reference)
     return _one_line(
         f"{name} is in quarantine and not judged yet: {why}; it is judged as soon as inspection works again, and nobody"
         " can pull it before",

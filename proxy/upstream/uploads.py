@@ -104,7 +104,9 @@ class RemoteUploads:
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:
         """Ask where the upload stands."""
-        upload = await self._last_known(upload)
+        return await self._ask(repository, await self._last_known(upload))
+
+    async def _ask(self, repository: Repository, upload: Upload) -> Upload:
         doing = f"asking where an upload to {repository} stands"
         request = Request("GET", self._target(repository, upload), _push(repository), doing)
         async with self._connection.send(request) as response:
@@ -153,7 +155,7 @@ class RemoteUploads:
 
     async def _at(self, repository: Repository, upload: Upload) -> Upload:
         """The newest address of the upload, once it is sure that it stands at `upload.offset`."""
-        known = await self._heard(upload) or await self.upload_status(repository, upload)
+        known = await self._heard(upload) or await self._ask(repository, upload)
         if known.offset != upload.offset:
             raise UploadOffsetError(
                 f"the chunk starts at byte {upload.offset}, but the upload to {repository} stands at byte"

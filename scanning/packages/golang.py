@@ -44,7 +44,7 @@ class BuildInfoSearch:
         for candidate in self._candidates:
             if len(candidate) < _MOST_BYTES:
                 candidate.extend(chunk[: _MOST_BYTES - len(candidate)])
-        window = self._tail + bytes(chunk)
+        window = b"".join((self._tail, chunk))  # one copy of a chunk that is a view
         start = self._offset - len(self._tail)
         place = window.find(_MAGIC)
         while place >= 0 and len(self._candidates) < _MOST_PLACES:
