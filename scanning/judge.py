@@ -14,7 +14,9 @@ from datetime import datetime
 from config.policy import Policy, RepositoryRule, Waiver
 from config.vocabulary import Effect, Mode
 from scanning.documents import encode
-from scanning.rules import RULES, Case, Question, Waived
+from scanning.rules import RULES
+from scanning.rules.case import Case
+from scanning.rules.question import Question, Waived
 from scanning.verdict import Outcome, Verdict, Violation
 
 _OUTCOMES = {Effect.WARN: Outcome.ADMIT, Effect.QUARANTINE: Outcome.QUARANTINE, Effect.REJECT: Outcome.REJECT}

@@ -21,7 +21,7 @@ from scanning.documents import encode
 from scanning.facts import ImageFacts
 from scanning.oci.digest import Digest
 from scanning.oci.names import ImageReference
-from scanning.rules import Case
+from scanning.rules.case import Case
 from scanning.sbom import SbomFormat
 from scanning.verdict import Verdict
 from storage import held_tags, verdicts

@@ -28,7 +28,7 @@ from scanning.judge import judge
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
-from scanning.rules import Case
+from scanning.rules.case import Case
 from scanning.signatures.model import SignatureEvidence
 from scanning.signatures.verify import verify
 from scanning.verdict import Verdict, VerdictInputs

@@ -11,7 +11,7 @@ from scanning.documents import decode
 from scanning.facts import ImageFacts
 from scanning.judge import judge
 from scanning.oci.digest import Digest
-from scanning.rules import Case
+from scanning.rules.case import Case
 from scanning.signatures.model import SignatureEvidence
 from scanning.signatures.verify import verify
 from scanning.verdict import Verdict

@@ -14,7 +14,7 @@ from scanning.judge import judge
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, Manifest, ManifestKind, Platform
-from scanning.rules import Case
+from scanning.rules.case import Case
 from scanning.signatures.model import SignatureFormat, SignatureReport, VerifiedSignature
 from scanning.verdict import Outcome, Verdict, VerdictInputs
 

@@ -1,0 +1,74 @@
+"""What must not be in an image."""
+
+from typing import Annotated
+
+from pydantic import Field, field_serializer
+
+from config.patterns import PurlPattern
+from config.policy.model import Document
+from config.vocabulary import Effect, Gravity, Severity, ToolKind
+
+CheckId = Annotated[str, Field(pattern=r"^H[0-9]{2}$")]
+
+
+class DenyTools(Document):
+    """Refuse tools, recognised by path, by package and by content."""
+
+    kinds: frozenset[ToolKind] = Field(description="The families of tools that must not be in an image.", min_length=1)
+    effect: Effect = Field(Effect.REJECT, description="What finding one does.")
+
+    @field_serializer("kinds")
+    def _in_order(self, kinds: frozenset[ToolKind]) -> list[ToolKind]:
+        # The policy's digest is made of the dump, which must not depend on how a set happens to be ordered.
+        return sorted(kinds)
+
+
+class DenyPackages(Document):
+    """Refuse packages by purl pattern."""
+
+    purls: tuple[PurlPattern, ...] = Field(description="purl patterns, such as pkg:npm/left-pad@*.", min_length=1)
+    effect: Effect = Field(Effect.REJECT, description="What finding one does.")
+
+
+class DenyFindings(Document):
+    """Refuse packages that an advisory says are vulnerable."""
+
+    severity: Severity = Field(Severity.HIGH, description="The lowest severity that counts.")
+    fixable: bool = Field(True, description="Count only findings for which a fixed version exists.")
+    unrated: Severity = Field(
+        Severity.HIGH,
+        description="The severity an advisory counts as when it carries none (most of Debian's).",
+    )
+    effect: Effect = Field(Effect.REJECT, description="What one finding does.")
+
+
+class DenySecrets(Document):
+    """Refuse private keys and credentials: in any layer, even if deleted later, environment and history."""
+
+    effect: Effect = Field(Effect.REJECT, description="What finding one does.")
+
+
+class DenyRootUser(Document):
+    """Refuse images whose process starts as root."""
+
+    effect: Effect = Field(Effect.WARN, description="What starting as root does.")
+
+
+class DenyHardening(Document):
+    """Refuse weaknesses in how an image is built, by the ids of docs/checks.md."""
+
+    gravity: Gravity = Field(Gravity.HIGH, description="The least gravity that counts.")
+    ignore: tuple[CheckId, ...] = Field((), description="Checks that do not count, such as H14.")
+    allow_setuid: tuple[str, ...] = Field((), description="Set-uid programs that are wanted, such as usr/bin/ping.")
+    effect: Effect = Field(Effect.WARN, description="What finding one does.")
+
+
+class Deny(Document):
+    """What must not be in an image."""
+
+    tools: DenyTools | None = None
+    packages: DenyPackages | None = None
+    findings: DenyFindings | None = None
+    secrets: DenySecrets | None = None
+    root_user: DenyRootUser | None = None
+    hardening: DenyHardening | None = None

@@ -1,0 +1,77 @@
+"""The whole document: signers, rules and waivers, consistent with each other."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from config.errors import Location, MisplacedValueError
+from config.patterns import RepositoryPattern, ambiguous_pairs, most_specific
+from config.policy.model import Document
+from config.policy.rule import RepositoryRule
+from config.policy.signers import Signer
+from config.policy.waivers import Waiver
+
+
+class Policy(Document):
+    """The whole document."""
+
+    version: Literal[1] = Field(description="The version of this format.")
+    name: str = Field("custom", description="Shown in verdicts.", min_length=1)
+    signers: Mapping[str, Signer] = Field(default_factory=dict, description="Who can sign, by name.")
+    rules: tuple[RepositoryRule, ...] = Field(description="One rule per set of repositories.", min_length=1)
+    waivers: tuple[Waiver, ...] = Field((), description="Exceptions, each with author, reason and end.")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        mistakes = [*self._unknown_signers(), *self._ties()]
+        if mistakes:
+            raise MisplacedValueError(mistakes)
+        return self
+
+    def _unknown_signers(self) -> Iterator[tuple[Location, str]]:
+        for number, rule in enumerate(self.rules):
+            wanted = rule.require.signatures
+            if wanted is None:
+                continue
+            place: Location = ("rules", number, "require", "signatures")
+            for name in sorted(set(wanted.of) - set(self.signers)):
+                yield (*place, "of"), f"{name!r} is not among signers; add its key there or correct the name"
+            if wanted.of and wanted.threshold > len(set(wanted.of)):
+                yield (
+                    (*place, "threshold"),
+                    f"{wanted.threshold} signers are needed and {len(set(wanted.of))} named; nobody can satisfy it",
+                )
+
+    def _ties(self) -> Iterator[tuple[Location, str]]:
+        places = {
+            id(pattern): ("rules", number, "repositories", index)
+            for number, rule in enumerate(self.rules)
+            for index, pattern in enumerate(rule.repositories)
+        }
+        patterns = [pattern for rule in self.rules for pattern in rule.repositories]
+        for one, other in ambiguous_pairs(patterns):
+            yield (
+                places[id(other)],
+                f"{other} ties with {one}: equally specific, and a repository can match both; narrow one of them",
+            )
+
+    def pattern_for(self, repository: str) -> RepositoryPattern | None:
+        """The most specific pattern that covers `repository`; None if none does."""
+        return most_specific((pattern for rule in self.rules for pattern in rule.repositories), repository)
+
+    def rule_for(self, repository: str) -> RepositoryRule | None:
+        """The rule with the most specific pattern for `repository`; None if none covers it."""
+        pattern = self.pattern_for(repository)
+        return next((rule for rule in self.rules if pattern in rule.repositories), None)
+
+    def waivers_for(self, repository: str, digest: str, now: datetime) -> tuple[Waiver, ...]:
+        """The waivers in force for one manifest at `now`."""
+        return tuple(
+            waiver
+            for waiver in self.waivers
+            if waiver.expires > now
+            and waiver.digest in ("", digest)
+            and any(pattern.matches(repository) for pattern in waiver.repositories)
+        )

@@ -1,0 +1,45 @@
+"""What must be true of an image."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from config.durations import Duration
+from config.patterns import PurlPattern
+from config.policy.model import Document
+from config.vocabulary import Effect
+
+
+class RequireSignatures(Document):
+    """Ask for signatures by named signers, counted by distinct key."""
+
+    of: tuple[str, ...] = Field((), description="Names of signers, from `signers`. Empty: nobody can satisfy it.")
+    threshold: int = Field(1, ge=1, description="How many different signers are needed.")
+    children: Literal["inherit", "each"] = Field(
+        "inherit", description="Whether a signature on an index covers the images it lists."
+    )
+    artifacts: bool = Field(False, description="Whether artifacts that are not images need them as well.")
+    effect: Effect = Field(Effect.QUARANTINE, description="What missing signatures do.")
+
+
+class RequireVetted(Document):
+    """Ask that every package is vetted, by purl pattern."""
+
+    purls: tuple[PurlPattern, ...] = Field(description="The vetted packages, such as pkg:deb/debian/*.")
+    effect: Effect = Field(Effect.REJECT, description="What an unvetted package does.")
+
+
+class RequireAdvisories(Document):
+    """Ask for advisory data that is there and fresh."""
+
+    max_age: Duration = Field(timedelta(hours=72), description="The age from which data is too old, such as 72h or 3d.")
+    effect: Effect = Field(Effect.QUARANTINE, description="What missing or older data does.")
+
+
+class Require(Document):
+    """What must be true of an image."""
+
+    signatures: RequireSignatures | None = None
+    vetted_packages: RequireVetted | None = None
+    advisories: RequireAdvisories | None = None

@@ -1,0 +1,29 @@
+"""The rules a policy can hold: each takes a question and gives what is not kept, and what is waived."""
+
+from collections.abc import Callable
+
+from scanning.rules.advisories import advisory_data, findings
+from scanning.rules.artifacts import artifacts, foreign_layers
+from scanning.rules.files import secrets, tools
+from scanning.rules.hardening import hardening, root_user
+from scanning.rules.indexes import children
+from scanning.rules.inspection import uninspected
+from scanning.rules.packages import denied_packages, unvetted
+from scanning.rules.question import Answers, Question
+from scanning.rules.signatures import signatures
+
+RULES: tuple[Callable[[Question], Answers], ...] = (
+    uninspected,
+    artifacts,
+    foreign_layers,
+    tools,
+    secrets,
+    findings,
+    denied_packages,
+    unvetted,
+    root_user,
+    hardening,
+    advisory_data,
+    children,
+    signatures,
+)

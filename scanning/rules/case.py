@@ -1,0 +1,31 @@
+"""Everything that is known about one manifest, as the rules look at it."""
+
+from dataclasses import dataclass, field
+
+from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
+from scanning.facts import ImageFacts
+from scanning.oci.manifest import Manifest, ManifestKind
+from scanning.signatures.model import SignatureReport
+from scanning.verdict import Verdict, VerdictInputs
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that is known about one manifest in one repository.
+
+    `facts` and `advisories` are there for images and artifacts, `children` (the verdicts of its images) for indexes.
+    """
+
+    repository: str
+    manifest: Manifest
+    signatures: SignatureReport
+    inputs: VerdictInputs
+    facts: ImageFacts | None = None
+    advisories: AdvisoryReport = field(default_factory=lambda: AdvisoryReport(AdvisoryBasis()))
+    children: tuple[Verdict, ...] = ()
+
+    @property
+    def runnable(self) -> bool:
+        """Whether somebody could run it: an image, an index that lists images, an artifact that holds programs."""
+        is_image = self.manifest.kind is ManifestKind.IMAGE
+        return is_image or bool(self.children) or (self.facts is not None and self.facts.holds_programs)

@@ -1,0 +1,56 @@
+"""Packages that are denied, and packages that nobody has vetted."""
+
+from scanning.rules.question import Answers, Question, Waived
+from scanning.verdict import Violation
+
+
+def denied_packages(question: Question) -> Answers:
+    """`deny.packages`: no package that matches a pattern."""
+    denied = question.rule.deny.packages
+    if denied is None or question.case.facts is None:
+        return
+    for package in question.case.facts.packages:
+        pattern = next((purl for purl in denied.purls if purl.matches(package.purl)), None)
+        if pattern is None:
+            continue
+        if question.package_waived(package):
+            yield Waived(package.purl)
+            continue
+        yield Violation(
+            "deny.packages",
+            denied.effect,
+            f"{package.name} {package.version}",
+            package.path,
+            f"the policy denies {pattern}",
+            f"remove the package {package.name} and build again",
+        )
+
+
+def unvetted(question: Question) -> Answers:
+    """`require.vetted_packages`: every package matches a vetted pattern, and software comes in packages."""
+    required, facts = question.rule.require.vetted_packages, question.case.facts
+    if required is None or facts is None:
+        return
+    for package in facts.packages:
+        if any(pattern.matches(package.purl) for pattern in required.purls):
+            continue
+        if question.package_waived(package):
+            yield Waived(package.purl)
+            continue
+        yield Violation(
+            "require.vetted_packages",
+            required.effect,
+            f"{package.name} {package.version}",
+            package.path,
+            f"{package.purl} is not vetted",
+            "use a vetted package, or ask an admin to vet this one",
+        )
+    if facts.executables and not facts.packages:
+        yield Violation(
+            "require.vetted_packages",
+            required.effect,
+            f"{facts.executables} executable files",
+            "",
+            "no package owns them, so nobody has vetted them",
+            "install software from packages that the policy vets",
+        )
