@@ -98,6 +98,7 @@ def assemble_artifact(manifest: Manifest, heads: Mapping[Digest, bytes], archive
         executables=sum(part.executables for part in parts),
         size=sum(layer.size for layer in manifest.layers),
         problems=tuple(problem for part in parts for problem in part.problems),
+        refusals=tuple(refusal for part in parts for refusal in part.refusals),
         artifact=_kind(manifest, heads, archives),
     )
 

@@ -10,11 +10,11 @@ Paths are relative to the root, without a leading slash, `/`-separated. Bytes th
 from dataclasses import dataclass
 from enum import StrEnum
 
-from config.vocabulary import ArtifactKind, ToolKind
+from config.vocabulary import ArtifactKind, Gravity, ToolKind
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Platform
 
-FACTS_VERSION = 2
+FACTS_VERSION = 3
 """Raised when inspection starts to find more, so that what was inspected before is inspected again."""
 
 
@@ -32,7 +32,10 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One path that a layer creates. `mode` holds permission and set-id bits; `link` the target of a link."""
+    """One path that a layer creates. `mode` holds permission and set-id bits; `link` the target of a link.
+
+    `capabilities` are those of the file (capabilities(7)), as setcap writes them: `cap_net_raw+ep`.
+    """
 
     path: str
     kind: EntryKind
@@ -41,6 +44,7 @@ class FileEntry:
     gid: int = 0
     size: int = 0
     link: str = ""
+    capabilities: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +103,14 @@ class Secret:
 @dataclass(frozen=True, slots=True)
 class Weakness:
     """Something a hardening check found. `check` is its id in `scanning.hardening.catalogue`, `where` a path or a part
-    of the configuration, `detail` what it is.
+    of the configuration, `detail` what it is. `gravity` is that of the check unless it says otherwise.
     """
 
     check: str
     where: str
     detail: str
     layer: Digest | None = None
+    gravity: Gravity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +177,26 @@ class LayerFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerRefusal:
+    """A layer that cannot be read in one way only, and why: a sentence for a person.
+
+    `entry` is the archive member concerned ("" where none is), `offset` the byte in the uncompressed archive.
+    """
+
+    digest: Digest
+    reason: str
+    entry: str = ""
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFacts:
     """One image as a container would see it, and every secret in any of its layers; or all that the archives of an
     artifact hold, whose kind is in `artifact` then.
 
-    `runs_as_root` is worked out from the configuration's user and the image's passwd. `problems` says what could
-    not be understood: an image with problems is never admitted.
+    `runs_as_root` is worked out from the configuration's user and the image's passwd. `refusals` are the layers that
+    runtimes could take in different ways, `problems` says what else could not be understood: an image with either is
+    never admitted. `created_by` is the build step of each of `layers`, "" where the history does not tell.
     """
 
     manifest: Digest
@@ -197,7 +216,19 @@ class ImageFacts:
     size: int = 0
     problems: tuple[str, ...] = ()
     artifact: ArtifactKind | None = None
+    refusals: tuple[LayerRefusal, ...] = ()
+    created_by: tuple[str, ...] = ()
     version: int = FACTS_VERSION
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether all of it could be read, in one way only."""
+        return not (self.problems or self.refusals)
+
+    def step_of(self, layer: Digest | None) -> str:
+        """The build step that made `layer`, "" where the history does not tell."""
+        steps = zip(self.layers, self.created_by, strict=False)
+        return next((step for digest, step in steps if digest == layer), "")
 
     @property
     def holds_programs(self) -> bool:

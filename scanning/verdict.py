@@ -8,6 +8,8 @@ from config.vocabulary import Effect, Mode
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import ManifestKind
 
+_STEP_SHOWN = 60
+
 
 class Outcome(StrEnum):
     """What a verdict allows, from best to worst."""
@@ -23,8 +25,9 @@ class Violation:
     """One rule that is not kept.
 
     `rule` is its place in the policy (`deny.tools`, `require.signatures`) or `inspection` for what cannot be
-    read. `subject` names the thing (package and version, tool, finding), `where` the path or layer, `fix`
-    what to do.
+    read. `subject` names the thing (package and version, tool, finding), `where` the path, `fix` what to do.
+    `check` is its id in docs/checks.md, `layer` the one it lies in, `created_by` the build step that made that layer:
+    each "" or None where there is none or it is not known.
     """
 
     rule: str
@@ -33,11 +36,24 @@ class Violation:
     where: str
     why: str
     fix: str
+    check: str = ""
+    layer: Digest | None = None
+    created_by: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is, as a part of a sentence: the path, its layer and the build step that made it."""
+        layer = f"layer {self.layer.short}" if self.layer else ""
+        place = " of ".join(part for part in (self.where, layer) if part)
+        if not self.created_by:
+            return place
+        step = self.created_by if len(self.created_by) <= _STEP_SHOWN else f"{self.created_by[: _STEP_SHOWN - 1]}…"
+        return f"{place} ({step})"
 
     @property
     def sentence(self) -> str:
         """All of it in one line, for a client that shows only one."""
-        place = f" in {self.where}" if self.where else ""
+        place = f" in {self.place}" if self.place else ""
         return f"{self.subject}{place}: {self.why} [{self.rule}]; {self.fix}"
 
 

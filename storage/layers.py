@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from scanning.documents import decode, encode
 from scanning.errors import InvalidContentError
-from scanning.facts import FACTS_VERSION, LayerFacts
+from scanning.facts import FACTS_VERSION, LayerFacts, LayerRefusal
 from scanning.oci.digest import Digest
 from storage import documents
 from storage.database import Transaction
@@ -22,13 +22,7 @@ from storage.upsert import insert
 
 _LONGEST_REASON = 4096
 
-
-@dataclass(frozen=True, slots=True)
-class LayerRefusal:
-    """A layer that cannot be read, and why: a sentence for a person."""
-
-    digest: Digest
-    reason: str
+Found = TypeVar("Found", LayerFacts, LayerRefusal)
 
 
 async def record_facts(tx: Transaction, facts: LayerFacts, now: datetime) -> None:
@@ -42,14 +36,19 @@ async def record_facts(tx: Transaction, facts: LayerFacts, now: datetime) -> Non
     )
 
 
-async def record_refusal(tx: Transaction, digest: Digest, reason: str, now: datetime) -> None:
+async def record_refusal(tx: Transaction, refusal: LayerRefusal, now: datetime) -> None:
     """Keep why a layer cannot be read, unless something is known of it: whoever could read it, was right."""
+    shown = replace(
+        refusal,
+        reason=printable(refusal.reason, _LONGEST_REASON),
+        entry=printable(refusal.entry, _LONGEST_REASON),
+    )
     await tx.execute(
         insert(tx, layers)
         .values(
-            digest=str(digest),
+            digest=str(refusal.digest),
             version=FACTS_VERSION,
-            refusal=printable(reason, _LONGEST_REASON),
+            refusal=encode(shown).decode(),
             inspected_at=now,
         )
         .on_conflict_do_nothing()
@@ -71,15 +70,15 @@ def _read(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> dict[Digest, LayerFacts |
     for name, refusal, document, packed in rows:
         digest = Digest.parse(name)
         if document is None:
-            known[digest] = LayerRefusal(digest, refusal)
+            known[digest] = _decoded(LayerRefusal, digest, refusal.encode())
         else:
-            known[digest] = _facts(digest, documents.unpack(Digest.parse(document), packed))
+            known[digest] = _decoded(LayerFacts, digest, documents.unpack(Digest.parse(document), packed))
     return known
 
 
-def _facts(digest: Digest, document: bytes) -> LayerFacts:
+def _decoded(kind: type[Found], digest: Digest, document: bytes) -> Found:
     try:
-        return decode(LayerFacts, document)
+        return decode(kind, document)
     except InvalidContentError as error:
         raise StorageError(
             f"what is on record for layer {digest} was written by another version of imagegate; run the newest one"

@@ -5,11 +5,11 @@ is refused. A check that a rule does not name is not made; that a layer or manif
 a refusal.
 """
 
-from config.policy.deny import Deny, DenyFindings
+from config.policy.deny import Deny, DenyFindings, DenyHardening
 from config.policy.document import Policy
 from config.policy.require import Require
 from config.policy.rule import RepositoryRule
 from config.policy.signers import Signer
 from config.policy.waivers import Waiver
 
-__all__ = ["Deny", "DenyFindings", "Policy", "RepositoryRule", "Require", "Signer", "Waiver"]
+__all__ = ["Deny", "DenyFindings", "DenyHardening", "Policy", "RepositoryRule", "Require", "Signer", "Waiver"]

@@ -60,6 +60,9 @@ class DenyHardening(Document):
     gravity: Gravity = Field(Gravity.HIGH, description="The least gravity that counts.")
     ignore: tuple[CheckId, ...] = Field((), description="Checks that do not count, such as H14.")
     allow_setuid: tuple[str, ...] = Field((), description="Set-uid programs that are wanted, such as usr/bin/ping.")
+    allow_capabilities: tuple[str, ...] = Field(
+        (), description="Programs that may have file capabilities, such as usr/bin/ping."
+    )
     effect: Effect = Field(Effect.WARN, description="What finding one does.")
 
 

@@ -90,7 +90,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _violation(item: Violation) -> dict[str, str]:
+def _violation(item: Violation) -> dict[str, str | None]:
     return {
         "rule": item.rule,
         "effect": item.effect,
@@ -98,4 +98,7 @@ def _violation(item: Violation) -> dict[str, str]:
         "where": item.where,
         "why": item.why,
         "fix": item.fix,
+        "check": item.check or None,
+        "layer": str(item.layer) if item.layer else None,
+        "created_by": item.created_by or None,
     }

@@ -10,14 +10,14 @@ from proxy.gate.layers import LayerInspector
 from proxy.upstream.port import ContentSource
 from scanning.artifacts import ARTIFACT_HEAD, assemble_artifact, could_be_unpacked
 from scanning.errors import InvalidManifestError
-from scanning.facts import ImageFacts, LayerFacts
+from scanning.facts import ImageFacts, LayerFacts, LayerRefusal
+from scanning.layers.history import build_steps
 from scanning.layers.overlay import assemble
 from scanning.oci.classify import DOCUMENT_HEAD, check_documents
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
 from scanning.oci.names import Repository
 from scanning.oci.read import MAX_CONFIG_BYTES, check_descriptor_sizes, read_config
-from storage.layers import LayerRefusal
 
 
 class ImageInspector:
@@ -66,9 +66,9 @@ class ImageInspector:
             if await asyncio.to_thread(could_be_unpacked, head, is_whole=blob.size <= ARTIFACT_HEAD):
                 archives.append(blob.digest)
         outcomes = await self._layers.outcomes(repository, archives, tenant)
-        refused = [outcome for outcome in outcomes.values() if isinstance(outcome, LayerRefusal)]
+        refused = tuple(outcome for outcome in outcomes.values() if isinstance(outcome, LayerRefusal))
         if refused:
-            return _unreadable(manifest, tuple(f"archive {outcome.digest}: {outcome.reason}" for outcome in refused))
+            return _unreadable(manifest, refusals=refused)
         facts = [outcome for outcome in outcomes.values() if isinstance(outcome, LayerFacts)]
         return await asyncio.to_thread(assemble_artifact, manifest, heads, facts)
 
@@ -83,7 +83,8 @@ class ImageInspector:
             return b"".join([chunk async for chunk in stream.chunks])
 
     async def inspect(self, repository: Repository, manifest: Manifest, tenant: str = "") -> ImageFacts:
-        """What a container made from the image would see. What cannot be read becomes `problems`.
+        """What a container made from the image would see. What cannot be read becomes `refusals` or
+        `problems`.
 
         Raises `ManifestBlobUnknownError` for missing content, `BusyError` when inspection itself fails,
         `TooManyRequestsError` when too much of the tenant's waits for it already.
@@ -91,22 +92,21 @@ class ImageInspector:
         try:
             config = await self._config(repository, manifest)
         except InvalidManifestError as error:
-            return _unreadable(manifest, (str(error),))
+            return _unreadable(manifest, problems=(str(error),))
         elsewhere = await self._elsewhere(repository, manifest)
         if elsewhere:
-            return _unreadable(manifest, elsewhere)
+            return _unreadable(manifest, problems=elsewhere)
         outcomes = await self._layers.outcomes(repository, (layer.digest for layer in manifest.layers), tenant)
         found = [outcomes[layer.digest] for layer in manifest.layers]
-        refused = tuple(
-            f"layer {outcome.digest}: {outcome.reason}" for outcome in found if isinstance(outcome, LayerRefusal)
-        )
+        refused = tuple(outcome for outcome in found if isinstance(outcome, LayerRefusal))
         refused += tuple(
-            f"layer {layer.digest} has {outcome.size} bytes, and the manifest says {layer.size}"
+            LayerRefusal(layer.digest, f"the layer has {outcome.size} bytes, and the manifest says {layer.size}")
             for layer, outcome in zip(manifest.layers, found, strict=True)
             if isinstance(outcome, LayerFacts) and outcome.size != layer.size
         )
         if refused:
-            return _unreadable(manifest, tuple(dict.fromkeys(refused)))
+            steps = build_steps(config, len(manifest.layers))
+            return _unreadable(manifest, refusals=tuple(dict.fromkeys(refused)), created_by=steps)
         facts = [outcome for outcome in found if isinstance(outcome, LayerFacts)]
         return await asyncio.to_thread(assemble, manifest, config, facts)
 
@@ -131,7 +131,13 @@ class ImageInspector:
         return await asyncio.to_thread(read_config, content)
 
 
-def _unreadable(manifest: Manifest, problems: tuple[str, ...]) -> ImageFacts:
+def _unreadable(
+    manifest: Manifest,
+    *,
+    problems: tuple[str, ...] = (),
+    refusals: tuple[LayerRefusal, ...] = (),
+    created_by: tuple[str, ...] = (),
+) -> ImageFacts:
     return ImageFacts(
         manifest=manifest.digest,
         config=manifest.config.digest if manifest.config else manifest.digest,
@@ -141,5 +147,7 @@ def _unreadable(manifest: Manifest, problems: tuple[str, ...]) -> ImageFacts:
         user="",
         runs_as_root=True,
         problems=problems,
+        refusals=refusals,
+        created_by=created_by,
         artifact=ArtifactKind.OTHER if manifest.kind is ManifestKind.ARTIFACT else None,
     )

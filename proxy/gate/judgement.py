@@ -176,7 +176,7 @@ class Judge:
         return tuple(judged)
 
     async def _facts(self, repository: Repository, manifest: Manifest, tenant: str) -> tuple[bytes, ImageFacts]:
-        """The facts of an image or artifact: those on record if they are of this version and without problems, else
+        """The facts of an image or artifact: those on record if they are of this version and all was understood, else
         anew.
         """
         async with self._database.snapshot() as tx:
@@ -184,7 +184,7 @@ class Judge:
             document = await documents.get(tx, record.facts) if record and record.facts else None
         if document is not None:
             facts = await asyncio.to_thread(decode, ImageFacts, document)
-            if facts.is_current and not facts.problems:
+            if facts.is_current and facts.is_understood:
                 return document, facts
         inspect = self._images.inspect if manifest.kind is ManifestKind.IMAGE else self._images.inspect_artifact
         facts = await inspect(repository, manifest, tenant)

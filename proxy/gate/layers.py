@@ -14,13 +14,12 @@ from proxy.inspection.errors import InspectionQueueFullError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
 from proxy.upstream.port import BrokenContentError, ContentSource, UpstreamError
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
-from scanning.facts import LayerFacts
+from scanning.facts import LayerFacts, LayerRefusal
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage import layers
 from storage.database import Database
 from storage.errors import StorageError
-from storage.layers import LayerRefusal
 
 _RETRY_SECONDS = 10
 """When to ask again for what was not even queued."""
@@ -158,9 +157,9 @@ class LayerInspector:
         try:
             outcome = await self._read_back(repository, digest, tenant)
         except LimitExceededError as error:
-            return LayerRefusal(digest, str(error))  # not kept: the limit may be raised
+            return _refusal(digest, error)  # not kept: the limit may be raised
         except UnreadableLayerError as error:
-            outcome = LayerRefusal(digest, str(error))
+            outcome = _refusal(digest, error)
             if may_be_no_layer and isinstance(error, NotALayerError):
                 return outcome  # not kept: most likely a configuration, which nobody will take for a layer
             await self._prove(repository, digest)
@@ -172,7 +171,7 @@ class LayerInspector:
             ) from error
         async with self._database.transaction() as tx:
             if isinstance(outcome, LayerRefusal):
-                await layers.record_refusal(tx, digest, outcome.reason, self._clock())
+                await layers.record_refusal(tx, outcome, self._clock())
             else:
                 await layers.record_facts(tx, outcome, self._clock())
         return outcome
@@ -206,6 +205,10 @@ class LayerInspector:
                     await asyncio.to_thread(seen.update, chunk)
         if seen.hexdigest() != digest.hex:
             raise _broken(repository, digest)
+
+
+def _refusal(digest: Digest, error: UnreadableLayerError) -> LayerRefusal:
+    return LayerRefusal(digest, error.reason, error.entry, error.offset)
 
 
 def _notice(task: asyncio.Task[LayerOutcome]) -> None:

@@ -49,7 +49,7 @@ def _section(title: str, violations: tuple[Violation, ...]) -> Iterator[str]:
     yield ""
     yield f"{title} ({len(violations)})"
     for number, violation in enumerate(violations, 1):
-        place = f" in {violation.where}" if violation.where else ""
+        place = f" in {violation.place}" if violation.place else ""
         yield f"  {number}. {violation.subject}{place}"
         yield from _wrapped(f"{violation.why} [{violation.rule}: {violation.effect}]")
         yield from _wrapped(f"fix: {violation.fix}")

@@ -1,25 +1,121 @@
-"""Every hardening check. The ids are stable: policies, waivers and documents name them."""
+"""Every check of an image. The ids are stable: policies, waivers and documents name them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from config.vocabulary import Gravity
+from config.vocabulary import Gravity, ToolKind
+
+HARDENING = "deny.hardening"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. `references` are sections of the CIS Docker Benchmark (CIS) and of NIST SP 800-190 (NIST)."""
+    """One check. `references` are sections of the CIS Docker Benchmark (CIS) and of NIST SP 800-190 (NIST).
+
+    `gravity` is None where each thing found has its own. `rule` is the part of a policy that asks for it.
+    """
 
     id: str
     title: str
-    gravity: Gravity
+    gravity: Gravity | None
     why: str
     fix: str
     references: tuple[str, ...]
+    rule: str = HARDENING
 
 
 _ALL = (
+    Check(
+        "H01",
+        "process that starts as root",
+        Gravity.HIGH,
+        "whoever breaks out of the program is root at once, and root outside if the container is loose",
+        "add a USER instruction with an unprivileged account",
+        ("CIS 4.1", "NIST 4.1.2"),
+        "deny.root_user",
+    ),
+    Check(
+        "H03",
+        "ssh server",
+        Gravity.CRITICAL,
+        "it is a way into the container past everything that watches it",
+        "remove the package or the file; use the orchestrator's exec",
+        ("CIS 5.6", "NIST 4.1.2"),
+        "deny.tools",
+    ),
+    Check(
+        "H04",
+        "ssh client",
+        Gravity.HIGH,
+        "it leads from the container to other machines",
+        "remove the package or the file; copy what is needed while the image is built",
+        ("CIS 4.3", "NIST 4.1.2"),
+        "deny.tools",
+    ),
+    Check(
+        "H05",
+        "netcat, socat or telnet",
+        Gravity.HIGH,
+        "it connects a shell to anywhere",
+        "remove the package or the file",
+        ("CIS 4.3", "NIST 4.1.2"),
+        "deny.tools",
+    ),
+    Check(
+        "H06",
+        "network scanner or debugger",
+        Gravity.MEDIUM,
+        "it shows an intruder the network, or the memory of other processes",
+        "remove the package or the file; debug from a container of its own beside it",
+        ("CIS 4.3", "NIST 4.1.2"),
+        "deny.tools",
+    ),
+    Check(
+        "H07",
+        "sudo, su or doas",
+        Gravity.HIGH,
+        "it makes an unprivileged process root",
+        "remove the package or the file; set USER to the account that is needed",
+        ("CIS 4.3", "CIS 4.8"),
+        "deny.tools",
+    ),
+    Check(
+        "H08",
+        "package manager",
+        Gravity.LOW,
+        "it brings an intruder whatever is missing",
+        "remove it in the last build step, or build on a base without one",
+        ("CIS 4.3",),
+        "deny.tools",
+    ),
+    Check(
+        "H09",
+        "compiler",
+        Gravity.LOW,
+        "it builds an intruder whatever is missing",
+        "build in a stage of its own, and copy the result",
+        ("CIS 4.3",),
+        "deny.tools",
+    ),
+    Check(
+        "H10",
+        "vulnerable package",
+        None,
+        "it is known how to attack it",
+        "upgrade the package to the fixed version and build again",
+        ("CIS 4.4", "NIST 4.1.1"),
+        "deny.findings",
+    ),
+    Check(
+        "H13",
+        "image that nobody trusted has signed",
+        Gravity.MEDIUM,
+        "nobody can tell who built it, or whether it was changed since",
+        "sign it with: cosign sign --key KEY IMAGE",
+        ("CIS 4.5", "NIST 4.1.5"),
+        "require.signatures",
+    ),
     Check(
         "H14",
         "no health check",
@@ -45,12 +141,38 @@ _ALL = (
         ("CIS 4.8", "NIST 4.1.2"),
     ),
     Check(
+        "H17",
+        "file capabilities",
+        Gravity.HIGH,
+        "whoever runs the file has rights of root, whatever account the image names",
+        "remove them: setcap -r FILE; or give the capability to the container that needs it",
+        ("CIS 4.8", "CIS 5.3", "NIST 4.1.2"),
+    ),
+    Check(
         "H18",
         "file added from an address",
         Gravity.LOW,
         "what is at the address can change, and nobody verified it",
         "fetch it in a RUN instruction that checks its digest, or use ADD --checksum",
         ("CIS 4.9",),
+    ),
+    Check(
+        "H19",
+        "secret in the configuration",
+        Gravity.CRITICAL,
+        "everyone who can pull the image can read its environment, labels and history",
+        "revoke it, and hand it to the container when it starts, or to the build as a build secret",
+        ("CIS 4.10", "NIST 4.1.4"),
+        "deny.secrets",
+    ),
+    Check(
+        "H20",
+        "secret in a layer",
+        Gravity.CRITICAL,
+        "everyone who can pull the image can read it, even if a later layer deletes it",
+        "revoke it, and build again without it: a build secret, not COPY",
+        ("CIS 4.10", "NIST 4.1.4"),
+        "deny.secrets",
     ),
     Check(
         "H23",
@@ -77,6 +199,15 @@ _ALL = (
         ("CIS 5.8", "CIS 5.5", "NIST 4.1.2"),
     ),
     Check(
+        "H26",
+        "ambiguous archive",
+        Gravity.CRITICAL,
+        "runtimes would unpack it in different ways, so nobody knows what is in it",
+        "build it again so that every layer and archive has one unambiguous meaning",
+        ("NIST 4.1.2", "NIST 4.1.3"),
+        "inspection",
+    ),
+    Check(
         "H27",
         "file that lets somebody in or runs by itself",
         Gravity.HIGH,
@@ -89,23 +220,40 @@ _ALL = (
 CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _ALL})
 """By id, in the order of the ids."""
 
+TOOL_CHECKS: Mapping[ToolKind, str] = MappingProxyType(
+    {
+        ToolKind.SSH_SERVER: "H03",
+        ToolKind.SSH_CLIENT: "H04",
+        ToolKind.NETCAT: "H05",
+        ToolKind.TELNET: "H05",
+        ToolKind.NETWORK_SCANNER: "H06",
+        ToolKind.DEBUGGER: "H06",
+        ToolKind.PRIVILEGE: "H07",
+        ToolKind.PACKAGE_MANAGER: "H08",
+        ToolKind.COMPILER: "H09",
+    }
+)
+"""Which check finds a tool of which kind."""
+
 
 _INTRODUCTION = (
-    "Made from `scanning/hardening/catalogue.py`; a test compares the two. A policy asks for these checks with",
-    "`deny.hardening`, which says what gravity counts and which checks do not. What `deny.tools`, `deny.secrets`,",
-    "`deny.findings` and `deny.root_user` look for is described in [Policy](admins/policy.md).",
+    "Made from `scanning/hardening/catalogue.py`; a test compares the two. Each check is made because of the part of a",
+    "policy that it names, described in [Policy](admins/policy.md): `deny.hardening` says besides what gravity counts",
+    "and which checks do not, and `inspection` is made always. What is found is told with its path, its layer, and the",
+    "build step that made the layer where the history of the image tells.",
 )
 
 
 def as_markdown() -> str:
     """The catalogue as `docs/checks.md` shows it."""
-    lines = ["# Hardening checks", "", *_INTRODUCTION]
+    lines = ["# Checks", "", *_INTRODUCTION]
     for check in CHECKS.values():
         lines += [
             "",
             f"## {check.id}: {check.title}",
             "",
-            f"Gravity **{check.gravity}**. {check.why[0].upper()}{check.why[1:]}.",
+            f"Gravity **{check.gravity or 'that of the advisory'}**. {check.why[0].upper()}{check.why[1:]}.",
             f"What to do: {check.fix}. See {', '.join(check.references)}.",
+            f"Made because of: `{check.rule}`.",
         ]
     return "\n".join(lines) + "\n"

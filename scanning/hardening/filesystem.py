@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from scanning.facts import Account, EntryKind, FileEntry, LayerFacts, Weakness
-from scanning.layers.filesystem import FileSystem
+from scanning.layers.filesystem import FileSystem, Node
 
 _SET_ID = 0o6000
 _FOR_EVERYBODY = 0o002
@@ -38,7 +38,7 @@ def weaknesses(tree: FileSystem, layers: Sequence[LayerFacts], accounts: Sequenc
         entry = node.source.entry
         if entry is None:
             continue
-        for check, detail in (*_rights(path, entry), *_intruders(path, entry)):
+        for check, detail in (*_rights(path, entry), *_capable(node), *_intruders(path, entry)):
             yield Weakness(check, path, detail, layers[node.layer].digest)
 
 
@@ -54,6 +54,15 @@ def _rights(path: str, entry: FileEntry) -> Iterator[tuple[str, str]]:
         yield "H24", mode
     if entry.kind in _DEVICES and not _HARMLESS_DEVICES.fullmatch(path):
         yield "H24", f"it is a {entry.kind}"
+
+
+def _capable(node: Node) -> Iterator[tuple[str, str]]:
+    """A hard link shares its file's attributes, and runtimes set those that either entry names."""
+    if node.kind is EntryKind.FILE:
+        entries = (entry for entry in (node.entry, node.source.entry) if entry is not None)
+        found = dict.fromkeys(entry.capabilities for entry in entries if entry.capabilities)
+        if found:
+            yield "H17", f"it has {' and '.join(found)}"
 
 
 def _intruders(path: str, entry: FileEntry) -> Iterator[tuple[str, str]]:

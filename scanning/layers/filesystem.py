@@ -4,12 +4,12 @@
     entries                               a directory over a directory keeps its content; anything else replaces
 
 Runtimes differ on what happens below a symbolic link of an earlier layer: some write where it leads, some replace
-it. Such layers are problems, not trees. What one layer says twice was refused when it was read.
+it. Such layers are refused. What one layer says twice was refused when it was read.
 """
 
 from collections.abc import Iterator
 
-from scanning.facts import EntryKind, FileEntry, LayerFacts
+from scanning.facts import EntryKind, FileEntry, LayerFacts, LayerRefusal
 
 MAX_STEPS = 4_000_000
 """Components followed through the links of one image: a few seconds. Links can be nested to take for ever."""
@@ -42,7 +42,7 @@ class FileSystem:
 
     def __init__(self) -> None:
         self.root = Node(None, 0)
-        self._problems: dict[str, str] = {}
+        self._refusals: dict[str, LayerRefusal] = {}
         self._steps_left = MAX_STEPS
         self._layers: list[LayerFacts] = []
         self._directories: dict[str, Node] = {"": self.root}
@@ -59,9 +59,15 @@ class FileSystem:
             self._add(entry, index)
 
     @property
-    def problems(self) -> tuple[str, ...]:
+    def refusals(self) -> tuple[LayerRefusal, ...]:
         """Where runtimes would not agree on the tree: one for each obstacle."""
-        return tuple(self._problems.values())
+        return tuple(self._refusals.values())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What keeps the tree from being looked at to its end."""
+        too_many = f"its symbolic links take more than {MAX_STEPS} steps to follow"
+        return () if self._steps_left > 0 else (too_many,)
 
     def _clear(self, path: str) -> None:
         directory = self._find(path, f"hides everything in {path}")
@@ -136,9 +142,7 @@ class FileSystem:
         action = f"makes {entry.path} a hard link to {entry.link}"
         target = self._find(entry.link, action)
         if target is None or target.children is not None:
-            self._problems.setdefault(
-                entry.link, f"layer {self._layers[-1].digest} {action}, where no layer has put a file"
-            )
+            self._refuse(entry.link, f"the layer {action}, where no layer has put a file")
             return None
         return target.source
 
@@ -152,12 +156,15 @@ class FileSystem:
         return node.children is not None
 
     def _complain(self, action: str, obstacle: str, node: Node) -> None:
-        layer, earlier = self._layers[-1].digest, self._layers[node.layer].digest
-        self._problems.setdefault(
+        earlier = self._layers[node.layer].digest
+        self._refuse(
             obstacle,
-            f"layer {layer} {action}, and runtimes disagree on the result, because {obstacle} is a {node.kind} of"
-            f" layer {earlier}",
+            f"the layer {action}, and runtimes disagree on the result, because {obstacle} is a {node.kind} of layer"
+            f" {earlier}",
         )
+
+    def _refuse(self, entry: str, reason: str) -> None:
+        self._refusals.setdefault(entry, LayerRefusal(self._layers[-1].digest, reason, entry))
 
     def resolve(self, path: str) -> tuple[str, Node] | None:
         """Where `path` leads with every symbolic link followed, as in the container; None if nowhere."""
@@ -166,7 +173,6 @@ class FileSystem:
         links = 0
         while todo:
             if self._steps_left <= 0:
-                self._problems.setdefault("", f"its symbolic links take more than {MAX_STEPS} steps to follow")
                 return None
             self._steps_left -= 1
             step = todo.pop()

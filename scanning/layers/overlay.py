@@ -9,15 +9,17 @@ A layer may be given several times, since images repeat them.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice, zip_longest
+from itertools import zip_longest
 
-from scanning.facts import Account, ImageFacts, LayerFacts, Secret
+from scanning.facts import Account, ImageFacts, LayerFacts, LayerRefusal, Secret, Weakness
 from scanning.files.secrets import find_in_text
 from scanning.hardening import configuration as configuration_checks
 from scanning.hardening import filesystem as filesystem_checks
 from scanning.layers.filesystem import FileSystem
+from scanning.layers.history import build_steps
 from scanning.layers.survivors import Survey
 from scanning.layers.toolbox import gather
 from scanning.oci.manifest import ImageConfig, Manifest
@@ -27,7 +29,9 @@ from scanning.packages.purl import purl
 MAX_PROBLEMS = 20
 """Problems told of one image; one is enough to refuse it."""
 MAX_WEAKNESSES = 500
-"""Weaknesses of its files told of one image: an image whose every file is one is no better described by all."""
+"""Weaknesses of its files that one check tells of one image: if every file is one, all describe it no better. Counted
+by check, so that many of one cannot hide another.
+"""
 
 _UID = re.compile(r"[0-9]{1,10}", re.ASCII)
 
@@ -36,7 +40,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
     """Make one image of `layers`, which are in the manifest's order, the lowest first.
 
     `files` and `executables` count regular files under all their names; `size` is what the layers weigh as stored,
-    in bytes. Whatever is ambiguous or does not agree is among `problems`. Nothing is raised.
+    in bytes. Whatever is ambiguous or does not agree is among `refusals` or `problems`. Nothing is raised.
     """
     tree = FileSystem()
     for layer in layers:
@@ -45,7 +49,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
     distribution = survey.os_release()
     packages = tuple(replace(package, purl=purl(package, distribution)) for package in survey.packages())
     accounts = survey.accounts()
-    problems = (*_disagreements(manifest, config, layers), *tree.problems, *survey.problems)
+    problems = (*_miscounted(manifest, config, layers), *tree.problems, *survey.problems)
     return ImageFacts(
         manifest=manifest.digest,
         config=manifest.config.digest if manifest.config else manifest.digest,
@@ -60,12 +64,14 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         secrets=tuple(dict.fromkeys((*_in_layers(layers), *_in_configuration(config)))),
         weaknesses=(
             *configuration_checks.weaknesses(config),
-            *islice(filesystem_checks.weaknesses(tree, layers, accounts), MAX_WEAKNESSES),
+            *_a_few_of_each(filesystem_checks.weaknesses(tree, layers, accounts)),
         ),
         files=survey.files,
         executables=survey.executables,
         size=sum(layer.size for layer in layers),
         problems=_bounded(problems),
+        refusals=tuple(dict.fromkeys((*_disagreements(manifest, config, layers), *tree.refusals)))[:MAX_PROBLEMS],
+        created_by=build_steps(config, len(layers)),
     )
 
 
@@ -82,34 +88,41 @@ def runs_as_root(user: str, accounts: Sequence[Account]) -> bool:
     return _UID.fullmatch(name) is None or int(name) == 0
 
 
-def _disagreements(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFacts]) -> Iterator[str]:
+def _miscounted(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFacts]) -> Iterator[str]:
     if not len(manifest.layers) == len(config.diff_ids) == len(layers):
         yield (
             f"the manifest lists {len(manifest.layers)} layers, its configuration {len(config.diff_ids)} and"
             f" {len(layers)} were inspected; rebuild the image so that they agree"
         )
+
+
+def _disagreements(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFacts]) -> Iterator[LayerRefusal]:
     for number, (descriptor, diff_id, layer) in enumerate(
         zip_longest(manifest.layers, config.diff_ids, layers), start=1
     ):
         if layer is None:
             continue
         if diff_id is not None and layer.diff_id != diff_id:
-            yield (
-                f"layer {number} has the diffID {layer.diff_id} and the configuration says {diff_id}; rebuild the"
-                " image with its own configuration"
+            yield LayerRefusal(
+                layer.digest, f"layer {number} has the diffID {layer.diff_id} and the configuration says {diff_id}"
             )
         if descriptor is None:
             continue
         if layer.digest != descriptor.digest:
-            yield f"layer {number} is {layer.digest} and the manifest says {descriptor.digest}; push the image again"
+            yield LayerRefusal(
+                layer.digest, f"layer {number} is {layer.digest} and the manifest says {descriptor.digest}"
+            )
         media_type = descriptor.media_type
         declared = LAYER_COMPRESSION.get(media_type) or FOREIGN_LAYER_COMPRESSION.get(media_type)
         if declared is None:
-            yield f"layer {number} has the media type {media_type!r}, which no image layer has; rebuild the image"
+            yield LayerRefusal(
+                layer.digest, f"layer {number} has the media type {media_type!r}, which no image layer has"
+            )
         elif declared != layer.compression:
-            yield (
+            yield LayerRefusal(
+                layer.digest,
                 f"layer {number} has the media type {media_type}, and its content is compressed with"
-                f" {layer.compression}; push it under the media type it has"
+                f" {layer.compression}; push it under the media type it has",
             )
 
 
@@ -130,6 +143,14 @@ def _in_configuration(config: ImageConfig) -> Iterator[Secret]:
     for number, step in enumerate(config.history, start=1):
         for kind, _ in find_in_text(f"{step.created_by}\n{step.comment}"):
             yield Secret(kind, f"history {number}")
+
+
+def _a_few_of_each(weaknesses: Iterable[Weakness]) -> Iterator[Weakness]:
+    told: Counter[str] = Counter()
+    for weakness in weaknesses:
+        told[weakness.check] += 1
+        if told[weakness.check] <= MAX_WEAKNESSES:
+            yield weakness
 
 
 def _bounded(problems: Sequence[str]) -> tuple[str, ...]:

@@ -1,16 +1,23 @@
 """The records of a PAX extended header (POSIX.1-2001 pax, Extended Header): `LENGTH KEY=VALUE\\n`, strictly."""
 
+import base64
+import binascii
 import re
 from dataclasses import dataclass
 
 from scanning.errors import UnreadableLayerError
+from scanning.layers.capabilities import named_capabilities
 
 _LENGTH = re.compile(rb"([0-9]{1,10}) ")
 _TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
 _NUMBER = re.compile(rb"[0-9]{1,19}")
 _TIMES = frozenset({b"atime", b"mtime", b"ctime"})
 _NAMES = frozenset({b"path", b"linkpath", b"uname", b"gname"})
-_DECISIVE = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid"})
+_NEVER_EMPTY = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid"})
+_CAPABILITIES = b"SCHILY.xattr.security.capability"
+_ENCODED_CAPABILITIES = b"LIBARCHIVE.xattr.security.capability"
+"""The same in base64, as bsdtar writes it besides. Docker and containerd read the first, other readers either."""
+_DECISIVE = _NEVER_EMPTY | {_CAPABILITIES, _ENCODED_CAPABILITIES}
 _LARGEST = (1 << 63) - 1
 _REFUSED = (b"GNU.sparse.", b"SCHILY.realsize", b"SCHILY.xattr.trusted.overlay.", b"SCHILY.xattr.user.overlay.")
 """Sparse files in any form, and instructions to the overlay file system dressed as attributes."""
@@ -25,6 +32,7 @@ class PaxHeader:
     size: int | None = None
     uid: int | None = None
     gid: int | None = None
+    capabilities: str = ""
 
 
 def read_pax(content: bytes) -> PaxHeader:
@@ -36,6 +44,7 @@ def read_pax(content: bytes) -> PaxHeader:
         size=_number(records, b"size"),
         uid=_number(records, b"uid"),
         gid=_number(records, b"gid"),
+        capabilities=_capabilities(records),
     )
 
 
@@ -73,7 +82,7 @@ def _records(content: bytes) -> dict[bytes, bytes]:
 def _check(key: bytes, value: bytes) -> None:
     if key.startswith(_REFUSED):
         raise UnreadableLayerError(f"an extended header holds {_show(key)}, which the gate does not accept")
-    if key in _DECISIVE and not value:
+    if key in _NEVER_EMPTY and not value:
         raise UnreadableLayerError(f"an extended header holds an empty {_show(key)}, which readers take differently")
     if key in _NAMES and b"\x00" in value:
         raise UnreadableLayerError(f"an extended header holds a NUL in {_show(key)}")
@@ -88,6 +97,19 @@ def _number(records: dict[bytes, bytes], key: bytes) -> int | None:
     if _NUMBER.fullmatch(value) is None or int(value) > _LARGEST:
         raise UnreadableLayerError(f"an extended header holds no number in {_show(key)}")
     return int(value)
+
+
+def _capabilities(records: dict[bytes, bytes]) -> str:
+    plain, encoded = records.get(_CAPABILITIES), records.get(_ENCODED_CAPABILITIES)
+    if encoded is not None:
+        try:
+            decoded = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
+        except binascii.Error as error:
+            raise UnreadableLayerError("an extended header holds file capabilities that are not base64") from error
+        if plain is not None and plain != decoded:
+            raise UnreadableLayerError("an extended header gives a file two different sets of capabilities")
+        plain = decoded
+    return named_capabilities(plain) if plain is not None else ""
 
 
 def _show(key: bytes) -> str:

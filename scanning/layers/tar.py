@@ -191,8 +191,7 @@ class TarReader:
 
     def _read_member(self, header: Header, kind: EntryKind) -> FileEntry | None:
         self._count_entry()
-        if self._pending:
-            self._merge(header)
+        capabilities = self._merge(header) if self._pending else ""
         raw, link = header.name, header.link
         if raw[-1:] == b"/" and kind is not _DIRECTORY:
             if header.type != b"\x00":
@@ -216,7 +215,7 @@ class TarReader:
             if kind is not _DIRECTORY:
                 raise self._refusal(f"the root is replaced by a {kind}", raw)
             return None
-        return FileEntry(path, kind, header.mode & 0o7777, header.uid, header.gid, header.size, target)
+        return FileEntry(path, kind, header.mode & 0o7777, header.uid, header.gid, header.size, target, capabilities)
 
     def _read_link(self, kind: EntryKind, raw: bytes) -> str:
         if kind is _HARDLINK:
@@ -227,7 +226,8 @@ class TarReader:
             raise LimitExceededError("path_length", self._limits.path_length, offset=self._offset)
         return to_text(raw)
 
-    def _merge(self, header: Header) -> None:
+    def _merge(self, header: Header) -> str:
+        """Let what came before the header overrule it; return the file capabilities that came with it."""
         pax, name, link = self._pax or PaxHeader(), self._long_name, self._long_link
         self._pax = self._long_name = self._long_link = None
         self._pending = False
@@ -240,6 +240,7 @@ class TarReader:
         header.size = header.size if pax.size is None else pax.size
         header.uid = header.uid if pax.uid is None else pax.uid
         header.gid = header.gid if pax.gid is None else pax.gid
+        return pax.capabilities
 
     def _refuse_dangling(self) -> None:
         if self._pending:

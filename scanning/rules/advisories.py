@@ -40,6 +40,7 @@ def _vulnerable(finding: Finding, denied: DenyFindings) -> Violation:
         f"upgrade {finding.package} to {finding.fixed_version} or later"
         if finding.fixed_version
         else f"remove {finding.package}, or ask an admin for a waiver",
+        "H10",
     )
 
 

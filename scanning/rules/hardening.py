@@ -1,5 +1,9 @@
 """How an image is built, and whom it runs as."""
 
+from collections.abc import Collection
+
+from config.policy import DenyHardening
+from scanning.facts import Weakness
 from scanning.hardening.catalogue import CHECKS
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
@@ -16,6 +20,7 @@ def root_user(question: Question) -> Answers:
             "the image configuration",
             "its process starts as root",
             "add a USER instruction with an unprivileged account",
+            "H01",
         )
 
 
@@ -24,11 +29,11 @@ def hardening(question: Question) -> Answers:
     denied, facts = question.rule.deny.hardening, question.case.facts
     if denied is None or facts is None or facts.artifact is not None:
         return
-    found = [(CHECKS[weakness.check], weakness) for weakness in facts.weaknesses]
-    for check, weakness in sorted(found, key=lambda pair: (-pair[0].gravity.rank, pair[0].id, pair[1].where)):
-        if check.gravity.rank < denied.gravity.rank or check.id in denied.ignore:
+    for weakness in sorted(facts.weaknesses, key=lambda one: (-_rank(one), one.check, one.where)):
+        check = CHECKS[weakness.check]
+        if _rank(weakness) < denied.gravity.rank or check.id in denied.ignore:
             continue
-        if check.id == "H16" and weakness.where in denied.allow_setuid:
+        if weakness.where in _allowed(denied, check.id):
             continue
         yield Violation(
             "deny.hardening",
@@ -37,4 +42,22 @@ def hardening(question: Question) -> Answers:
             weakness.where,
             f"{weakness.detail}: {check.why}",
             check.fix,
+            check.id,
+            weakness.layer,
+            facts.step_of(weakness.layer),
         )
+
+
+def _rank(weakness: Weakness) -> int:
+    gravity = weakness.gravity or CHECKS[weakness.check].gravity
+    return gravity.rank if gravity else 0
+
+
+def _allowed(denied: DenyHardening, check: str) -> Collection[str]:
+    """The paths at which the policy expects what `check` finds."""
+    match check:
+        case "H16":
+            return denied.allow_setuid
+        case "H17":
+            return denied.allow_capabilities
+    return ()

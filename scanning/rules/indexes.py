@@ -14,7 +14,8 @@ def children(question: Question) -> Answers:
                 broken.rule,
                 effects[child.outcome],
                 broken.subject,
-                f"{broken.where} of image {child.digest}" if broken.where else f"image {child.digest}",
+                f"{broken.place} of image {child.digest}" if broken.place else f"image {child.digest}",
                 broken.why,
                 broken.fix,
+                broken.check,
             )

@@ -1,15 +1,21 @@
 """What could not be inspected."""
 
+from collections.abc import Iterable
+
 from config.vocabulary import Effect
+from scanning.facts import ImageFacts, LayerRefusal
+from scanning.hardening.catalogue import CHECKS
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
 
+_AMBIGUOUS = CHECKS["H26"]
 _OF_DISTRIBUTIONS = frozenset({"deb", "apk", "rpm", "alpm"})
 
 
 def uninspected(question: Question) -> Answers:
     """What could not be read is refused, whatever the policy says."""
     facts = question.case.facts
+    yield from _refused(facts.refusals, facts) if facts else ()
     for problem in facts.problems if facts else ():
         yield Violation(
             "inspection",
@@ -37,4 +43,21 @@ def uninspected(question: Question) -> Answers:
             "",
             "no package database tells where they come from, so advisories cannot be matched",
             "build on a base image with a package database",
+        )
+
+
+def _refused(refusals: Iterable[LayerRefusal], facts: ImageFacts) -> Answers:
+    for refusal in refusals:
+        entry = repr(refusal.entry) if refusal.entry else ""
+        offset = f"byte {refusal.offset}" if refusal.offset is not None else ""
+        yield Violation(
+            "inspection",
+            Effect.REJECT,
+            f"{_AMBIGUOUS.id} {_AMBIGUOUS.title}",
+            " at ".join(part for part in (entry, offset) if part),
+            f"it cannot be inspected: {refusal.reason}",
+            _AMBIGUOUS.fix,
+            _AMBIGUOUS.id,
+            refusal.digest,
+            facts.step_of(refusal.digest),
         )

@@ -6,10 +6,10 @@ from scanning.verdict import Violation
 
 def denied_packages(question: Question) -> Answers:
     """`deny.packages`: no package that matches a pattern."""
-    denied = question.rule.deny.packages
-    if denied is None or question.case.facts is None:
+    denied, facts = question.rule.deny.packages, question.case.facts
+    if denied is None or facts is None:
         return
-    for package in question.case.facts.packages:
+    for package in facts.packages:
         pattern = next((purl for purl in denied.purls if purl.matches(package.purl)), None)
         if pattern is None:
             continue
@@ -23,6 +23,8 @@ def denied_packages(question: Question) -> Answers:
             package.path,
             f"the policy denies {pattern}",
             f"remove the package {package.name} and build again",
+            layer=package.layer,
+            created_by=facts.step_of(package.layer),
         )
 
 
@@ -44,6 +46,8 @@ def unvetted(question: Question) -> Answers:
             package.path,
             f"{package.purl} is not vetted",
             "use a vetted package, or ask an admin to vet this one",
+            layer=package.layer,
+            created_by=facts.step_of(package.layer),
         )
     if facts.executables and not facts.packages:
         yield Violation(

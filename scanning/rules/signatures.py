@@ -28,4 +28,5 @@ def signatures(question: Question) -> Answers:
         "",
         f"it is signed by {have}, and the policy wants {want}{failed}",
         "sign it with: cosign sign --key KEY" if required.of else "ask an admin to add a signer to the policy",
+        "H13",
     )

@@ -43,7 +43,8 @@ def test_2_an_image_with_an_ssh_client_is_refused_and_the_line_says_why(
     said = developer(client, gate).push(debian_images["ssh"], reference)
     assert not said.ok
     told = re.search(
-        r"openssh-client (1:9\S+) in usr/bin/ssh: .*\[deny\.tools\].*imagegate verdict show (\w+)", said.text
+        r"openssh-client (1:9\S+) in usr/bin/ssh of layer .*: .*\[deny\.tools\].*imagegate verdict show (\w+)",
+        said.text,
     )
     assert told, said.text
     shown = gate.running.command("verdict", "show", told[2])

@@ -9,7 +9,7 @@ import pytest
 from config.policy import Policy
 from config.vocabulary import Effect, Severity, ToolKind
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport, Finding
-from scanning.facts import Evidence, ImageFacts, OsRelease, Package, Secret, Tool, Weakness
+from scanning.facts import Evidence, ImageFacts, LayerRefusal, OsRelease, Package, Secret, Tool, Weakness
 from scanning.judge import judge
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
@@ -124,6 +124,69 @@ def test_what_cannot_be_inspected_is_refused_under_the_mildest_policy() -> None:
     verdict = judge(case(facts(problems=("layer sha256:00 ends early",))), policy(), NOW)
     assert verdict.outcome is Outcome.REJECT
     assert "layer sha256:00 ends early" in verdict.violations[0].why
+
+
+def test_h26_a_layer_that_cannot_be_read_in_one_way_is_named_with_entry_offset_and_build_step() -> None:
+    layer = Digest.of(b"layer")
+    image = facts(
+        layers=(Digest.of(b"base"), layer),
+        created_by=("ADD rootfs.tar /", "COPY app /srv"),
+        refusals=(LayerRefusal(layer, "the layer holds this path twice", "srv/app", 512),),
+    )
+    (refused,) = judge(case(image), policy(), NOW).violations
+    assert (refused.rule, refused.check, refused.layer, refused.effect) == ("inspection", "H26", layer, Effect.REJECT)
+    assert refused.sentence == (
+        f"H26 ambiguous archive in 'srv/app' at byte 512 of layer {layer.short} (COPY app /srv): it cannot be"
+        " inspected: the layer holds this path twice [inspection]; build it again so that every layer and archive has"
+        " one unambiguous meaning"
+    )
+
+
+def test_what_is_found_names_its_check_its_layer_and_the_build_step() -> None:
+    layer = Digest.of(b"layer")
+    image = facts(
+        layers=(layer,),
+        created_by=("RUN apt-get install -y " + "x" * 100,),
+        runs_as_root=True,
+        packages=(replace(OPENSSL, layer=layer),),
+        tools=(replace(SSH, layer=layer),),
+        secrets=(Secret("private-key", "root/.ssh/id", layer=layer), Secret("aws-access-key", "env KEY")),
+        weaknesses=(Weakness("H17", "usr/bin/ping", "it has cap_net_raw+ep", layer),),
+    )
+    strict = policy(
+        deny={
+            "tools": {"kinds": ["ssh-client"]},
+            "secrets": {},
+            "findings": {},
+            "root_user": {},
+            "hardening": {},
+            "packages": {"purls": ["pkg:deb/**"]},
+        },
+        require={"signatures": {"of": []}},
+    )
+    verdict = judge(case(image, findings=(FINDING,)), strict, NOW)
+    told = {(one.rule, one.check, one.layer) for one in (*verdict.violations, *verdict.warnings)}
+    assert told == {
+        ("deny.tools", "H04", layer),
+        ("deny.secrets", "H20", layer),
+        ("deny.secrets", "H19", None),
+        ("deny.findings", "H10", None),
+        ("deny.root_user", "H01", None),
+        ("deny.hardening", "H17", layer),
+        ("deny.packages", "", layer),
+        ("require.signatures", "H13", None),
+    }
+    assert f"in usr/bin/ssh of layer {layer.short} (RUN apt-get install -y xxx" in verdict.violations[0].sentence
+    assert f"{'x' * 36}…): a tool" in verdict.violations[0].sentence
+
+
+def test_h17_file_capabilities_that_the_policy_allows_are_no_violation() -> None:
+    image = facts(weaknesses=(Weakness("H17", "usr/bin/ping", "it has cap_net_raw+ep"),))
+    assert judge(case(image), policy(deny={"hardening": {}}), NOW).warnings[0].where == "usr/bin/ping"
+    allowed = {"hardening": {"allow_capabilities": ["usr/bin/ping"]}}
+    assert judge(case(image), policy(deny=allowed), NOW).warnings == ()
+    setuid = {"hardening": {"allow_setuid": ["usr/bin/ping"]}}
+    assert judge(case(image), policy(deny=setuid), NOW).warnings != ()
 
 
 def test_a_tool_is_named_with_file_package_and_remedy() -> None:

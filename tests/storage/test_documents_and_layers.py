@@ -8,11 +8,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanning.facts import FACTS_VERSION
+from scanning.facts import FACTS_VERSION, LayerRefusal
 from storage import documents, layers, schema
 from storage.database import Database
 from storage.errors import StorageError
-from storage.layers import LayerRefusal
 from storage.printable import printable
 from tests.storage.values import LATER, NOW, digest, layer_facts
 
@@ -43,13 +42,13 @@ async def test_facts_and_refusals_are_found_by_layer(database: Database) -> None
     facts = layer_facts("readable", files=5000)
     async with database.transaction() as tx:
         await layers.record_facts(tx, facts, NOW)
-        await layers.record_refusal(tx, digest("unreadable"), "bad header\x1b[2J", NOW)
+        await layers.record_refusal(tx, LayerRefusal(digest("unreadable"), "bad header\x1b[2J", "a\nb", 512), NOW)
 
     async with database.snapshot() as tx:
         wanted = [digest("readable"), digest("unreadable"), digest("never seen")]
         assert await layers.find(tx, wanted) == {
             digest("readable"): facts,
-            digest("unreadable"): LayerRefusal(digest("unreadable"), r"bad header\x1b[2J"),
+            digest("unreadable"): LayerRefusal(digest("unreadable"), r"bad header\x1b[2J", r"a\nb", 512),
         }
         assert await layers.find(tx, []) == {}
 
@@ -57,9 +56,9 @@ async def test_facts_and_refusals_are_found_by_layer(database: Database) -> None
 async def test_whoever_could_read_a_layer_was_right(database: Database) -> None:
     facts = layer_facts("layer")
     async with database.transaction() as tx:
-        await layers.record_refusal(tx, facts.digest, "cut short", NOW)
+        await layers.record_refusal(tx, LayerRefusal(facts.digest, "cut short"), NOW)
         await layers.record_facts(tx, facts, LATER)
-        await layers.record_refusal(tx, facts.digest, "cut short", LATER)
+        await layers.record_refusal(tx, LayerRefusal(facts.digest, "cut short"), LATER)
 
     async with database.snapshot() as tx:
         assert await layers.find(tx, [facts.digest]) == {facts.digest: facts}

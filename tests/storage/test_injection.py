@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from scanning.facts import LayerRefusal
 from scanning.verdict import Outcome
 from storage import audit, documents, grants, layers, manifests, schema, signing_keys, verdicts
 from storage.audit import AuditRecord, Event
 from storage.database import Database
 from storage.grants import Grant
-from storage.layers import LayerRefusal
 from storage.signing_keys import SigningKey
 from tests.storage.values import APP, NOW, digest, image, verdict
 
@@ -32,7 +32,7 @@ async def test_t87_hostile_text_is_kept_as_text(database: Database, text: str) -
     manifest = replace(image("image"), artifact_type=text)
     async with database.transaction() as tx:
         kept = await documents.put(tx, text.encode())
-        await layers.record_refusal(tx, digest("layer"), text, NOW)
+        await layers.record_refusal(tx, LayerRefusal(digest("layer"), text), NOW)
         await manifests.record(tx, APP, manifest, text.encode(), held=True, facts=kept, now=NOW)
         await verdicts.append(tx, made)
         await audit.append(tx, record)

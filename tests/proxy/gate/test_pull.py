@@ -166,7 +166,7 @@ class TestPastTheGate:
         await world.put_behind(WITH_SSH)
 
         for reference in (LATEST, WITH_SSH.digest):
-            with pytest.raises(DeniedError, match=r"ssh in usr/bin/ssh: .*\[deny\.tools\]"):
+            with pytest.raises(DeniedError, match=r"ssh in usr/bin/ssh of layer .*: .*\[deny\.tools\]"):
                 await world.pull(reference, head=head)
 
     async def test_pushers_are_told_by_head_that_it_is_there_and_do_not_get_it_either(self, world: World) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from config.policy import Deny, Require
+from config.vocabulary import ToolKind
 from scanning.facts import Account, EntryKind, FileEntry, LayerFacts
 from scanning.hardening import configuration, filesystem
-from scanning.hardening.catalogue import CHECKS, as_markdown
+from scanning.hardening.catalogue import CHECKS, TOOL_CHECKS, as_markdown
 from scanning.layers.filesystem import FileSystem
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import HistoryEntry, ImageConfig, Platform
@@ -109,6 +111,13 @@ def test_h16_a_later_layer_that_clears_the_bits_is_believed() -> None:
     assert list(filesystem.weaknesses(tree, [lower, upper], ())) == []
 
 
+def test_h17_file_capabilities() -> None:
+    ping = replace(file("usr/bin/ping"), capabilities="cap_net_raw+ep")
+    link = FileEntry("usr/bin/other", EntryKind.HARDLINK, link="usr/bin/app", capabilities="cap_sys_admin+ep")
+    found = in_files(ping, file("usr/bin/app"), link, FileEntry("d", EntryKind.DIRECTORY, capabilities="cap_kill+p"))
+    assert sorted(found) == [("H17", "usr/bin/other"), ("H17", "usr/bin/ping")]
+
+
 def test_h23_a_second_root() -> None:
     accounts = (Account("root", 0), Account("toor", 0), Account("app", 1000))
     assert in_files(accounts=accounts) == [("H23", "etc/passwd")]
@@ -150,3 +159,17 @@ def test_h27_files_that_let_somebody_in(path: str, is_found: bool) -> None:
 def test_the_document_shows_the_catalogue() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == as_markdown()
     assert list(CHECKS) == sorted(CHECKS)
+
+
+def test_every_check_says_why_what_to_do_and_who_else_asks_for_it() -> None:
+    places = {"inspection", *(f"deny.{name}" for name in Deny.model_fields)}
+    places |= {f"require.{name}" for name in Require.model_fields}
+    for check in CHECKS.values():
+        assert all((check.title, check.why, check.fix, check.references)), check.id
+        assert all(reference.startswith(("CIS ", "NIST ")) for reference in check.references), check.id
+        assert check.rule in places, check.id
+
+
+def test_every_kind_of_tool_has_its_check() -> None:
+    assert set(TOOL_CHECKS) == set(ToolKind)
+    assert {CHECKS[check].rule for check in TOOL_CHECKS.values()} == {"deny.tools"}
