@@ -469,7 +469,16 @@ class Settings(_Section):
     @property
     def database(self) -> str:
         """The database's URL, for SQLAlchemy. It can hold a password."""
-        return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self.state_dir / 'imagegate.sqlite3'}"
+        return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self._own_database}"
+
+    @property
+    def has_database(self) -> bool:
+        """Whether a database is named, or the one in the state folder is there already."""
+        return bool(self.database_url.get_secret_value()) or self._own_database.exists()
+
+    @property
+    def _own_database(self) -> Path:
+        return self.state_dir / "imagegate.sqlite3"
 
     @property
     def policy_path(self) -> Path:

@@ -16,6 +16,7 @@ from proxy.clock import utc_now
 from proxy.collecting import collect_and_record, sentence
 from proxy.feeds.fetch import feed_session, update
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.build import GateParts, build_gate
 from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
 from proxy.gate.promotion import Promotion
@@ -65,6 +66,8 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         await pool.start()
         snapshots = Snapshots(settings.advisories_path)
         desk = AdvisoryDesk(snapshots)
+        approvals = ApprovalDesk(database)
+        await approvals.load()
         spool = AuditSpool(settings.audit_path, database, settings.audit.spool_bytes)
         stack.push_async_callback(spool.close)
         parts = GateParts(
@@ -73,6 +76,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             pool,
             policy,
             desk,
+            approvals,
             utc_now,
             settings.public_origin,
             spool,
@@ -130,6 +134,7 @@ class Background:
         self._database = parts.database
         self._policy = parts.policy
         self._desk = parts.advisories
+        self._approvals = parts.approvals
         self._pool = parts.pool
         self._snapshots = snapshots
         self._content = content
@@ -138,12 +143,13 @@ class Background:
 
     @asynccontextmanager
     async def at_work(self, further: Iterable[Job] = ()) -> AsyncIterator[None]:
-        """Watch policy and advisories, promote what may go upstream, refresh feeds, and do what is `further` given;
-        until left.
+        """Watch policy, advisories and approvals, promote what may go upstream, refresh feeds, and do what is `further`
+        given; until left.
         """
         jobs: list[Job] = [
             partial(self._policy.watch, self._policy_changed),
             partial(self._desk.watch, self._reconsider),
+            partial(self._approvals.watch, self._reconsider),
             self._spool.keep_draining,
             *further,
         ]

@@ -56,6 +56,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
         judged_at=now,
         valid_until=_valid_until(case, policy, rule, waivers, now),
         runnable=case.runnable,
+        base=case.heritage.name,
     )
 
 

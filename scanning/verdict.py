@@ -61,7 +61,8 @@ class Violation:
 class VerdictInputs:
     """Everything a verdict was made of, by digest, so that it can be made again.
 
-    `facts` is None for indexes and signatures; `children` are the verdict ids of an index's images.
+    `facts` is None for indexes and signatures; `children` are the verdict ids of an index's images; `approvals` is
+    None where nothing is approved.
     """
 
     manifest: Digest
@@ -71,6 +72,7 @@ class VerdictInputs:
     facts: Digest | None = None
     snapshot: Digest | None = None
     children: tuple[str, ...] = ()
+    approvals: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Verdict:
     valid_until: datetime | None = None
     runnable: bool = False
     """Whether somebody could run it: an image, an index that lists images, an artifact that holds programs."""
+    base: str = ""
+    """The approved base image it is built on, as people call it."""
 
     @property
     def enforced(self) -> Outcome:

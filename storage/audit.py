@@ -32,6 +32,9 @@ class Event(StrEnum):
     TOKEN_CREATED = "token-created"  # noqa: S105 - the name of an event
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an event
     POLICY_CHANGED = "policy-changed"
+    BASE_APPROVED = "base-approved"
+    PACKAGES_APPROVED = "packages-approved"
+    APPROVAL_REVOKED = "approval-revoked"
     FEEDS_CHANGED = "feeds-changed"
     BLOBS_COLLECTED = "blobs-collected"
 

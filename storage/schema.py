@@ -11,6 +11,7 @@
     audit           append-only
     audit_spools    how far each file of records that wait was taken over into audit
     grants          access tokens, by the hash of their secret
+    approvals       base images and packages that an admin approved; revoked ones stay
     signing_keys    the keys the gate signs its own tokens and upload states with
     interrupted_uploads     where uploads to remote registries stand whose last chunk broke off
     registry_*      the embedded registry's index: which repository holds which blobs, manifests and tags, and which
@@ -189,6 +190,22 @@ grants = sa.Table(
     sa.Column("created_by", sa.String(128), nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("revoked_at", Instant),
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("name", sa.String(512), nullable=False, comment="what it was made from"),
+    sa.Column("repositories", sa.JSON, nullable=False, comment="patterns"),
+    sa.Column("content", _DIGEST, sa.ForeignKey("documents.digest"), nullable=False),
+    sa.Column("owner", sa.String(128), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("approved_at", Instant, nullable=False),
+    sa.Column("approved_by", sa.String(128), nullable=False),
+    sa.Column("revoked_at", Instant),
+    sa.Column("revoked_by", sa.String(128), nullable=False),
 )
 
 signing_keys = sa.Table(

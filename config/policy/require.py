@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from config.durations import Duration
-from config.patterns import PurlPattern
+from config.patterns import PurlPattern, RepositoryPattern
 from config.policy.model import Document
 from config.vocabulary import Effect
 
@@ -27,7 +27,22 @@ class RequireVetted(Document):
     """Ask that every package is vetted, by purl pattern."""
 
     purls: tuple[PurlPattern, ...] = Field(description="The vetted packages, such as pkg:deb/debian/*.")
+    approved: bool = Field(
+        True, description="Whether packages that an admin approved (imagegate image vet) count as vetted."
+    )
+    from_base: bool = Field(
+        False, description="Whether the packages of the approved base image that an image is built on count as vetted."
+    )
     effect: Effect = Field(Effect.REJECT, description="What an unvetted package does.")
+
+
+class RequireBase(Document):
+    """Ask that images are built on an approved base image (imagegate base approve), told by their layers."""
+
+    of: tuple[RepositoryPattern, ...] = Field(
+        (RepositoryPattern("**"),), description="Repositories whose approved images count.", min_length=1
+    )
+    effect: Effect = Field(Effect.QUARANTINE, description="What another base does.")
 
 
 class RequireAdvisories(Document):
@@ -43,3 +58,4 @@ class Require(Document):
     signatures: RequireSignatures | None = None
     vetted_packages: RequireVetted | None = None
     advisories: RequireAdvisories | None = None
+    base: RequireBase | None = None

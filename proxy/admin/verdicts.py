@@ -78,6 +78,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
         "warnings": [_violation(item) for item in verdict.warnings],
         "waived": list(verdict.waived),
         "counts": dict(verdict.counts),
+        "base": verdict.base or None,
         "inputs": {
             "manifest": str(inputs.manifest),
             "media_type": inputs.media_type,
@@ -86,6 +87,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
             "facts": str(inputs.facts) if inputs.facts else None,
             "snapshot": str(inputs.snapshot) if inputs.snapshot else None,
             "children": list(inputs.children),
+            "approvals": str(inputs.approvals) if inputs.approvals else None,
         },
     }
 

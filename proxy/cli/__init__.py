@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from config.errors import ImagegateError
 from proxy.cli import (
     audit_commands,
+    base_commands,
     check_command,
     config_commands,
     demo_command,
@@ -59,6 +60,7 @@ def build_app() -> typer.Typer:
         feeds_commands,
         verdict_commands,
         image_commands,
+        base_commands,
         audit_commands,
         registry_commands,
         config_commands,

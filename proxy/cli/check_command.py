@@ -20,6 +20,7 @@ from config.policy import Policy
 from config.policy_file import load_policy, load_policy_file
 from config.settings import Settings
 from proxy.cli.find_image import FoundImage, find_image
+from proxy.cli.local_state import approvals_of
 from proxy.cli.output import complain
 from proxy.cli.session import settings_for
 from proxy.clock import utc_now
@@ -33,6 +34,7 @@ from proxy.gate.report import report
 from proxy.gate.signatures import SignatureFinder
 from proxy.inspection.build import inspection_pool
 from proxy.upstream.port import BlobStream, StoredManifest
+from scanning.approvals import Approvals
 from scanning.documents import encode
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
@@ -100,14 +102,17 @@ async def _judge(settings: Settings, named: str, repository: str, policy: Policy
         if stored is None:
             raise ManifestUnknownError(f"there is no image {named}")
         manifest = read_manifest(stored.body, stored.media_type, stored.digest.algorithm)
-        async with _judge_of(settings, found, policy) as judge:
+        approvals = await approvals_of(settings)
+        async with _judge_of(settings, found, policy, approvals) as judge:
             judgement = await judge.judge(found.judged_as, manifest, stored.body)
             check_complete(judgement)
             return judgement.verdict
 
 
 @asynccontextmanager
-async def _judge_of(settings: Settings, found: FoundImage, policy: Policy) -> AsyncIterator[Judge]:
+async def _judge_of(
+    settings: Settings, found: FoundImage, policy: Policy, approvals: Approvals
+) -> AsyncIterator[Judge]:
     """The gate's own judge, over a database that is thrown away."""
     with tempfile.TemporaryDirectory(prefix="imagegate-check-") as folder, _progress() as progress:
         database = await Database.open(f"sqlite+aiosqlite:///{folder}/check.sqlite3")
@@ -123,6 +128,7 @@ async def _judge_of(settings: Settings, found: FoundImage, policy: Policy) -> As
                 ImageInspector(source, layers),
                 SignatureFinder(database, source),
                 AdvisoryDesk(Snapshots(settings.advisories_path)),
+                lambda: approvals,
                 lambda: rules,
                 utc_now,
             )

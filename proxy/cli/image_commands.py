@@ -9,22 +9,21 @@ from rich.table import Table
 
 from config.settings import Settings
 from proxy.cli.gate_client import GateOption, TokenOption, gate_client
-from proxy.cli.local_state import LocalState, open_state, open_upstream
+from proxy.cli.local_state import open_state, resolve
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
 from proxy.errors import BadRequestError, ManifestUnknownError
-from proxy.gate.inventory import bill_of_materials
+from proxy.gate.inventory import bill_of_materials, only_image
 from proxy.gate.report import report
 from scanning.advisories.model import AdvisoryReport
 from scanning.difference import Difference, compare
 from scanning.documents import encode
 from scanning.facts import ImageFacts
-from scanning.oci.digest import Digest
 from scanning.oci.names import ImageReference
 from scanning.rules.case import Case
 from scanning.sbom import SbomFormat
 from scanning.verdict import Verdict
-from storage import held_tags, verdicts
+from storage import verdicts
 
 
 def register(app: typer.Typer) -> None:
@@ -96,10 +95,14 @@ async def _compared(settings: Settings, before: ImageReference, after: ImageRefe
 
 async def _known(settings: Settings, image: ImageReference) -> tuple[ImageFacts, AdvisoryReport]:
     """The facts of the only image that a reference means, and what its last verdict knew of advisories."""
-    images = [(case.facts, case.advisories) for _, case in await _cases(settings, image) if case.facts is not None]
-    if len(images) != 1:
-        raise BadRequestError(f"{image} is {len(images)} images; name one of them by digest")
-    return images[0]
+    async with open_state(settings) as state:
+        digest = await resolve(settings, state, image)
+        async with state.database.snapshot() as tx:
+            verdict = await only_image(tx, image.repository, digest)
+        case, _ = await state.replay.case(verdict)
+    if case.facts is None:
+        raise BadRequestError(f"{image} is no image: nothing was inspected that could be compared")
+    return case.facts, case.advisories
 
 
 def _changes(difference: Difference) -> Table:
@@ -126,14 +129,14 @@ def _changes(difference: Difference) -> Table:
 
 async def _local_sbom(settings: Settings, image: ImageReference, form: SbomFormat) -> bytes:
     async with open_state(settings) as state:
-        digest = await _resolve(settings, state, image)
+        digest = await resolve(settings, state, image)
         return await bill_of_materials(state.database, image.repository, digest, form)
 
 
 async def _cases(settings: Settings, image: ImageReference) -> list[tuple[Verdict, Case]]:
     """The image's last verdict and what it was made of; for an index, those of its images as well."""
     async with open_state(settings) as state:
-        digest = await _resolve(settings, state, image)
+        digest = await resolve(settings, state, image)
         async with state.database.snapshot() as tx:
             newest = await verdicts.latest(tx, image.repository, digest)
         if newest is None:
@@ -142,20 +145,6 @@ async def _cases(settings: Settings, image: ImageReference) -> list[tuple[Verdic
         for child in newest.inputs.children:
             found.append(await state.replay.get(child))  # noqa: PERF401 (an await for each)
         return [(verdict, (await state.replay.case(verdict))[0]) for verdict in found]
-
-
-async def _resolve(settings: Settings, state: LocalState, image: ImageReference) -> Digest:
-    if isinstance(image.reference, Digest):
-        return image.reference
-    async with state.database.snapshot() as tx:
-        held = await held_tags.find(tx, image.repository, image.reference)
-    if held is not None:
-        return held
-    async with open_upstream(settings, state.database) as upstream:
-        stored = await upstream.get_manifest(image.repository, image.reference)
-    if stored is None:
-        raise ManifestUnknownError(f"there is no {image}, neither behind the gate nor in quarantine")
-    return stored.digest
 
 
 def _tables(case: Case) -> list[Table]:

@@ -5,11 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from config.settings import Settings
+from proxy.errors import ManifestUnknownError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.replay import Replay
 from proxy.state_folder import make_state_folder
 from proxy.upstream.build import build_upstream
 from proxy.upstream.port import Upstream
+from scanning.approvals import Approvals
+from scanning.oci.digest import Digest
+from scanning.oci.names import ImageReference
+from storage import approvals, held_tags
 from storage.content.build import build_content
 from storage.database import Database
 from storage.snapshots import Snapshots
@@ -47,3 +52,26 @@ async def open_upstream(settings: Settings, database: Database) -> AsyncIterator
         yield upstream
     finally:
         await upstream.close()
+
+
+async def resolve(settings: Settings, state: LocalState, image: ImageReference) -> Digest:
+    """The manifest that a reference means to those who may push. Raises `ManifestUnknownError`."""
+    if isinstance(image.reference, Digest):
+        return image.reference
+    async with state.database.snapshot() as tx:
+        held = await held_tags.find(tx, image.repository, image.reference)
+    if held is not None:
+        return held
+    async with open_upstream(settings, state.database) as upstream:
+        stored = await upstream.get_manifest(image.repository, image.reference)
+    if stored is None:
+        raise ManifestUnknownError(f"there is no {image}, neither behind the gate nor in quarantine")
+    return stored.digest
+
+
+async def approvals_of(settings: Settings) -> Approvals:
+    """What is approved at the gate that `settings` name; nothing where there was no gate yet."""
+    if not settings.has_database:
+        return Approvals()
+    async with open_state(settings) as state, state.database.snapshot() as tx:
+        return await approvals.in_force(tx)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from proxy.clock import Clock
 from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.deletion import Deletion
 from proxy.gate.gate import Gate
 from proxy.gate.images import ImageInspector
@@ -40,6 +41,7 @@ class GateParts:
     pool: InspectionPool
     policy: PolicyFile
     advisories: AdvisoryDesk
+    approvals: ApprovalDesk
     clock: Clock
     public_url: str
     spool: AuditSpool
@@ -53,12 +55,28 @@ def build_gate(parts: GateParts) -> Gate:
     layers = LayerInspector(database, upstream, parts.pool, clock, observes_uploads=parts.observes_uploads)
     images = ImageInspector(upstream, layers)
     signatures = SignatureFinder(database, upstream)
-    judge = Judge(database, upstream, images, signatures, parts.advisories, lambda: parts.policy.current, clock)
+    judge = Judge(
+        database,
+        upstream,
+        images,
+        signatures,
+        parts.advisories,
+        lambda: parts.approvals.current,
+        lambda: parts.policy.current,
+        clock,
+    )
     trail = Trail(parts.spool, clock)
     admissions = Admissions(parts.monotonic)
     guard = TagGuard(database, upstream, lambda: parts.policy.current)
     promotion = Promotion(database, upstream, judge, admissions, guard, trail)
-    standing = StandingVerdicts(database, admissions, lambda: parts.policy.current, parts.advisories, clock)
+    standing = StandingVerdicts(
+        database,
+        admissions,
+        lambda: parts.policy.current,
+        parts.advisories,
+        lambda: parts.approvals.current,
+        clock,
+    )
     views = TagViews(database, upstream, promotion, lambda: parts.policy.current)
     pull = Pull(database, upstream, judge, promotion, standing, views, trail, parts.public_url)
     push = Push(database, images, judge, promotion, guard, trail, clock, parts.public_url)

@@ -1,4 +1,4 @@
-"""What is in an image, as a bill of materials made of the facts it was judged by."""
+"""Which images a reference means, and what is in one: a bill of materials made of the facts it was judged by."""
 
 import asyncio
 
@@ -21,24 +21,37 @@ async def bill_of_materials(database: Database, repository: Repository, digest: 
     several, or saying that it is none.
     """
     async with database.snapshot() as tx:
-        verdict = await _image(tx, repository, digest)
+        verdict = await only_image(tx, repository, digest)
         document = await documents.get(tx, verdict.inputs.facts) if verdict.inputs.facts else None
     if document is None:
         raise BadRequestError(f"{repository}@{digest} is no image: nothing was inspected that could be listed")
     return await asyncio.to_thread(_write, repository, verdict, document, form)
 
 
-async def _image(tx: Transaction, repository: Repository, digest: Digest) -> Verdict:
+async def images_of(tx: Transaction, repository: Repository, digest: Digest) -> tuple[Verdict, ...]:
+    """The last verdict on an image or artifact; of an index, those of the images it lists that somebody could run.
+
+    Raises `ManifestUnknownError` if it was never judged.
+    """
     verdict = await verdicts.latest(tx, repository, digest)
     if verdict is None:
         raise ManifestUnknownError(f"{repository}@{digest} was never judged: pull it through the gate once")
     if verdict.kind is not ManifestKind.INDEX:
-        return verdict
+        return (verdict,)
     images: list[Verdict] = []
     for name in verdict.inputs.children:
         child = await verdicts.get(tx, name)
         if child is not None and child.kind is ManifestKind.IMAGE and child.runnable:
             images.append(child)
+    return tuple(images)
+
+
+async def only_image(tx: Transaction, repository: Repository, digest: Digest) -> Verdict:
+    """The last verdict on an image; of an index, that of the only image it lists.
+
+    Raises as `images_of` does, and `BadRequestError` naming the images where there are several.
+    """
+    images = await images_of(tx, repository, digest)
     if len(images) != 1:
         listed = ", ".join(str(image.digest) for image in images)
         raise BadRequestError(

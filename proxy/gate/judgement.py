@@ -21,6 +21,7 @@ from proxy.gate.signatures import SignatureFinder
 from proxy.identity.principal import Caller
 from proxy.upstream.port import ContentSource, StoredManifest
 from scanning.advisories.model import AdvisoryReport
+from scanning.approvals import Approvals
 from scanning.documents import decode, encode
 from scanning.errors import InvalidManifestError
 from scanning.facts import ImageFacts
@@ -54,6 +55,7 @@ class Judgement:
     verdict: Verdict
     policy: PolicyInForce
     signatures: bytes
+    approvals: Approvals
     facts: bytes | None = None
     held: bool = False
     children: tuple["Judgement", ...] = ()
@@ -94,6 +96,7 @@ class Judge:
         images: ImageInspector,
         signatures: SignatureFinder,
         advisories: AdvisoryDesk,
+        approvals: Callable[[], Approvals],
         policy: Callable[[], PolicyInForce],
         clock: Clock,
     ) -> None:
@@ -102,6 +105,7 @@ class Judge:
         self._images = images
         self._signatures = signatures
         self._advisories = advisories
+        self._approvals = approvals
         self._policy = policy
         self._clock = clock
 
@@ -113,7 +117,7 @@ class Judge:
         `TooManyRequestsError` when too much waits for it already, and
         `InvalidManifestError` for an index that is nested too deeply or lists too much, or a signature that is none.
         """
-        policy = self._policy()
+        policy, approvals = self._policy(), self._approvals()
         children = await self._judge_children(repository, manifest, place)
         facts_document: bytes | None = None
         facts: ImageFacts | None = None
@@ -135,6 +139,7 @@ class Judge:
             facts=Digest.of(facts_document) if facts_document is not None else None,
             snapshot=advisories.basis.snapshot,
             children=tuple(child.verdict.id for child in children),
+            approvals=approvals.digest,
         )
         case = Case(
             repository=repository.name,
@@ -144,9 +149,12 @@ class Judge:
             facts=facts,
             advisories=advisories,
             children=tuple(child.verdict for child in children if child.verdict.runnable),
+            approvals=approvals,
         )
         verdict = await asyncio.to_thread(judge, case, policy.policy, now)
-        return Judgement(manifest, body, verdict, policy, evidence_document, facts_document, place.held, children)
+        return Judgement(
+            manifest, body, verdict, policy, evidence_document, approvals, facts_document, place.held, children
+        )
 
     async def _fetch(self, repository: Repository, digest: Digest) -> tuple[StoredManifest | None, bool]:
         """A manifest by digest, from the gate's own records or from the upstream, and whether it is held."""
@@ -228,8 +236,8 @@ async def record(tx: Transaction, repository: Repository, judgement: Judgement) 
     for child in judgement.children:
         await record(tx, repository, child)
     await documents.put(tx, judgement.body, judgement.manifest.digest.algorithm)
-    for document in (judgement.policy.text, judgement.signatures, judgement.facts):
-        if document is not None:
+    for document in (judgement.policy.text, judgement.signatures, judgement.facts, judgement.approvals.document):
+        if document:
             await documents.put(tx, document)
     await verdicts.append(tx, judgement.verdict)
 

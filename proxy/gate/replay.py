@@ -15,7 +15,7 @@ from scanning.rules.case import Case
 from scanning.signatures.model import SignatureEvidence
 from scanning.signatures.verify import verify
 from scanning.verdict import Verdict
-from storage import documents, verdicts
+from storage import approvals, documents, verdicts
 from storage.database import Database, Transaction
 
 
@@ -40,6 +40,7 @@ class Replay:
             evidence = decode(SignatureEvidence, await _document(tx, inputs.signatures))
             facts_document = await _document(tx, inputs.facts) if inputs.facts else None
             children = [await _get(tx, child) for child in inputs.children]
+            approved = await approvals.named(tx, inputs.approvals)
         facts = await asyncio.to_thread(decode, ImageFacts, facts_document) if facts_document else None
         if facts is not None:
             advisories = await self._advisories.report_of(inputs.snapshot, facts)
@@ -53,6 +54,7 @@ class Replay:
             facts=facts,
             advisories=advisories,
             children=tuple(child for child in children if child.runnable),
+            approvals=approved,
         )
         return case, policy
 

@@ -35,6 +35,8 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     yield f"  {'policy':<12} {verdict.inputs.policy}"
     yield f"  {'advisories':<12} {verdict.inputs.snapshot or 'none'}"
     yield f"  {'facts':<12} {verdict.inputs.facts or 'none'}"
+    if verdict.base:
+        yield f"  {'base image':<12} {verdict.base}, approved"
     yield from _section("Why", verdict.violations)
     yield from _section("Warnings", verdict.warnings)
     if verdict.waived:

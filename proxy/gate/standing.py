@@ -8,6 +8,7 @@ from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.decision import Decision
 from proxy.gate.policy import PolicyInForce
+from scanning.approvals import Approvals
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
 from scanning.verdict import Outcome, Verdict
@@ -19,7 +20,7 @@ _LOOK_AGAIN = timedelta(seconds=60)
 
 
 class StandingVerdicts:
-    """Looks verdicts up, and measures them by the policy, the advisories and the time of now."""
+    """Looks verdicts up, and measures them by the policy, the advisories, the approvals and the time of now."""
 
     def __init__(
         self,
@@ -27,12 +28,14 @@ class StandingVerdicts:
         admissions: Admissions,
         policy: Callable[[], PolicyInForce],
         advisories: AdvisoryDesk,
+        approvals: Callable[[], Approvals],
         clock: Clock,
     ) -> None:
         self.admissions = admissions
         self._database = database
         self._policy = policy
         self._advisories = advisories
+        self._approvals = approvals
         self._clock = clock
 
     async def find(self, repository: Repository, digest: Digest) -> Verdict | None:
@@ -77,6 +80,8 @@ class StandingVerdicts:
 
     def _stands(self, verdict: Verdict, now: datetime) -> bool:
         if verdict.inputs.policy != self._policy().digest or verdict.inputs.snapshot != self._advisories.in_force:
+            return False
+        if verdict.inputs.approvals != self._approvals().digest:
             return False
         if verdict.valid_until is not None and now >= verdict.valid_until:
             return False

@@ -36,6 +36,16 @@ _ALL = (
         "deny.root_user",
     ),
     Check(
+        "H02",
+        "base image that is not approved",
+        Gravity.HIGH,
+        "nobody has looked at what every image built on it inherits",
+        "build it on an approved base image (imagegate base list), or ask an admin to approve its own:"
+        " imagegate base approve IMAGE",
+        ("CIS 4.2", "NIST 4.1.5"),
+        "require.base",
+    ),
+    Check(
         "H03",
         "ssh server",
         Gravity.CRITICAL,

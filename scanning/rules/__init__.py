@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from scanning.rules.advisories import advisory_data, findings
 from scanning.rules.artifacts import artifacts, foreign_layers
+from scanning.rules.bases import base
 from scanning.rules.files import secrets, tools
 from scanning.rules.hardening import hardening, root_user
 from scanning.rules.indexes import children
@@ -21,6 +22,7 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     findings,
     denied_packages,
     unvetted,
+    base,
     root_user,
     hardening,
     advisory_data,

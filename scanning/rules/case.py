@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
+from scanning.approvals import Approvals
 from scanning.facts import ImageFacts
+from scanning.heritage import Heritage, trace
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.signatures.model import SignatureReport
 from scanning.verdict import Verdict, VerdictInputs
@@ -23,9 +25,17 @@ class Case:
     facts: ImageFacts | None = None
     advisories: AdvisoryReport = field(default_factory=lambda: AdvisoryReport(AdvisoryBasis()))
     children: tuple[Verdict, ...] = ()
+    approvals: Approvals = field(default_factory=Approvals)
 
     @property
     def runnable(self) -> bool:
         """Whether somebody could run it: an image, an index that lists images, an artifact that holds programs."""
         is_image = self.manifest.kind is ManifestKind.IMAGE
         return is_image or bool(self.children) or (self.facts is not None and self.facts.holds_programs)
+
+    @property
+    def heritage(self) -> Heritage:
+        """What it has from an approved base image."""
+        if self.facts is None or self.facts.artifact is not None:
+            return Heritage()
+        return trace(self.facts, self.approvals.bases_for(self.repository))

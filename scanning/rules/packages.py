@@ -1,5 +1,9 @@
 """Packages that are denied, and packages that nobody has vetted."""
 
+from collections.abc import Iterator
+
+from scanning.facts import Package
+from scanning.heritage import Heritage
 from scanning.rules.question import Answers, Question, Waived
 from scanning.verdict import Violation
 
@@ -28,14 +32,25 @@ def denied_packages(question: Question) -> Answers:
         )
 
 
+def unvetted_packages(question: Question) -> Iterator[Package]:
+    """The packages that neither the policy vets, nor an admin approved, nor an approved base image brought."""
+    required, case = question.rule.require.vetted_packages, question.case
+    if required is None or case.facts is None:
+        return
+    approved = case.approvals.packages_for(case.repository) if required.approved else frozenset()
+    heritage = case.heritage if required.from_base else Heritage()
+    for package in case.facts.packages:
+        vetted = any(pattern.matches(package.purl) for pattern in required.purls) or heritage.has(package)
+        if not vetted and package.purl not in approved and package.purl.partition("?")[0] not in approved:
+            yield package
+
+
 def unvetted(question: Question) -> Answers:
     """`require.vetted_packages`: every package matches a vetted pattern, and software comes in packages."""
     required, facts = question.rule.require.vetted_packages, question.case.facts
     if required is None or facts is None:
         return
-    for package in facts.packages:
-        if any(pattern.matches(package.purl) for pattern in required.purls):
-            continue
+    for package in unvetted_packages(question):
         if question.package_waived(package):
             yield Waived(package.purl)
             continue
@@ -45,7 +60,7 @@ def unvetted(question: Question) -> Answers:
             f"{package.name} {package.version}",
             package.path,
             f"{package.purl} is not vetted",
-            "use a vetted package, or ask an admin to vet this one",
+            "use a vetted package, or ask an admin to vet this one: imagegate image vet IMAGE",
             layer=package.layer,
             created_by=facts.step_of(package.layer),
         )

@@ -46,6 +46,7 @@ def test_evaluation_warns_of_what_is_not_set_up_yet() -> None:
         "signatures": Effect.WARN,
         "vetted_packages": None,
         "advisories": Effect.WARN,
+        "base": None,
     }
 
 
@@ -55,6 +56,7 @@ def test_production_admits_nothing_before_signers_and_packages_are_named() -> No
         "signatures": Effect.QUARANTINE,
         "vetted_packages": Effect.REJECT,
         "advisories": Effect.QUARANTINE,
+        "base": Effect.WARN,
     }
     policy = load_policy(profile_text(Profile.PRODUCTION), "production")
     require = policy.rules[0].require

@@ -65,7 +65,7 @@ def test_two_images_are_compared_and_the_exit_status_tells_whether_they_differ(b
 def test_an_index_of_several_images_is_not_compared(beside: Run) -> None:
     said = beside("image", "diff", "team/app:1", "team/app:both")
     assert said.exit_code == 2
-    assert "is 2 images; name one of them by digest" in said.stderr
+    assert "is an index of 2 images; ask for one of them by digest" in said.stderr
 
 
 async def test_a_gate_elsewhere_says_why_there_is_none(face: Face) -> None:

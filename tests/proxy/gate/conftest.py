@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.build import GateParts, build_gate
 from proxy.gate.policy import PolicyFile
 from proxy.upstream.connection import RemoteOptions
@@ -84,13 +85,36 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
         if not path.exists():
             path.write_text(policy_text(deny=REFUSE_SSH))
         policy, snapshots = PolicyFile(path), Snapshots(tmp_path / "advisories")
-        desk = AdvisoryDesk(snapshots)
+        desk, approvals = AdvisoryDesk(snapshots), ApprovalDesk(opened)
         spool = AuditSpool(tmp_path / "audit", opened, 1 << 20)
         parts = GateParts(
-            opened, upstream, pool, policy, desk, time.now, PUBLIC_URL, spool, time.monotonic, observes_uploads
+            opened,
+            upstream,
+            pool,
+            policy,
+            desk,
+            approvals,
+            time.now,
+            PUBLIC_URL,
+            spool,
+            time.monotonic,
+            observes_uploads,
         )
         gate = build_gate(parts)
-        return World(opened, upstream, gate, pool, policy, path, desk, snapshots, spool, time, fresh_repository("team"))
+        return World(
+            opened,
+            upstream,
+            gate,
+            pool,
+            policy,
+            path,
+            desk,
+            approvals,
+            snapshots,
+            spool,
+            time,
+            fresh_repository("team"),
+        )
 
     return make
 

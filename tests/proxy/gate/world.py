@@ -11,20 +11,24 @@ from typing import Any
 
 from config.patterns import RepositoryPattern
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.approvals import ApprovalDesk
+from proxy.gate.approving import Act, approve_base, approve_packages, revoke
 from proxy.gate.gate import Gate
 from proxy.gate.policy import PolicyFile
 from proxy.gate.push import PushedManifest
 from proxy.gate.replay import Replay
 from proxy.identity.principal import Caller, Principal, Role
+from proxy.identity.tokens import Administrator
 from proxy.inspection.pool import InspectionPool, RunningInspection
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.advisories.osv import Advisory
 from scanning.layers.limits import InspectionLimits
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
-from scanning.oci.names import Reference, Repository, Tag
+from scanning.oci.names import ImageReference, Reference, Repository, Tag
 from scanning.verdict import Verdict
 from storage import audit, verdicts
+from storage.approvals import ApprovalRecord
 from storage.audit import AuditRecord
 from storage.audit_spool import AuditSpool
 from storage.database import Database
@@ -130,6 +134,7 @@ class World:
     policy: PolicyFile
     policy_path: Path
     desk: AdvisoryDesk
+    approvals: ApprovalDesk
     snapshots: Snapshots
     spool: AuditSpool
     time: Time
@@ -222,6 +227,32 @@ class World:
         snapshot = self.snapshots.publish([self.snapshots.stage(ecosystem, advisories, now)], now)
         await self.desk.reload_if_changed(self.gate.promotion.reconsider_all)
         return snapshot
+
+    async def approve_base(self, image: TestImage, *repositories: str) -> tuple[ApprovalRecord, ...]:
+        """Approve a base image that was pushed, and let the gate see it, as a running gate does."""
+        self.time.passed += 1
+        reference = ImageReference(self.repository, image.digest)
+        made = await approve_base(self.database, reference, image.digest, self.act(*repositories))
+        await self.approvals.reload_if_changed(self.gate.promotion.reconsider_all)
+        return made
+
+    async def approve_packages(self, *purls: str, repositories: Sequence[str] = ()) -> ApprovalRecord:
+        """Approve packages, and let the gate see it."""
+        self.time.passed += 1
+        made = await approve_packages(self.database, "a list", purls, self.act(*repositories))
+        await self.approvals.reload_if_changed(self.gate.promotion.reconsider_all)
+        return made
+
+    async def revoke(self, record: ApprovalRecord) -> None:
+        """Take an approval back, and let the gate see it."""
+        self.time.passed += 1
+        await revoke(self.database, record.approval.id, Administrator("bob", "console"), self.time.now())
+        await self.approvals.reload_if_changed(self.gate.promotion.reconsider_all)
+
+    def act(self, *repositories: str) -> Act:
+        """An approval by alice, everywhere unless told otherwise."""
+        patterns = tuple(map(RepositoryPattern, repositories or ("**",)))
+        return Act(Administrator("alice", "console"), "team base", "looked at", patterns, self.time.now())
 
     @property
     def replay(self) -> Replay:

@@ -1,0 +1,138 @@
+"""`imagegate base approve|list|show|revoke`: the images that others may be built on."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from config.settings import Settings
+from proxy.cli.approval_options import OwnerOption, ReasonOption, RepositoryOption, act
+from proxy.cli.local_state import open_state, resolve
+from proxy.cli.output import console, printable
+from proxy.cli.session import administrator, settings_for
+from proxy.clock import utc_now
+from proxy.errors import NotFoundError
+from proxy.gate.approving import Act, approve_base, read_base, revoke
+from scanning.approvals import ApprovalKind, BaseContent
+from scanning.documents import encode
+from scanning.oci.names import ImageReference
+from storage import approvals
+from storage.approvals import ApprovalRecord
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    commands = typer.Typer(help="Approved base images: what others may be built on.", no_args_is_help=True)
+    commands.command("approve")(_approve)
+    commands.command("list")(_list)
+    commands.command("show")(_show)
+    commands.command("revoke")(_revoke)
+    app.add_typer(commands, name="base")
+
+
+def _approve(
+    context: typer.Context,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="base/debian:12 or base/debian@sha256:…")],
+    reason: ReasonOption,
+    owner: OwnerOption = "",
+    repository: RepositoryOption = None,
+) -> None:
+    """Approve an image behind the gate, or all images of an index, as a base image."""
+    image = ImageReference.parse(reference)
+    made = asyncio.run(_approved(settings_for(context), image, act(reason, owner, repository or ["**"])))
+    for record, content in made:
+        typer.echo(
+            f"{image} ({content.platform}) is an approved base: {len(content.diff_ids)} layers,"
+            f" {len(content.packages)} packages; revoke: imagegate base revoke {record.approval.id}"
+        )
+
+
+def _list(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List approved base images, the newest first, revoked ones too."""
+    found = asyncio.run(_all(settings_for(context)))
+    if as_json:
+        for record in found:
+            typer.echo(encode(record).decode())
+        return
+    table = Table("id", "image", "for", "owner", "approved (UTC)", "by", "state", box=None, pad_edge=False)
+    for record in found:
+        approval = record.approval
+        table.add_row(
+            approval.id,
+            printable(approval.name),
+            " ".join(map(str, approval.repositories)),
+            printable(record.owner),
+            f"{record.approved_at:%Y-%m-%d %H:%M}",
+            printable(record.approved_by),
+            f"revoked {record.revoked_at:%Y-%m-%d %H:%M}" if record.revoked_at else "in force",
+        )
+    console().print(table if found else "No approved base images yet: imagegate base approve REF --reason WHY")
+
+
+def _show(
+    context: typer.Context,
+    approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id base list shows.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Show what an approved base image holds, and who approved it."""
+    record, content = asyncio.run(_kept(settings_for(context), approval_id))
+    if as_json:
+        document = {"approval": json.loads(encode(record)), "content": json.loads(encode(content))}
+        typer.echo(json.dumps(document, indent=2))
+        return
+    revoked = f"{record.revoked_at:%Y-%m-%d %H:%M} UTC by {record.revoked_by}" if record.revoked_at else "no"
+    for title, said in (
+        ("image", f"{record.approval.name}, {content.repository}@{content.manifest}"),
+        ("platform", f"{content.platform} {content.distribution}"),
+        ("holds in", " ".join(map(str, record.approval.repositories))),
+        ("owner", record.owner),
+        ("reason", record.reason),
+        ("approved", f"{record.approved_at:%Y-%m-%d %H:%M} UTC by {record.approved_by}"),
+        ("revoked", revoked),
+        *((f"layer {number}", str(diff_id)) for number, diff_id in enumerate(content.diff_ids, start=1)),
+    ):
+        typer.echo(printable(f"{title:<10}{said}"))
+    typer.echo(f"packages  {len(content.packages)}")
+    for purl in content.packages:
+        typer.echo(printable(f"          {purl}"))
+
+
+def _revoke(
+    context: typer.Context, approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id base list shows.")]
+) -> None:
+    """Take an approval back. What was built on it is judged again, within seconds or when it is next pulled."""
+    record = asyncio.run(_revoked(settings_for(context), approval_id))
+    typer.echo(printable(f"{record.approval.name} is no approved base any more ({record.approval.id})."))
+
+
+async def _approved(
+    settings: Settings, image: ImageReference, approved: Act
+) -> list[tuple[ApprovalRecord, BaseContent]]:
+    async with open_state(settings) as state:
+        digest = await resolve(settings, state, image)
+        records = await approve_base(state.database, image, digest, approved)
+        return [(record, await read_base(state.database, record)) for record in records]
+
+
+async def _all(settings: Settings) -> tuple[ApprovalRecord, ...]:
+    async with open_state(settings) as state, state.database.snapshot() as tx:
+        return await approvals.list_all(tx, ApprovalKind.BASE)
+
+
+async def _kept(settings: Settings, approval_id: str) -> tuple[ApprovalRecord, BaseContent]:
+    async with open_state(settings) as state:
+        async with state.database.snapshot() as tx:
+            record = await approvals.get(tx, approval_id)
+        if record is None or record.approval.kind is not ApprovalKind.BASE:
+            raise NotFoundError(f"there is no approved base image {approval_id}; imagegate base list shows them")
+        return record, await read_base(state.database, record)
+
+
+async def _revoked(settings: Settings, approval_id: str) -> ApprovalRecord:
+    async with open_state(settings) as state:
+        return await revoke(state.database, approval_id, administrator(), utc_now())

@@ -1,0 +1,157 @@
+"""What an image has from an approved base, and what is said of one that is built on another."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from config.patterns import RepositoryPattern
+from scanning.approvals import Approval, ApprovalKind, Approvals, ApprovedBase, BaseContent
+from scanning.facts import ImageFacts, Package
+from scanning.heritage import nearest, trace
+from scanning.judge import judge
+from scanning.oci.digest import Digest
+from scanning.rules.case import Case
+from scanning.verdict import Outcome, Verdict
+from tests.scanning.test_judge import NOW, OPENSSL, case, facts, policy
+
+
+def layer(name: str) -> Digest:
+    """A layer as it is stored."""
+    return Digest.of(f"packed {name}".encode())
+
+
+def diff_id(name: str) -> Digest:
+    """The same, unpacked."""
+    return Digest.of(name.encode())
+
+
+def built(*layers: str, packages: Sequence[Package] = (OPENSSL,), **changes: Any) -> ImageFacts:
+    """An image of these layers."""
+    return facts(
+        layers=tuple(map(layer, layers)), diff_ids=tuple(map(diff_id, layers)), packages=tuple(packages), **changes
+    )
+
+
+def approved(name: str, *layers: str, packages: Sequence[str] = (OPENSSL.purl,), where: str = "**") -> ApprovedBase:
+    """An approved base of these layers."""
+    content = BaseContent(
+        repository=name.partition(":")[0],
+        manifest=Digest.of(name.encode()),
+        platform="linux/amd64",
+        distribution="Debian 12",
+        layers=tuple(map(layer, layers)),
+        diff_ids=tuple(map(diff_id, layers)),
+        packages=tuple(packages),
+    )
+    approval = Approval(f"id of {name}", ApprovalKind.BASE, name, (RepositoryPattern(where),), content.manifest)
+    return ApprovedBase(approval, content, frozenset(packages))
+
+
+def on(image: ImageFacts, *bases: ApprovedBase, **changes: Any) -> Case:
+    """A case of an image where these bases are approved."""
+    return case(image, approvals=Approvals(Digest.of(b"approvals"), b"", bases), **changes)
+
+
+DEBIAN = approved("base/debian:12", "one", "two")
+PYTHON = approved("base/python:3", "one", "two", "three")
+CURL = replace(OPENSSL, name="curl", purl="pkg:deb/debian/curl@8", layer=layer("four"))
+
+
+class TestTracing:
+    def test_the_longest_approved_chain_that_the_image_begins_with_counts(self) -> None:
+        assert trace(built("one", "two", "three", "four"), [DEBIAN, PYTHON]).base == PYTHON
+        assert trace(built("one", "two", "four"), [DEBIAN, PYTHON]).base == DEBIAN
+        assert trace(built("one", "two"), [DEBIAN, PYTHON]).base == DEBIAN
+
+    def test_layers_in_another_order_or_cut_short_are_another_base(self) -> None:
+        for layers in (("two", "one", "three"), ("one",), ("zero", "one", "two"), ()):
+            assert trace(built(*layers), [DEBIAN, PYTHON]).base is None
+
+    def test_a_base_without_layers_is_nobodys_base(self) -> None:
+        assert trace(built("one"), [approved("base/scratch")]).base is None
+
+    def test_what_lies_in_the_bases_layers_is_the_bases(self) -> None:
+        image = built("one", "two", "four")
+        heritage = trace(image, [DEBIAN])
+        old = replace(OPENSSL, purl="pkg:deb/debian/old@1", layer=layer("two"))
+        assert heritage.has(old)
+        assert not heritage.has(CURL)
+        assert not heritage.has_layer(None)
+
+    def test_a_package_of_the_base_stays_its_own_when_a_later_layer_writes_the_database_anew(self) -> None:
+        heritage = trace(built("one", "two", "four"), [DEBIAN])
+        assert heritage.has(replace(OPENSSL, layer=layer("four")))
+        assert not heritage.has(replace(OPENSSL, layer=layer("four"), purl=OPENSSL.purl.replace("3.0.20", "3.0.22")))
+
+    def test_the_nearest_base_is_the_one_with_most_layers_in_common_then_most_packages(self) -> None:
+        far = approved("base/alpine:3", "other", packages=("pkg:apk/alpine/musl@1",))
+        found = nearest(built("one", "zwei"), [far, DEBIAN])
+        assert found is not None
+        assert (found.base, found.shared_layers, found.missing) == (DEBIAN, 1, ())
+        found = nearest(built("eins"), [far, DEBIAN])
+        assert found is not None
+        assert (found.base, found.shared_layers) == (DEBIAN, 0)
+        assert nearest(built("one"), []) is None
+
+
+class TestTheRule:
+    def judged(self, image: ImageFacts, *bases: ApprovedBase, **base: Any) -> Verdict:
+        return judge(on(image, *bases), policy(require={"base": base}), NOW)
+
+    def test_an_image_on_an_approved_base_is_admitted_and_the_verdict_names_it(self) -> None:
+        verdict = self.judged(built("one", "two", "four"), DEBIAN)
+        assert (verdict.outcome, verdict.base) == (Outcome.ADMIT, "base/debian:12")
+
+    def test_h02_another_base_waits_and_is_told_the_nearest_and_what_differs(self) -> None:
+        verdict = self.judged(built("one", "zwei", packages=[CURL]), DEBIAN)
+        assert verdict.outcome is Outcome.QUARANTINE
+        (violation,) = verdict.violations
+        assert violation.sentence == (
+            f"H02 base image that is not approved in layer {layer('zwei').short}: the nearest approved base is"
+            " base/debian:12, and it begins with the first 1 of that image's 2 layers; of its 1 packages it lacks, or"
+            " has in another version: deb/debian/libssl3@3.0.20-1~deb12u2 [require.base]; build it on an approved base"
+            " image (imagegate base list), or ask an admin to approve its own: imagegate base approve IMAGE"
+        )
+
+    def test_where_nothing_is_approved_it_says_so(self) -> None:
+        verdict = self.judged(built("one"), effect="reject")
+        assert verdict.outcome is Outcome.REJECT
+        assert verdict.violations[0].why == "no base image is approved for this repository"
+
+    def test_only_bases_from_the_named_repositories_count(self) -> None:
+        image = built("one", "two", "three")
+        assert self.judged(image, DEBIAN, PYTHON, of=["base/debian"]).outcome is Outcome.ADMIT
+        assert self.judged(image, PYTHON, of=["base/debian"]).outcome is Outcome.QUARANTINE
+
+    def test_an_approval_counts_only_where_it_holds(self) -> None:
+        elsewhere = approved("base/debian:12", "one", "two", where="other/**")
+        verdict = self.judged(built("one", "two"), elsewhere)
+        assert (verdict.outcome, verdict.base) == (Outcome.QUARANTINE, "")
+
+
+class TestVetting:
+    def judged(self, image: ImageFacts, approvals: Approvals, **vetted: Any) -> Verdict:
+        wanted = policy(require={"vetted_packages": {"purls": ["pkg:npm/**"], **vetted}})
+        return judge(case(image, approvals=approvals), wanted, NOW)
+
+    def test_packages_of_the_approved_base_are_vetted_where_the_rule_says_so(self) -> None:
+        bases = Approvals(Digest.of(b"a"), b"", (DEBIAN,))
+        image = built("one", "two", "four", packages=[OPENSSL, CURL])
+        assert [one.subject for one in self.judged(image, bases, from_base=True).violations] == [f"curl {CURL.version}"]
+        assert len(self.judged(image, bases).violations) == 2
+
+    def test_packages_of_an_approved_base_that_the_image_is_not_built_on_are_not(self) -> None:
+        bases = Approvals(Digest.of(b"a"), b"", (DEBIAN,))
+        assert len(self.judged(built("eins", "two"), bases, from_base=True).violations) == 1
+
+    def test_packages_that_an_admin_approved_are_vetted_where_that_holds(self) -> None:
+        for purl, where, outcome in (
+            (OPENSSL.purl, "team/*", Outcome.ADMIT),
+            (OPENSSL.purl.partition("?")[0], "**", Outcome.ADMIT),
+            (OPENSSL.purl, "other/*", Outcome.REJECT),
+            ("pkg:deb/debian/libssl3@3.0.22", "**", Outcome.REJECT),
+        ):
+            approval = Approval("p", ApprovalKind.PACKAGES, "x", (RepositoryPattern(where),), Digest.of(b"x"))
+            sets = Approvals(Digest.of(b"a"), b"", (), ((approval, frozenset({purl})),))
+            assert self.judged(built("one"), sets).outcome is outcome
+            assert self.judged(built("one"), sets, approved=False).outcome is Outcome.REJECT
