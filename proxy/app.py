@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from proxy.admin import images, verdicts
+from proxy.admin import approvals, images, verdicts
 from proxy.enforcement import Enforcer
 from proxy.guard import check_request
 from proxy.identity import endpoint
@@ -37,6 +37,10 @@ ROUTES = (
     Route("GET", "/api/v1/verdicts", Access.SIGNED_IN, verdicts.newest),
     Route("GET", "/api/v1/verdicts/{id}", Access.SIGNED_IN, verdicts.show),
     Route("GET", "/api/v1/images/{repository}/{reference}/sbom", Access.PULL, images.sbom),
+    Route("GET", "/api/v1/approvals", Access.SIGNED_IN, approvals.listing),
+    Route("POST", "/api/v1/approvals", Access.SIGNED_IN, approvals.approve),
+    Route("GET", "/api/v1/approvals/{id}", Access.SIGNED_IN, approvals.show),
+    Route("DELETE", "/api/v1/approvals/{id}", Access.SIGNED_IN, approvals.revoke),
     Route("GET", "/healthz", Access.NONE, endpoints.healthz),
     Route("GET", "/readyz", Access.NONE, endpoints.readyz),
     Route("GET", "/metrics", Access.NONE, endpoints.metrics),

@@ -39,7 +39,7 @@ class BaseContent:
 
 @dataclass(frozen=True, slots=True)
 class ApprovedSet:
-    """Packages by purl. A purl without qualifiers stands for the package on every architecture and distribution."""
+    """Packages by purl. One as `plain` gives it stands for the package on every architecture and distribution."""
 
     packages: tuple[str, ...]
 
@@ -96,6 +96,15 @@ class Approvals:
     def packages_for(self, repository: str) -> frozenset[str]:
         """The purls that are approved for `repository`."""
         return frozenset[str]().union(*(purls for approval, purls in self.sets if approval.holds_in(repository)))
+
+
+def plain(purl: str) -> str:
+    """The purl of a package without what only says where it runs: of the qualifiers the epoch stays, which is a part of
+    the version of an rpm package.
+    """
+    name, _, qualifiers = purl.partition("#")[0].partition("?")
+    epoch = next((one for one in qualifiers.split("&") if one.startswith("epoch=")), "")
+    return f"{name}?{epoch}" if epoch else name
 
 
 def write_list(approvals: Iterable[Approval]) -> bytes:

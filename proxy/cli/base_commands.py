@@ -5,16 +5,14 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from config.settings import Settings
-from proxy.cli.approval_options import OwnerOption, ReasonOption, RepositoryOption, act
+from proxy.cli.approvals import OwnerOption, ReasonOption, RepositoryOption, act, print_list, revoke
 from proxy.cli.local_state import open_state, resolve
-from proxy.cli.output import console, printable
-from proxy.cli.session import administrator, settings_for
-from proxy.clock import utc_now
+from proxy.cli.output import printable
+from proxy.cli.session import settings_for
 from proxy.errors import NotFoundError
-from proxy.gate.approving import Act, approve_base, read_base, revoke
+from proxy.gate.approving import Act, approve_base, read_base
 from scanning.approvals import ApprovalKind, BaseContent
 from scanning.documents import encode
 from scanning.oci.names import ImageReference
@@ -54,24 +52,8 @@ def _list(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List approved base images, the newest first, revoked ones too."""
-    found = asyncio.run(_all(settings_for(context)))
-    if as_json:
-        for record in found:
-            typer.echo(encode(record).decode())
-        return
-    table = Table("id", "image", "for", "owner", "approved (UTC)", "by", "state", box=None, pad_edge=False)
-    for record in found:
-        approval = record.approval
-        table.add_row(
-            approval.id,
-            printable(approval.name),
-            " ".join(map(str, approval.repositories)),
-            printable(record.owner),
-            f"{record.approved_at:%Y-%m-%d %H:%M}",
-            printable(record.approved_by),
-            f"revoked {record.revoked_at:%Y-%m-%d %H:%M}" if record.revoked_at else "in force",
-        )
-    console().print(table if found else "No approved base images yet: imagegate base approve REF --reason WHY")
+    none = "No approved base images yet: imagegate base approve REF --reason WHY"
+    print_list(context, ApprovalKind.BASE, none, as_json=as_json)
 
 
 def _show(
@@ -106,7 +88,7 @@ def _revoke(
     context: typer.Context, approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id base list shows.")]
 ) -> None:
     """Take an approval back. What was built on it is judged again, within seconds or when it is next pulled."""
-    record = asyncio.run(_revoked(settings_for(context), approval_id))
+    record = revoke(context, approval_id)
     typer.echo(printable(f"{record.approval.name} is no approved base any more ({record.approval.id})."))
 
 
@@ -119,11 +101,6 @@ async def _approved(
         return [(record, await read_base(state.database, record)) for record in records]
 
 
-async def _all(settings: Settings) -> tuple[ApprovalRecord, ...]:
-    async with open_state(settings) as state, state.database.snapshot() as tx:
-        return await approvals.list_all(tx, ApprovalKind.BASE)
-
-
 async def _kept(settings: Settings, approval_id: str) -> tuple[ApprovalRecord, BaseContent]:
     async with open_state(settings) as state:
         async with state.database.snapshot() as tx:
@@ -131,8 +108,3 @@ async def _kept(settings: Settings, approval_id: str) -> tuple[ApprovalRecord, B
         if record is None or record.approval.kind is not ApprovalKind.BASE:
             raise NotFoundError(f"there is no approved base image {approval_id}; imagegate base list shows them")
         return record, await read_base(state.database, record)
-
-
-async def _revoked(settings: Settings, approval_id: str) -> ApprovalRecord:
-    async with open_state(settings) as state:
-        return await revoke(state.database, approval_id, administrator(), utc_now())

@@ -1,4 +1,4 @@
-"""`imagegate image show|sbom|diff REF`: what is in an image, as the gate saw it, and what it decided about it."""
+"""`imagegate image show|sbom|diff|vet REF`: what is in an image, as the gate saw it, and what it decided about it."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.local_state import open_state, resolve
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
+from proxy.cli.vet_command import vet
 from proxy.errors import BadRequestError, ManifestUnknownError
 from proxy.gate.inventory import bill_of_materials, only_image
 from proxy.gate.report import report
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     commands.command("show")(_show)
     commands.command("sbom")(_sbom)
     commands.command("diff")(_diff)
+    commands.command("vet")(vet)
     app.add_typer(commands, name="image")
 
 

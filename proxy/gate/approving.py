@@ -110,8 +110,9 @@ async def _facts(tx: Transaction, verdict: Verdict) -> bytes:
 def _base(verdict: Verdict, document: bytes) -> bytes:
     facts = decode(ImageFacts, document)
     name = f"{verdict.repository}@{verdict.digest}"
-    if facts.problems:
-        raise BadRequestError(f"{name} cannot be approved: it cannot be inspected: {facts.problems[0]}")
+    if not facts.is_understood:
+        reasons = (*facts.problems, *(refusal.reason for refusal in facts.refusals))
+        raise BadRequestError(f"{name} cannot be approved: it cannot be inspected: {reasons[0]}")
     if facts.artifact is not None or not facts.diff_ids:
         raise BadRequestError(f"{name} has no layers of an image, so nothing is built on it")
     release = facts.distribution

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanning.approvals import plain
 from scanning.facts import Package
 from scanning.heritage import Heritage
 from scanning.rules.question import Answers, Question, Waived
@@ -41,7 +42,7 @@ def unvetted_packages(question: Question) -> Iterator[Package]:
     heritage = case.heritage if required.from_base else Heritage()
     for package in case.facts.packages:
         vetted = any(pattern.matches(package.purl) for pattern in required.purls) or heritage.has(package)
-        if not vetted and package.purl not in approved and package.purl.partition("?")[0] not in approved:
+        if not vetted and approved.isdisjoint((package.purl, plain(package.purl))):
             yield package
 
 

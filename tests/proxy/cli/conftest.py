@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -68,8 +70,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("IMAGEGATE_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("IMAGEGATE_INSPECTION__WORKERS", "1")
 
-    def invoke(*arguments: str | Path) -> Result:
-        return CliRunner().invoke(build_app(), [str(argument) for argument in arguments])
+    def invoke(*arguments: str | Path, typed: str | None = None) -> Result:
+        return CliRunner().invoke(build_app(), [str(argument) for argument in arguments], input=typed)
 
     return invoke
 
@@ -80,6 +82,22 @@ def beside(run: Run, judged: State) -> Run:
 
     def invoke(*arguments: str | Path) -> Result:
         return run("--state-dir", judged.folder, *arguments)
+
+    return invoke
+
+
+@pytest.fixture
+def own_folder(judged: State, tmp_path: Path) -> Path:
+    """A copy of what the gate has left behind, for whoever changes it."""
+    return shutil.copytree(judged.folder, tmp_path / "copy")
+
+
+@pytest.fixture
+def own(run: Run, own_folder: Path) -> Run:
+    """Run `imagegate` in that copy."""
+
+    def invoke(*arguments: str | Path, **more: Any) -> Result:
+        return run("--state-dir", own_folder, *arguments, **more)
 
     return invoke
 

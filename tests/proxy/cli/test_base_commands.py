@@ -1,26 +1,13 @@
 """`imagegate base`: an admin approves base images beside a gate."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
 
-from tests.proxy.cli.conftest import BOTH, CLEAN, Run, State
+from tests.proxy.cli.conftest import BOTH, CLEAN, Run
 
 WHY = ("--reason", "looked at")
-
-
-@pytest.fixture
-def own(run: Run, judged: State, tmp_path: Path) -> Run:
-    """Run `imagegate` in a copy of what a gate has left behind."""
-    folder = shutil.copytree(judged.folder, tmp_path / "copy")
-
-    def invoke(*arguments: str | Path) -> Result:
-        return run("--state-dir", folder, *arguments)
-
-    return invoke
 
 
 def test_a_base_image_is_approved_listed_shown_and_revoked(own: Run) -> None:
