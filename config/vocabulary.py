@@ -24,6 +24,14 @@ class ToolKind(StrEnum):
     PRIVILEGE = "privilege"
     PACKAGE_MANAGER = "package-manager"
     COMPILER = "compiler"
+    TUNNEL = "tunnel"
+    MINER = "crypto-miner"
+    DOWNLOADER = "downloader"
+    SHELL = "shell"
+    PACKED = "packed-program"
+    """Compressed so that what it is cannot be read: any of the others may be in it."""
+    SSH_LIBRARY = "ssh-library"
+    """A program of another purpose that speaks SSH itself."""
 
 
 class ArtifactKind(StrEnum):

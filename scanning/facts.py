@@ -75,6 +75,8 @@ class Evidence(StrEnum):
     PATH = "path"
     PACKAGE = "package"
     CONTENT = "content"
+    APPLET = "applet"
+    """One of the tools that a multi-call program (busybox, toybox) is, whether or not a link leads to it."""
 
 
 @dataclass(frozen=True, slots=True)

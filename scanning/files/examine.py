@@ -2,20 +2,22 @@
 
     path      package databases, ownership lists, os-release, passwd   held whole, up to `file_bytes`
     head      ELF, text, or neither                                    by the first bytes, not by mode
-    ELF       words of tools, Go's build information                   streamed to the end, at any size
+    ELF       words of tools, applets, packing, Go's build information streamed to the end, at any size
     text      secrets                                                  the first `MAX_TEXT_BYTES`
 
 Other data (pictures, archives, databases) is looked at no further than its head. Every file's head is read, since
 a renamed tool can be called anything. How a file is cut into chunks never changes what it tells.
 """
 
+from collections.abc import Iterable
+
 from scanning.errors import InvalidContentError
 from scanning.facts import Evidence, FileEntry, FileFinds, Secret, Tool
 from scanning.files import secrets, system
-from scanning.files.tools import SignatureSearch, is_multicall, is_program_path, named
+from scanning.files.program import ProgramExamination
+from scanning.files.tools import Found, is_multicall, is_program_path, named
 from scanning.layers.limits import MIB, InspectionLimits
 from scanning.packages import catalogers, ownership
-from scanning.packages.golang import BuildInfoSearch
 
 MAX_TEXT_BYTES = 8 * MIB
 """How much of one text file is searched for secrets. Larger text is generated data: logs, dumps, indexes."""
@@ -30,15 +32,14 @@ _EXECUTABLE = 0o111
 class FileExamination:
     """Reads one regular file."""
 
-    __slots__ = ("_entry", "_go", "_head", "_problem", "_search", "_secrets", "_text", "_whole")
+    __slots__ = ("_entry", "_head", "_problem", "_program", "_secrets", "_text", "_whole")
 
     def __init__(self, entry: FileEntry, problem: str, *, is_metadata: bool) -> None:
         self._entry = entry
         self._problem = problem
         self._whole: bytearray | None = bytearray() if is_metadata and not problem else None
         self._head: bytearray | None = bytearray()  # None once it is known what the content is
-        self._search: SignatureSearch | None = None
-        self._go: BuildInfoSearch | None = None
+        self._program: ProgramExamination | None = None
         self._text: bytearray | None = None
         self._secrets: tuple[Secret, ...] = ()
 
@@ -63,11 +64,11 @@ class FileExamination:
         path = self._entry.path
         if self._text:
             self._secrets = secrets.find_in_file(path, self._text)
-        tools = self._tools()
+        inside, packages = self._program.finish(path) if self._program is not None else ((), ())
+        tools = self._tools(inside)
         if self._whole is not None:
             found = _with_metadata(path, tools, self._secrets, bytes(self._whole))
             return found if found != FileFinds(path) else None
-        packages = self._go.finish(path) if self._go is not None else ()
         if packages or tools or self._secrets or self._problem:
             return FileFinds(path, packages=packages, tools=tools, secrets=self._secrets, problem=self._problem)
         return None
@@ -80,36 +81,33 @@ class FileExamination:
     def _recognise(self, head: bytes) -> None:
         self._head = None
         if head.startswith(_ELF):
-            self._search = SignatureSearch()
-            self._go = BuildInfoSearch()
+            self._program = ProgramExamination(head, self._entry.size)
         elif b"\0" not in head:
             self._text = bytearray()
 
     def _read(self, chunk: bytes | memoryview) -> None:
-        if self._search is not None and self._go is not None:
-            self._search.feed(chunk)
-            self._go.feed(chunk)
+        if self._program is not None:
+            self._program.feed(chunk)
         elif self._text is not None:
             if len(chunk) == self._entry.size:  # all of it at once, as most files come: no need for a copy
                 self._secrets = secrets.find_in_file(self._entry.path, chunk[:MAX_TEXT_BYTES])
             elif len(self._text) < MAX_TEXT_BYTES:
                 self._text += chunk[: MAX_TEXT_BYTES - len(self._text)]
 
-    def _tools(self) -> tuple[Tool, ...]:
-        entry = self._entry
-        inside = self._search.finish() if self._search is not None else ()
-        called = named(entry.path)
-        tools = [
-            Tool(kind, called[1] if called and called[0] is kind else name, entry.path, Evidence.CONTENT)
-            for kind, name in inside
-        ]
-        if called and called[0] not in dict(inside) and self._can_run():
-            tools.append(Tool(*called, entry.path, Evidence.PATH))
-        return tuple(tools)
+    def _tools(self, inside: Iterable[tuple[Found, Evidence]]) -> tuple[Tool, ...]:
+        path = self._entry.path
+        called = named(path)
+        tools = {
+            kind: Tool(kind, called[1] if called and called[0] is kind else name, path, evidence)
+            for (kind, name), evidence in inside
+        }
+        if called and called[0] not in tools and self._can_run():
+            tools[called[0]] = Tool(*called, path, Evidence.PATH)
+        return tuple(tools.values())
 
     def _can_run(self) -> bool:
         """Whether a file named as a tool can be one: a program anywhere, or a script where programs lie."""
-        if self._search is not None:
+        if self._program is not None:
             return True
         return is_program_path(self._entry.path) and bool(self._entry.mode & _EXECUTABLE) and self._entry.size > 0
 

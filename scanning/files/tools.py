@@ -1,10 +1,7 @@
-"""Tools that make an image easier to misuse: by path, by package name and by what is inside the file.
+"""Tools that make an image easier to misuse, by the names of files and of packages.
 
 A path alone says little: what is recognised by its name must also be able to run (see `scanning.files.examine`).
-Content says most, since a renamed ssh still carries its own words.
-Signatures are sentences only the tool itself prints: `SSH-2.0-` alone is in every SSH library, podman and dockerd,
-`/etc/ssh/ssh_config` in libssh. busybox and toybox carry netcat's words too and are no finding by themselves; the
-name that makes them one, as file or link, is.
+What is inside a program says more: `signatures`, `multicall` and `packers`.
 """
 
 import re
@@ -12,27 +9,35 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from config.vocabulary import ToolKind
-from scanning.files.words import Words
 
 Found = tuple[ToolKind, str]
 """A kind and the tool's usual name."""
 
 _NAMES: Mapping[ToolKind, str] = MappingProxyType(
     {
-        ToolKind.SSH_CLIENT: "ssh slogin dbclient scp sftp autossh sshpass plink ssh-keyscan",
+        ToolKind.SSH_CLIENT: "ssh slogin dbclient scp sftp autossh sshpass plink psftp pscp ssh-keyscan",
         ToolKind.SSH_SERVER: "sshd sshd-session dropbear dropbearmulti tinysshd",
         ToolKind.NETCAT: "nc ncat netcat nc.openbsd nc.traditional socat",
         ToolKind.TELNET: "telnet telnetd in.telnetd utelnetd inetutils-telnet telnet.netkit telnet-ssl",
-        ToolKind.NETWORK_SCANNER: "nmap nping masscan zmap tcpdump tshark dumpcap wireshark hping3 ngrep arp-scan",
-        ToolKind.DEBUGGER: "gdb gdbserver strace ltrace lldb bpftrace",
+        ToolKind.NETWORK_SCANNER: "nmap nping masscan zmap tcpdump tshark dumpcap wireshark hping3 ngrep arp-scan hydra"
+        " rustscan naabu",
+        ToolKind.DEBUGGER: "gdb gdb-multiarch gdbserver strace ltrace lldb lldb-server bpftrace valgrind dlv",
         ToolKind.PRIVILEGE: "sudo sudoedit su doas pkexec",
-        ToolKind.PACKAGE_MANAGER: "apt apt-get aptitude dpkg apk rpm yum dnf dnf5 microdnf tdnf zypper pacman",
-        ToolKind.COMPILER: "gcc cc g++ c++ clang clang++ tcc",
+        ToolKind.PACKAGE_MANAGER: "apt apt-get aptitude dpkg apk rpm yum dnf dnf5 microdnf tdnf zypper pacman opkg",
+        ToolKind.COMPILER: "gcc cc g++ c++ cc1 cc1plus clang clang++ tcc rustc",
+        ToolKind.TUNNEL: "chisel frpc frps ngrok cloudflared gost ligolo-ng iodine iodined proxytunnel proxychains4"
+        " rathole dnscat2",
+        ToolKind.MINER: "xmrig xmrig-proxy minerd cpuminer ccminer ethminer cgminer bfgminer nbminer lolMiner xmr-stak"
+        " kdevtmpfsi kinsing",
+        ToolKind.DOWNLOADER: "curl wget wget2 aria2c ftp lftp tftp ftpget",
+        ToolKind.SHELL: "bash sh dash ash zsh ksh ksh93 mksh fish tcsh csh",
     }
 )
 _BY_NAME: Mapping[str, ToolKind] = MappingProxyType(
     {name: kind for kind, names in _NAMES.items() for name in names.split()}
 )
+KNOWN_NAMES = tuple(_BY_NAME)
+"""Every name of a tool, those people know best first of each kind."""
 _ORDER: Mapping[str, int] = MappingProxyType({name: position for position, name in enumerate(_BY_NAME)})
 _PROGRAM_FOLDERS = frozenset({"bin", "sbin"})
 _MULTICALL = frozenset({"busybox", "busybox.static", "toybox", "dropbearmulti"})
@@ -75,28 +80,17 @@ _PACKAGES = tuple(
         (r"pkexec", (ToolKind.PRIVILEGE, "pkexec")),
         (r"apt|aptitude|dpkg|rpm|yum|dnf|microdnf|zypper|pacman", (ToolKind.PACKAGE_MANAGER, "")),
         (r"apk-tools", (ToolKind.PACKAGE_MANAGER, "apk")),
-        (r"(gcc|g\+\+|clang)(?:-[0-9.]+)?|tcc", (ToolKind.COMPILER, "")),
+        (r"(gcc|g\+\+|clang)(?:-[0-9.]+)?|tcc|rustc", (ToolKind.COMPILER, "")),
+        (r"hydra|naabu|rustscan", (ToolKind.NETWORK_SCANNER, "")),
+        (r"valgrind|delve", (ToolKind.DEBUGGER, "")),
+        (r"iodine|proxytunnel|proxychains4|chisel|frp|cloudflared|rathole", (ToolKind.TUNNEL, "")),
+        (r"xmrig|cpuminer|cgminer|bfgminer", (ToolKind.MINER, "")),
+        (r"curl|wget|wget2|lftp|tftp-hpa", (ToolKind.DOWNLOADER, "")),
+        (r"aria2", (ToolKind.DOWNLOADER, "aria2c")),
+        (r"bash|dash|zsh|mksh|fish|tcsh", (ToolKind.SHELL, "")),
     )
 )
 _PACKAGE_TYPES = frozenset({"deb", "apk", "rpm"})
-
-_SIGNATURES: tuple[tuple[bytes, Found], ...] = (
-    (b"usage: ssh [-", (ToolKind.SSH_CLIENT, "ssh")),
-    (b"usage: sshd [-", (ToolKind.SSH_SERVER, "sshd")),
-    (b"Dropbear SSH client v", (ToolKind.SSH_CLIENT, "dbclient")),
-    (b"Dropbear server v", (ToolKind.SSH_SERVER, "dropbear")),
-    (b"usage: nc [-", (ToolKind.NETCAT, "nc")),
-    (b"connect to somewhere:\tnc", (ToolKind.NETCAT, "nc")),
-    (b"nmap.org/ncat", (ToolKind.NETCAT, "ncat")),
-    (b"socat by Gerhard Rieger", (ToolKind.NETCAT, "socat")),
-    (b"Telnet escape character is", (ToolKind.TELNET, "telnet")),
-)
-_OPENSSH = b"OpenSSH_"
-_OPENSSH_VERSION = re.compile(rb"OpenSSH_[0-9]{1,3}\.[0-9]{1,3}p[0-9]")
-_SSHD_CONFIG = b"/etc/ssh/sshd_config"
-_DROPBEAR = b"SSH-2.0-dropbear"
-_OVERLAP = 64
-"""More than the longest thing sought, so that nothing is lost between two chunks."""
 
 
 def named(path: str) -> Found | None:
@@ -131,43 +125,3 @@ def packaged(type_: str, name: str) -> tuple[Found, ...]:
     return tuple(
         (kind, tool or name) for pattern, found in _PACKAGES if pattern.fullmatch(name) for kind, tool in found
     )
-
-
-class SignatureSearch:
-    """Looks for the words of tools in an executable, at any offset, fed in chunks of any size."""
-
-    __slots__ = ("_seen", "_tail")
-
-    def __init__(self) -> None:
-        self._tail = b""
-        self._seen: frozenset[bytes] = frozenset()
-
-    def feed(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes."""
-        if self._tail:
-            self._look_at(self._tail + bytes(chunk[:_OVERLAP]))
-        self._look_at(chunk)
-        end = bytes(chunk[-_OVERLAP:])
-        self._tail = end if len(end) == _OVERLAP else (self._tail + end)[-_OVERLAP:]
-
-    def _look_at(self, window: bytes | memoryview) -> None:
-        seen = _SOUGHT.found_in(window)
-        if _OPENSSH in seen and _OPENSSH_VERSION.search(window) is None:
-            seen -= {_OPENSSH}
-        self._seen |= seen
-
-    def finish(self) -> tuple[Found, ...]:
-        """The tools recognised, each kind once."""
-        found = {kind: name for needle, (kind, name) in reversed(_SIGNATURES) if needle in self._seen}
-        if not found.keys() & {ToolKind.SSH_CLIENT, ToolKind.SSH_SERVER}:
-            found |= self._stripped_ssh()
-        return tuple(found.items())
-
-    def _stripped_ssh(self) -> Mapping[ToolKind, str]:
-        """What tells of an SSH program whose usage text was taken out."""
-        if _OPENSSH in self._seen:
-            return {ToolKind.SSH_SERVER: "sshd"} if _SSHD_CONFIG in self._seen else {ToolKind.SSH_CLIENT: "ssh"}
-        return {ToolKind.SSH_SERVER: "dropbear"} if _DROPBEAR in self._seen else {}
-
-
-_SOUGHT = Words((*(needle for needle, _ in _SIGNATURES), _OPENSSH, _SSHD_CONFIG, _DROPBEAR))

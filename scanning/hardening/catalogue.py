@@ -225,6 +225,60 @@ _ALL = (
         "remove it and build again",
         ("NIST 4.1.3",),
     ),
+    Check(
+        "H28",
+        "crypto miner",
+        Gravity.CRITICAL,
+        "nobody puts it into an image for the good of those who run it",
+        "remove the package or the file, and find out who put it there",
+        ("NIST 4.1.3",),
+        "deny.tools",
+    ),
+    Check(
+        "H29",
+        "tunnel",
+        Gravity.HIGH,
+        "it leads past firewalls, from outside in and from inside out",
+        "remove the package or the file",
+        ("CIS 4.3", "NIST 4.1.3"),
+        "deny.tools",
+    ),
+    Check(
+        "H30",
+        "packed program",
+        Gravity.HIGH,
+        "nobody can see what it is, and every other check of it is blind",
+        "put in the program as it was before it was packed",
+        ("NIST 4.1.3",),
+        "deny.tools",
+    ),
+    Check(
+        "H31",
+        "download tool",
+        Gravity.INFO,
+        "it brings an intruder whatever is missing",
+        "remove the package or the file; download while the image is built, in a stage of its own",
+        ("CIS 4.3",),
+        "deny.tools",
+    ),
+    Check(
+        "H32",
+        "shell",
+        Gravity.INFO,
+        "it is what most attacks begin with",
+        "build on a base without one, where the program needs none",
+        ("CIS 4.3",),
+        "deny.tools",
+    ),
+    Check(
+        "H33",
+        "program that speaks SSH itself",
+        Gravity.INFO,
+        "it can connect to other machines as an ssh client does, or be connected to",
+        "nothing, if that is what the program is for",
+        ("NIST 4.1.2",),
+        "deny.tools",
+    ),
 )
 
 CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _ALL})
@@ -241,6 +295,12 @@ TOOL_CHECKS: Mapping[ToolKind, str] = MappingProxyType(
         ToolKind.PRIVILEGE: "H07",
         ToolKind.PACKAGE_MANAGER: "H08",
         ToolKind.COMPILER: "H09",
+        ToolKind.MINER: "H28",
+        ToolKind.TUNNEL: "H29",
+        ToolKind.PACKED: "H30",
+        ToolKind.DOWNLOADER: "H31",
+        ToolKind.SHELL: "H32",
+        ToolKind.SSH_LIBRARY: "H33",
     }
 )
 """Which check finds a tool of which kind."""

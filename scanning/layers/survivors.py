@@ -95,7 +95,7 @@ class Survey:
         if entry is None or entry.kind is not EntryKind.FILE:
             return
         if self._can_run(source):
-            self._keep(path, path, node.layer, self._finds.get((node.layer, path)))
+            self._keep(path, entry.path, node.layer, self._finds.get((node.layer, path)))
         content = self._finds.get((source.layer, entry.path))
         cataloger = catalogers.cataloger_of(path)
         if cataloger is not None and cataloger is not catalogers.cataloger_of(entry.path):

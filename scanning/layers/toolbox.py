@@ -1,7 +1,8 @@
 """One tool, told once: by its name, by its content, by its package, and under every link that leads to it.
 
 Tools of one kind that come from one package are one; so are those whose content is the same file. What speaks for
-them is the strongest evidence (content, then name), under the name people know best.
+them is the strongest evidence (content, then name), under the name people know best. An applet is told at the link
+that leads to it, and at the program that holds it if there is none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from scanning.facts import Evidence, Package, Tool
 from scanning.files.tools import is_multicall, packaged, preference
 from scanning.layers.survivors import Survivor
 
-_STRENGTH = (Evidence.CONTENT, Evidence.PATH, Evidence.PACKAGE)
+_STRENGTH = (Evidence.CONTENT, Evidence.PATH, Evidence.APPLET, Evidence.PACKAGE)
 _OWNING = frozenset({"deb", "apk"})
 
 
@@ -39,7 +40,10 @@ def gather(
         owner = owners.get(survivor.path)
         if owner is None and not is_multicall(survivor.target):  # busybox is not to go because of a link to it
             owner = owners.get(survivor.target)
+        holds_applets = any(tool.evidence is Evidence.APPLET for tool in survivor.finds.tools)
         for tool in survivor.finds.tools:
+            if holds_applets:
+                owner = None  # nor because of what it holds: its links and its applets are the same tool
             key = tool.kind, f"package {_title(owner)}" if owner else survivor.target
             groups.setdefault(key, []).append(_Sighting(replace(tool, layer=survivor.layer), owner))
     found = [min(group, key=lambda sighting: sighting.rank) for group in groups.values()]

@@ -1,5 +1,7 @@
 """Tools and secrets."""
 
+from config.vocabulary import ToolKind
+from scanning.facts import Evidence, Tool
 from scanning.hardening.catalogue import TOOL_CHECKS
 from scanning.rules.question import Answers, Question, Waived
 from scanning.verdict import Violation
@@ -18,18 +20,25 @@ def tools(question: Question) -> Answers:
             yield Waived(f"{tool.kind} {tool.path}")
             continue
         owner = f" from package {tool.package}" if tool.package else ""
-        remedy = f"remove the package {tool.package.split(' ')[0]}" if tool.package else f"remove {tool.path}"
         yield Violation(
             "deny.tools",
             denied.effect,
             f"{tool.name}{owner}",
             tool.path,
             f"a tool of the kind {tool.kind} (recognised by {tool.evidence}) is not allowed",
-            f"{remedy} and build again",
+            f"{_remedy(tool)} and build again",
             TOOL_CHECKS[tool.kind],
             tool.layer,
             facts.step_of(tool.layer),
         )
+
+
+def _remedy(tool: Tool) -> str:
+    if tool.evidence is Evidence.APPLET:
+        return f"remove {tool.path}, or take one that was made without {tool.name},"
+    if tool.kind is ToolKind.PACKED:
+        return "put in the program as it was before it was packed"
+    return f"remove the package {tool.package.split(' ')[0]}" if tool.package else f"remove {tool.path}"
 
 
 def secrets(question: Question) -> Answers:

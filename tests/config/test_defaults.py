@@ -9,13 +9,14 @@ from config.policy_file import load_policy
 from config.vocabulary import Effect, Severity, ToolKind
 
 SSH = frozenset({ToolKind.SSH_CLIENT, ToolKind.SSH_SERVER})
+NEVER = frozenset({ToolKind.MINER, ToolKind.PACKED})
 
 
 @pytest.mark.parametrize(
     ("profile", "tools"),
     [
-        (Profile.EVALUATION, SSH),  # stock Alpine, which holds busybox's nc, can be tried out
-        (Profile.PRODUCTION, SSH | {ToolKind.NETCAT, ToolKind.TELNET}),
+        (Profile.EVALUATION, SSH | NEVER),  # stock Alpine, which holds busybox's nc, can be tried out
+        (Profile.PRODUCTION, SSH | NEVER | {ToolKind.NETCAT, ToolKind.TELNET, ToolKind.TUNNEL}),
     ],
 )
 def test_every_profile_is_valid_covers_every_repository_and_refuses_known_dangers(

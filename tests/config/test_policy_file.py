@@ -93,7 +93,8 @@ def test_every_mistake_is_told_at_once_with_line_and_column() -> None:
         "p.yaml:6:5: rules[0].modes: this key is not known; did you mean mode?",
         (
             "p.yaml:8:23: rules[0].deny.tools.kinds[0]: the value should be 'ssh-client', 'ssh-server', 'netcat',"
-            " 'telnet', 'network-scanner', 'debugger', 'privilege', 'package-manager' or 'compiler'"
+            " 'telnet', 'network-scanner', 'debugger', 'privilege', 'package-manager', 'compiler', 'tunnel',"
+            " 'crypto-miner', 'downloader', 'shell', 'packed-program' or 'ssh-library'"
         ),
         "p.yaml:9:7: rules[0].deny.root-user: this key is not known; did you mean root_user?",
         (

@@ -196,6 +196,6 @@ def test_real_tools_under_another_name(name: str, kind: ToolKind) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", ["podman", "docker", "dockerd", "skopeo", "buildah", "busybox", "curl", "git", "bash"])
-def test_real_programs_that_speak_ssh_or_carry_netcat_are_no_tools(name: str) -> None:
-    assert not tools(told(f"usr/bin/{name}", _real(name), mode=0o755))
+@pytest.mark.parametrize("name", ["podman", "docker", "dockerd", "skopeo", "buildah", "curl", "git", "bash"])
+def test_real_programs_that_speak_ssh_are_no_ssh(name: str) -> None:
+    assert not {tool.kind for tool in tools(told("opt/innocent", _real(name), mode=0o755))} & NETWORK

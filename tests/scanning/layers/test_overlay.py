@@ -263,7 +263,7 @@ class TestLinksOnTheWay:
 
     def test_a_layer_that_replaces_the_link(self) -> None:
         facts = image(self.USR_MERGED, layer({"bin": Directory(), "bin/ssh": Program(SSH)}))
-        assert [tool.path for tool in facts.tools] == ["bin/ssh"]
+        assert [tool.path for tool in facts.tools if tool.kind is ToolKind.SSH_CLIENT] == ["bin/ssh"]
         assert facts.is_understood
 
     def test_a_layer_that_removes_the_link(self) -> None:
@@ -387,11 +387,17 @@ class TestTools:
         ]
 
     @pytest.mark.parametrize("link", [Link("/bin/busybox"), HardLink("bin/busybox")])
-    def test_applets_of_busybox_are_tools_by_their_links(self, link: Content) -> None:
+    def test_applets_of_busybox_are_told_at_their_links(self, link: Content) -> None:
         installed = b"P:busybox\nV:1.36.1-r29\nF:bin\nR:busybox\n"
-        busybox = ELF + b"BusyBox v1.36.1"
+        table = b"\0".join(
+            (b"", b"cat", b"chmod", b"cp", b"date", b"echo", b"ls", b"mv", b"nc", b"telnet", b"telnetd", b"")
+        )
+        busybox = ELF + b"BusyBox v1.36.1" + table
         files: dict[str, Content] = {"lib/apk/db/installed": installed, "bin/busybox": Program(busybox)}
-        assert image(layer(files)).tools == ()
+        assert found(image(layer(files)), *ToolKind) == [
+            ("nc", "bin/busybox", Evidence.APPLET, ""),
+            ("telnet, telnetd", "bin/busybox", Evidence.APPLET, ""),
+        ]
         facts = image(layer({**files, "usr/bin/nc": link, "usr/bin/telnet": link, "bin/ls": link}))
         assert found(facts, *ToolKind) == [
             ("nc", "usr/bin/nc", Evidence.PATH, ""),
