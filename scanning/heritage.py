@@ -8,11 +8,12 @@ adds a package, so a package that the base has in the same version is the base's
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scanning.approvals import ApprovedBase
 from scanning.facts import ImageFacts, Package
 from scanning.oci.digest import Digest
+from scanning.verdict import Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,13 @@ class Heritage:
     def name(self) -> str:
         """The base as people call it; "" without one."""
         return self.base.name if self.base else ""
+
+    def attribute(self, violation: Violation) -> Violation:
+        """`violation`, saying whether the base or the image itself brought what it is about, where that is known."""
+        if self.base is None or not (violation.layer or violation.purl):
+            return violation
+        inherited = self.has_layer(violation.layer) or self.has_purl(violation.purl)
+        return replace(violation, base=self.name, inherited=inherited)
 
     def has_layer(self, layer: Digest | None) -> bool:
         """Whether the base brought what lies in `layer` of the image."""

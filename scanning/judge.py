@@ -39,6 +39,8 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
                     waived.append(answer.subject)
                 else:
                     found.append(answer)
+    heritage = case.heritage
+    found = [heritage.attribute(violation) for violation in found]
     found.sort(key=lambda violation: _HARSHEST_FIRST.index(violation.effect))
     violations = tuple(violation for violation in found if violation.effect is not Effect.WARN)
     return Verdict(
@@ -56,7 +58,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
         judged_at=now,
         valid_until=_valid_until(case, policy, rule, waivers, now),
         runnable=case.runnable,
-        base=case.heritage.name,
+        base=heritage.name,
     )
 
 

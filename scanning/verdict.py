@@ -39,6 +39,21 @@ class Violation:
     check: str = ""
     layer: Digest | None = None
     created_by: str = ""
+    purl: str = ""
+    """The package it is about."""
+    base: str = ""
+    """The approved base image that the image is built on, where it is known which of the two brought this."""
+    inherited: bool = False
+    """Whether the base brought it."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do, and whose it is where that is known: another base image, or other lines in the build file."""
+        if not self.base:
+            return self.fix
+        if self.inherited:
+            return f"it comes from the base image {self.base}: build on a newer one without it, or {self.fix}"
+        return f"this image adds it to {self.base}: {self.fix}"
 
     @property
     def place(self) -> str:
@@ -54,7 +69,7 @@ class Violation:
     def sentence(self) -> str:
         """All of it in one line, for a client that shows only one."""
         place = f" in {self.place}" if self.place else ""
-        return f"{self.subject}{place}: {self.why} [{self.rule}]; {self.fix}"
+        return f"{self.subject}{place}: {self.why} [{self.rule}]; {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,14 +92,15 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _violation(item: Violation) -> dict[str, str | None]:
+def _violation(item: Violation) -> dict[str, Any]:
     return {
         "rule": item.rule,
         "effect": item.effect,
         "subject": item.subject,
         "where": item.where,
         "why": item.why,
-        "fix": item.fix,
+        "fix": item.remedy,
+        "inherited": item.inherited if item.base else None,
         "check": item.check or None,
         "layer": str(item.layer) if item.layer else None,
         "created_by": item.created_by or None,

@@ -153,27 +153,44 @@ def _tables(case: Case) -> list[Table]:
     facts = case.facts
     if facts is None:
         return []
-    packages = Table("package", "version", "purl", "from", title=f"Packages ({len(facts.packages)})", box=None)
+    heritage = case.heritage
+
+    def whose(*, inherited: bool) -> str:
+        """Who brought it: known only where the image is built on an approved base."""
+        return ("base" if inherited else "image") if heritage.base else ""
+
+    packages = Table(
+        "package", "version", "purl", "from", "brought by", title=f"Packages ({len(facts.packages)})", box=None
+    )
     for package in facts.packages:
-        packages.add_row(*(printable(text) for text in (package.name, package.version, package.purl, package.path)))
-    tools = Table("tool", "kind", "path", "package", title=f"Tools ({len(facts.tools)})", box=None)
+        owner = whose(inherited=heritage.has(package))
+        packages.add_row(*map(printable, (package.name, package.version, package.purl, package.path, owner)))
+    tools = Table("tool", "kind", "path", "package", "brought by", title=f"Tools ({len(facts.tools)})", box=None)
     for tool in facts.tools:
-        tools.add_row(*(printable(text) for text in (tool.name, tool.kind, tool.path, tool.package)))
-    weaknesses = Table("check", "where", "what", title=f"Weaknesses ({len(facts.weaknesses)})", box=None)
+        owner = whose(inherited=heritage.has_layer(tool.layer))
+        tools.add_row(*map(printable, (tool.name, tool.kind, tool.path, tool.package, owner)))
+    weaknesses = Table("check", "where", "what", "brought by", title=f"Weaknesses ({len(facts.weaknesses)})", box=None)
     for weakness in facts.weaknesses:
-        weaknesses.add_row(*(printable(text) for text in (weakness.check, weakness.where, weakness.detail)))
+        owner = whose(inherited=heritage.has_layer(weakness.layer)) if weakness.layer else ""
+        weaknesses.add_row(*map(printable, (weakness.check, weakness.where, weakness.detail, owner)))
     findings = Table(
         "id",
         "package",
         "version",
         "severity",
         "fixed in",
+        "brought by",
         title=f"Findings ({len(case.advisories.findings)})",
         box=None,
     )
     for finding in case.advisories.findings:
         findings.add_row(
-            finding.name, finding.package, finding.version, finding.severity, finding.fixed_version or "no fix"
+            finding.name,
+            finding.package,
+            finding.version,
+            finding.severity,
+            finding.fixed_version or "no fix",
+            whose(inherited=heritage.has_purl(finding.purl)),
         )
     signatures = Table("signer", "format", "over", title=f"Signatures ({len(case.signatures.verified)})", box=None)
     for verified in case.signatures.verified:
@@ -189,4 +206,14 @@ def _document(verdict: Verdict, case: Case) -> dict[str, Any]:
         "facts": json.loads(encode(case.facts)) if case.facts else None,
         "advisories": json.loads(encode(case.advisories)),
         "signatures": json.loads(encode(case.signatures)),
+        "base": _base(case),
     }
+
+
+def _base(case: Case) -> dict[str, Any] | None:
+    """The approved base image, and which packages of the image it brought."""
+    heritage = case.heritage
+    if heritage.base is None or case.facts is None:
+        return None
+    inherited = sorted({package.purl for package in case.facts.packages if heritage.has(package)})
+    return {"name": heritage.name, "layers": len(heritage.base.content.layers), "packages": inherited}

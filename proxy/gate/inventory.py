@@ -3,14 +3,16 @@
 import asyncio
 
 from proxy.errors import BadRequestError, ManifestUnknownError
+from scanning.approvals import Approvals
 from scanning.documents import decode
 from scanning.facts import ImageFacts
+from scanning.heritage import trace
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import ManifestKind
 from scanning.oci.names import Repository
 from scanning.sbom import SbomFormat, Subject, write_sbom
 from scanning.verdict import Verdict
-from storage import documents, verdicts
+from storage import approvals, documents, verdicts
 from storage.database import Database, Transaction
 
 
@@ -23,9 +25,10 @@ async def bill_of_materials(database: Database, repository: Repository, digest: 
     async with database.snapshot() as tx:
         verdict = await only_image(tx, repository, digest)
         document = await documents.get(tx, verdict.inputs.facts) if verdict.inputs.facts else None
+        approved = await approvals.named(tx, verdict.inputs.approvals)
     if document is None:
         raise BadRequestError(f"{repository}@{digest} is no image: nothing was inspected that could be listed")
-    return await asyncio.to_thread(_write, repository, verdict, document, form)
+    return await asyncio.to_thread(_write, repository, verdict, document, approved, form)
 
 
 async def images_of(tx: Transaction, repository: Repository, digest: Digest) -> tuple[Verdict, ...]:
@@ -60,5 +63,7 @@ async def only_image(tx: Transaction, repository: Repository, digest: Digest) ->
     return images[0]
 
 
-def _write(repository: Repository, verdict: Verdict, document: bytes, form: SbomFormat) -> bytes:
-    return write_sbom(Subject(repository, decode(ImageFacts, document), verdict.judged_at), form)
+def _write(repository: Repository, verdict: Verdict, document: bytes, approved: Approvals, form: SbomFormat) -> bytes:
+    facts = decode(ImageFacts, document)
+    heritage = trace(facts, approved.bases_for(repository.name))
+    return write_sbom(Subject(repository, facts, verdict.judged_at, heritage), form)

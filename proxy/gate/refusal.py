@@ -78,7 +78,7 @@ def _detail(verdict: Verdict, public_url: str) -> dict[str, Any]:
                 "subject": violation.subject,
                 "where": violation.where,
                 "why": violation.why,
-                "fix": violation.fix,
+                "fix": violation.remedy,
             }
             for violation in verdict.violations[:_DETAILS]
         ],

@@ -54,7 +54,7 @@ def _section(title: str, violations: tuple[Violation, ...]) -> Iterator[str]:
         place = f" in {violation.place}" if violation.place else ""
         yield f"  {number}. {violation.subject}{place}"
         yield from _wrapped(f"{violation.why} [{violation.rule}: {violation.effect}]")
-        yield from _wrapped(f"fix: {violation.fix}")
+        yield from _wrapped(f"fix: {violation.remedy}")
 
 
 def _wrapped(text: str) -> list[str]:

@@ -41,6 +41,7 @@ def _vulnerable(finding: Finding, denied: DenyFindings) -> Violation:
         if finding.fixed_version
         else f"remove {finding.package}, or ask an admin for a waiver",
         "H10",
+        purl=finding.purl,
     )
 
 

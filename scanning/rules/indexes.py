@@ -18,4 +18,6 @@ def children(question: Question) -> Answers:
                 broken.why,
                 broken.fix,
                 broken.check,
+                base=broken.base,
+                inherited=broken.inherited,
             )

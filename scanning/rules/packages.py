@@ -30,6 +30,7 @@ def denied_packages(question: Question) -> Answers:
             f"remove the package {package.name} and build again",
             layer=package.layer,
             created_by=facts.step_of(package.layer),
+            purl=package.purl,
         )
 
 
@@ -64,6 +65,7 @@ def unvetted(question: Question) -> Answers:
             "use a vetted package, or ask an admin to vet this one: imagegate image vet IMAGE",
             layer=package.layer,
             created_by=facts.step_of(package.layer),
+            purl=package.purl,
         )
     if facts.executables and not facts.packages:
         yield Violation(

@@ -8,6 +8,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from scanning.facts import Package
+from scanning.heritage import Heritage
 from scanning.sbom.licences import declared
 from scanning.sbom.subject import Subject
 
@@ -24,7 +25,7 @@ def write(subject: Subject) -> bytes:
         bom_ref=subject.purl,
         purl=PackageURL.from_string(subject.purl),
     )
-    components = [_component(name, package) for name, package in subject.packages()]
+    components = [_component(name, package, subject.heritage) for name, package in subject.packages()]
     if facts.distribution is not None:
         release = facts.distribution
         components.append(
@@ -45,12 +46,14 @@ def write(subject: Subject) -> bytes:
     return (JsonV1Dot6(bom).output_as_string(indent=2) + "\n").encode()
 
 
-def _component(name: str, package: Package) -> Component:
+def _component(name: str, package: Package, heritage: Heritage) -> Component:
     properties = [Property(name="imagegate:file", value=package.path)]
     if package.layer is not None:
         properties.append(Property(name="imagegate:layer", value=str(package.layer)))
     if package.source_name != package.name:
         properties.append(Property(name="imagegate:source", value=f"{package.source_name} {package.source_version}"))
+    if heritage.has(package):
+        properties.append(Property(name="imagegate:base", value=heritage.name))
     return Component(
         name=package.name,
         type=ComponentType.LIBRARY,

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from scanning.facts import Package
+from scanning.heritage import Heritage
 from scanning.sbom.licences import declared
 from scanning.sbom.subject import Subject
 
@@ -16,7 +17,7 @@ _DOCUMENT = "SPDXRef-DOCUMENT"
 
 def write(subject: Subject) -> bytes:
     """The bill of materials of one image, UTF-8 JSON."""
-    listed = list(subject.packages())
+    listed, heritage = list(subject.packages()), subject.heritage
     ids = [f"SPDXRef-Package-{number}" for number in range(1, len(listed) + 1)]
     document = {
         "spdxVersion": "SPDX-2.3",
@@ -27,7 +28,7 @@ def write(subject: Subject) -> bytes:
         "creationInfo": {"created": f"{subject.seen_at:%Y-%m-%dT%H:%M:%SZ}", "creators": ["Tool: imagegate"]},
         "packages": [
             _image(subject),
-            *(_package(identity, package) for identity, (_, package) in zip(ids, listed, strict=True)),
+            *(_package(identity, package, heritage) for identity, (_, package) in zip(ids, listed, strict=True)),
         ],
         "relationships": [
             _relation(_DOCUMENT, "DESCRIBES", _IMAGE),
@@ -52,13 +53,15 @@ def _image(subject: Subject) -> dict[str, Any]:
     return described
 
 
-def _package(identity: str, package: Package) -> dict[str, Any]:
+def _package(identity: str, package: Package, heritage: Heritage) -> dict[str, Any]:
     described = {
         "SPDXID": identity,
         "name": package.name,
         **({"versionInfo": package.version} if package.version else {}),
         **_nothing_said(),
-        "sourceInfo": f"found in {package.path}" + (f" of layer {package.layer}" if package.layer else ""),
+        "sourceInfo": f"found in {package.path}"
+        + (f" of layer {package.layer}" if package.layer else "")
+        + (f", from the base image {heritage.name}" if heritage.has(package) else ""),
         "externalRefs": [_purl(package.purl)],
     }
     expression = declared(package.licences)

@@ -3,12 +3,13 @@
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from packageurl import PackageURL
 
 from scanning.facts import ImageFacts, Package
+from scanning.heritage import Heritage
 from scanning.oci.names import Repository
 
 _NAMESPACE = uuid.UUID("6f6c1f5e-5d3a-5b0e-9d6e-2f1f5a3c7b11")
@@ -17,11 +18,14 @@ _NAMESPACE = uuid.UUID("6f6c1f5e-5d3a-5b0e-9d6e-2f1f5a3c7b11")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One image of a repository, by its facts. `seen_at` is when the gate judged it, in UTC."""
+    """One image of a repository, by its facts. `seen_at` is when the gate judged it, in UTC, `heritage` what it has
+    from an approved base image.
+    """
 
     repository: Repository
     facts: ImageFacts
     seen_at: datetime
+    heritage: Heritage = field(default_factory=Heritage)
 
     @property
     def purl(self) -> str:

@@ -1,18 +1,23 @@
 """What an image has from an approved base, and what is said of one that is built on another."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from config.patterns import RepositoryPattern
+from config.vocabulary import ToolKind
+from scanning.advisories.model import AdvisoryReport
 from scanning.approvals import Approval, ApprovalKind, Approvals, ApprovedBase, BaseContent
-from scanning.facts import ImageFacts, Package
+from scanning.facts import Evidence, ImageFacts, Package, Tool
 from scanning.heritage import nearest, trace
 from scanning.judge import judge
 from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
 from scanning.rules.case import Case
+from scanning.sbom import SbomFormat, Subject, write_sbom
 from scanning.verdict import Outcome, Verdict
-from tests.scanning.test_judge import NOW, OPENSSL, case, facts, policy
+from tests.scanning.test_judge import FINDING, FRESH, NOW, OPENSSL, SSH, case, facts, policy
 
 
 def layer(name: str) -> Digest:
@@ -54,6 +59,10 @@ def on(image: ImageFacts, *bases: ApprovedBase, **changes: Any) -> Case:
 
 DEBIAN = approved("base/debian:12", "one", "two")
 PYTHON = approved("base/python:3", "one", "two", "three")
+TOOLS = (
+    replace(SSH, layer=layer("one")),
+    Tool(ToolKind.NETCAT, "nc", "usr/bin/nc", Evidence.CONTENT, layer=layer("four")),
+)
 CURL = replace(OPENSSL, name="curl", purl="pkg:deb/debian/curl@8", layer=layer("four"))
 
 
@@ -155,3 +164,45 @@ class TestVetting:
             sets = Approvals(Digest.of(b"a"), b"", (), ((approval, frozenset({purl})),))
             assert self.judged(built("one"), sets).outcome is outcome
             assert self.judged(built("one"), sets, approved=False).outcome is Outcome.REJECT
+
+
+class TestWhoseItIs:
+    """A base image is mended by building on another, one's own additions in one's own build file."""
+
+    def judged(self, **deny: Any) -> Verdict:
+        image = built("one", "two", "four", packages=[replace(OPENSSL, layer=layer("four")), CURL], tools=TOOLS)
+        own = replace(FINDING, purl=CURL.purl, package="curl", version="8", fixed_version="8.1")
+        return judge(on(image, DEBIAN, advisories=AdvisoryReport(FRESH, (FINDING, own))), policy(deny=deny), NOW)
+
+    def test_a_vulnerable_package_of_the_base_is_mended_by_another_base(self) -> None:
+        curl, openssl = self.judged(findings={}).violations
+        assert (openssl.inherited, curl.inherited) == (True, False)
+        assert openssl.remedy == (
+            "it comes from the base image base/debian:12: build on a newer one without it, or upgrade openssl to"
+            " 3.0.22-1~deb12u2 or later"
+        )
+        assert curl.remedy == "this image adds it to base/debian:12: upgrade curl to 8.1 or later"
+        assert curl.sentence.endswith(curl.remedy)
+
+    def test_a_tool_is_whose_layer_it_lies_in(self) -> None:
+        found = self.judged(tools={"kinds": ["ssh-client", "netcat"]}).violations
+        assert {one.where: one.inherited for one in found} == {"usr/bin/ssh": True, "usr/bin/nc": False}
+
+    def test_where_no_base_is_approved_nothing_is_said_of_it(self) -> None:
+        image = built("one", tools=TOOLS[:1])
+        (violation,) = judge(on(image, DEBIAN), policy(deny={"tools": {"kinds": ["ssh-client"]}}), NOW).violations
+        assert (violation.base, violation.remedy) == ("", violation.fix)
+
+    def test_a_bill_of_materials_tells_what_the_base_brought(self) -> None:
+        image = built("one", "two", "four", packages=[OPENSSL, CURL])
+        subject = Subject(Repository("team/app"), image, NOW, trace(image, [DEBIAN]))
+        components = json.loads(write_sbom(subject, SbomFormat.CYCLONEDX))["components"]
+        brought = {
+            one["name"]: [prop["value"] for prop in one.get("properties", ()) if prop["name"] == "imagegate:base"]
+            for one in components
+        }
+        assert brought["libssl3"] == ["base/debian:12"]
+        assert brought["curl"] == []
+        packages = json.loads(write_sbom(subject, SbomFormat.SPDX))["packages"]
+        told = {one["name"] for one in packages if "from the base image base/debian:12" in one.get("sourceInfo", "")}
+        assert told == {"libssl3"}

@@ -1,10 +1,16 @@
 """`imagegate base`: an admin approves base images beside a gate."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from config.patterns import RepositoryPattern
+from config.settings import Settings
+from proxy.identity.principal import Caller, Principal, Role
+from proxy.running import running
+from scanning.oci.names import ImageReference
 from tests.proxy.cli.conftest import BOTH, CLEAN, Run
 
 WHY = ("--reason", "looked at")
@@ -76,3 +82,22 @@ def test_a_check_on_this_machine_knows_what_the_gate_has_approved(own: Run, tmp_
     admitted = own(*check)
     assert admitted.exit_code == 0
     assert "base image   team/app:1, approved" in admitted.stdout
+
+
+def test_what_the_base_brought_is_told_apart_in_what_is_shown(own: Run, own_folder: Path) -> None:
+    own("base", "approve", "team/app:1", *WHY)
+    asyncio.run(pull_again(own_folder, "team/app:1"))
+
+    (shown,) = json.loads(own("image", "show", "team/app:1", "--json").stdout)
+    assert shown["base"]["name"] == "team/app:1"
+    assert shown["base"]["packages"] == [shown["facts"]["packages"][0]["purl"]]
+    row = next(line for line in own("image", "show", "team/app:1").stdout.splitlines() if " openssl " in f" {line}")
+    assert row.rstrip().endswith("base")
+
+
+async def pull_again(folder: Path, name: str) -> None:
+    """Pull an image through a gate, so that it is judged with what is approved now."""
+    image = ImageReference.parse(name)
+    who = Caller(Principal("g", "prod", Role.OPERATOR, (RepositoryPattern("**"),)), "192.0.2.7", "request-2")
+    async with running(Settings(state_dir=folder, inspection={"workers": 1}, feeds={"refresh_hours": 0})) as services:
+        await services.gate.pull_manifest(who, image.repository, image.reference, head=False)
