@@ -94,7 +94,9 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret found. `where` is a path, `env NAME`, `label NAME` or `history N`; the secret itself is never kept."""
+    """A secret found. `where` is a path, `env NAME`, `label NAME`, `annotation NAME` or `history N`, with a number
+    where the name itself holds the secret, which is never kept.
+    """
 
     kind: str
     where: str

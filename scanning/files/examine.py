@@ -3,6 +3,7 @@
     path      package databases, ownership lists, os-release, passwd   held whole, up to `file_bytes`
     head      ELF, text, or neither                                    by the first bytes, not by mode
     ELF       words of tools, applets, packing, Go's build information streamed to the end, at any size
+    store     private keys in PKCS #12, Java's and other binary forms  held, up to 1 MB
     text      secrets                                                  the first `MAX_TEXT_BYTES`
 
 Other data (pictures, archives, databases) is looked at no further than its head. Every file's head is read, since
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 
 from scanning.errors import InvalidContentError
 from scanning.facts import Evidence, FileEntry, FileFinds, Secret, Tool
-from scanning.files import secrets, system
+from scanning.files import key_stores, secrets, system
 from scanning.files.program import ProgramExamination
 from scanning.files.tools import Found, is_multicall, is_program_path, named
 from scanning.layers.limits import MIB, InspectionLimits
@@ -32,7 +33,7 @@ _EXECUTABLE = 0o111
 class FileExamination:
     """Reads one regular file."""
 
-    __slots__ = ("_entry", "_head", "_problem", "_program", "_secrets", "_text", "_whole")
+    __slots__ = ("_entry", "_head", "_problem", "_program", "_secrets", "_store", "_text", "_whole")
 
     def __init__(self, entry: FileEntry, problem: str, *, is_metadata: bool) -> None:
         self._entry = entry
@@ -40,6 +41,7 @@ class FileExamination:
         self._whole: bytearray | None = bytearray() if is_metadata and not problem else None
         self._head: bytearray | None = bytearray()  # None once it is known what the content is
         self._program: ProgramExamination | None = None
+        self._store: bytearray | None = None
         self._text: bytearray | None = None
         self._secrets: tuple[Secret, ...] = ()
 
@@ -64,6 +66,8 @@ class FileExamination:
         path = self._entry.path
         if self._text:
             self._secrets = secrets.find_in_file(path, self._text)
+        if self._store and (kind := key_stores.kind_of(self._store)):
+            self._secrets = (Secret(kind, path),)
         inside, packages = self._program.finish(path) if self._program is not None else ((), ())
         tools = self._tools(inside)
         if self._whole is not None:
@@ -82,12 +86,16 @@ class FileExamination:
         self._head = None
         if head.startswith(_ELF):
             self._program = ProgramExamination(head, self._entry.size)
+        elif key_stores.may_hold_keys(head):
+            self._store = bytearray()
         elif b"\0" not in head:
             self._text = bytearray()
 
     def _read(self, chunk: bytes | memoryview) -> None:
         if self._program is not None:
             self._program.feed(chunk)
+        elif self._store is not None:
+            self._store += chunk[: key_stores.MAX_BYTES - len(self._store)]
         elif self._text is not None:
             if len(chunk) == self._entry.size:  # all of it at once, as most files come: no need for a copy
                 self._secrets = secrets.find_in_file(self._entry.path, chunk[:MAX_TEXT_BYTES])

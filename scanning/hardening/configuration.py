@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from scanning.facts import Weakness
+from scanning.files.secrets import find_in_text
 from scanning.oci.manifest import ImageConfig
 
 _PORTS = {"22": "ssh", "23": "telnet", "2375": "the Docker API without TLS", "2376": "the Docker API"}
@@ -37,4 +38,8 @@ def weaknesses(config: ImageConfig) -> Iterator[Weakness]:
             yield Weakness("H15", f"history {number}", "package lists are updated and nothing is installed")
         added = _ADDED.search(text)
         if added is not None and not _CHECKED.search(text):
-            yield Weakness("H18", f"history {number}", f"ADD {added['address']}")
+            yield Weakness("H18", f"history {number}", f"ADD {_shown(added['address'])}")
+
+
+def _shown(address: str) -> str:
+    return "an address that holds a secret" if find_in_text(address) else address

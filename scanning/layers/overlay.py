@@ -10,12 +10,12 @@ A layer may be given several times, since images repeat them.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
 from scanning.facts import Account, ImageFacts, LayerFacts, LayerRefusal, Secret, Weakness
-from scanning.files.secrets import find_in_text
+from scanning.files.secrets import find_in_environment, find_in_text
 from scanning.hardening import configuration as configuration_checks
 from scanning.hardening import filesystem as filesystem_checks
 from scanning.layers.filesystem import FileSystem
@@ -61,7 +61,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         distribution=distribution,
         packages=packages,
         tools=gather(survey.survivors, packages, survey.owned()),
-        secrets=tuple(dict.fromkeys((*_in_layers(layers), *_in_configuration(config)))),
+        secrets=tuple(dict.fromkeys((*_in_layers(layers), *_in_configuration(config), *_in_annotations(manifest)))),
         weaknesses=(
             *configuration_checks.weaknesses(config),
             *_a_few_of_each(filesystem_checks.weaknesses(tree, layers, accounts)),
@@ -134,15 +134,30 @@ def _in_layers(layers: Sequence[LayerFacts]) -> Iterator[Secret]:
 
 
 def _in_configuration(config: ImageConfig) -> Iterator[Secret]:
-    for entry in config.environment:
-        for kind, _ in find_in_text(entry):
-            yield Secret(kind, f"env {entry.partition('=')[0]}")
-    for key, value in config.labels.items():
-        for kind, _ in find_in_text(f"{key}={value}"):
-            yield Secret(kind, f"label {key}")
+    for number, entry in enumerate(config.environment, start=1):
+        for kind, _ in find_in_environment(entry):
+            yield Secret(kind, f"env {_name(entry.partition('=')[0], number)}")
+    yield from _in_names_and_values("label", config.labels)
     for number, step in enumerate(config.history, start=1):
         for kind, _ in find_in_text(f"{step.created_by}\n{step.comment}"):
             yield Secret(kind, f"history {number}")
+
+
+def _in_annotations(manifest: Manifest) -> Iterator[Secret]:
+    yield from _in_names_and_values("annotation", manifest.annotations)
+    for blob in manifest.blobs:
+        yield from _in_names_and_values("annotation", blob.annotations)
+
+
+def _in_names_and_values(what: str, pairs: Mapping[str, str]) -> Iterator[Secret]:
+    for number, (key, value) in enumerate(pairs.items(), start=1):
+        for kind, _ in find_in_text(f"{key}={value}"):
+            yield Secret(kind, f"{what} {_name(key, number)}")
+
+
+def _name(name: str, number: int) -> str:
+    """How the entry is told: by its number where its name is the secret."""
+    return str(number) if find_in_text(name) else name
 
 
 def _a_few_of_each(weaknesses: Iterable[Weakness]) -> Iterator[Weakness]:
