@@ -27,7 +27,7 @@ class TestShow:
         assert lines[0] == "REFUSED"
         assert f"  image        team/app@{WITH_SSH.digest}" in lines
         assert "Why (1)" in lines
-        assert any(line.startswith("  1. ssh in usr/bin/ssh of layer sha256:") for line in lines)
+        assert any(line.startswith("  1. ssh in usr/bin/ssh of layer ") for line in lines)
         assert "     a tool of the kind ssh-client (recognised by path) is not allowed [deny.tools: reject]" in lines
         assert "     fix: remove usr/bin/ssh and build again" in lines
 
