@@ -154,6 +154,8 @@ class FileFinds:
     secrets: tuple[Secret, ...] = ()
     os_release: OsRelease | None = None
     accounts: tuple[Account, ...] = ()
+    open_accounts: tuple[str, ...] = ()
+    """Accounts without a password, by this passwd or shadow."""
     ownership: tuple[Ownership, ...] = ()
     """Which package installed what, where this file tells (dpkg's `info/*.list`, apk's database)."""
     problem: str = ""

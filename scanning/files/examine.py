@@ -28,6 +28,7 @@ DEFAULT_FILE_BYTES = InspectionLimits().file_bytes
 _HEAD_BYTES = 4096
 _ELF = b"\x7fELF"
 _EXECUTABLE = 0o111
+_ACCOUNT_FILES = frozenset({system.ACCOUNTS, system.PASSWORDS})
 
 
 class FileExamination:
@@ -148,7 +149,7 @@ def _is_metadata(path: str) -> bool:
     return (
         catalogers.cataloger_of(path) is not None
         or ownership.matches(path)
-        or path == system.ACCOUNTS
+        or path in _ACCOUNT_FILES
         or system.is_os_release(path)
     )
 
@@ -171,6 +172,7 @@ def _with_metadata(path: str, tools: tuple[Tool, ...], found: tuple[Secret, ...]
             secrets=found,
             os_release=system.read_os_release(path, content) if system.is_os_release(path) else None,
             accounts=system.read_passwd(content) if path == system.ACCOUNTS else (),
+            open_accounts=system.read_open_accounts(content) if path in _ACCOUNT_FILES else (),
             ownership=ownership.read(path, content) if ownership.matches(path) else (),
         )
     except InvalidContentError as error:

@@ -1,4 +1,4 @@
-"""What a system says of itself: which distribution it is (os-release(5)) and whom it knows (passwd(5))."""
+"""What a system says of itself: which distribution it is (os-release(5)) and whom it knows (passwd(5), shadow(5))."""
 
 import re
 
@@ -6,6 +6,7 @@ from scanning.facts import Account, OsRelease
 from scanning.packages.fields import text_of
 
 ACCOUNTS = "etc/passwd"
+PASSWORDS = "etc/shadow"
 
 OS_RELEASES = ("etc/os-release", "usr/lib/os-release")
 _VARIANTS = "usr/lib/os.release.d/"  # where Fedora's usr/lib/os-release leads
@@ -14,6 +15,7 @@ _ASSIGNMENT = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 _ESCAPED = re.compile(r"\\([$\"'\\`])")
 _ID = re.compile(r"[a-z0-9._-]+")
 _MAX_LENGTH = 200
+_PASSWD_FIELDS = 7  # shadow(5) has more
 
 
 def is_os_release(path: str) -> bool:
@@ -54,3 +56,14 @@ def read_passwd(content: bytes) -> tuple[Account, ...]:
         for parts in fields
         if len(parts) >= 4 and parts[0] and re.fullmatch(r"[0-9]{1,10}", parts[2])
     )
+
+
+def read_open_accounts(content: bytes) -> tuple[str, ...]:
+    """The accounts of passwd(5) or shadow(5) whose password is empty: whoever names one is logged in."""
+    fields = (line.split(":") for line in text_of(content).splitlines())
+    return tuple(parts[0] for parts in fields if len(parts) >= _PASSWD_FIELDS and _is_name(parts[0]) and not parts[1])
+
+
+def _is_name(name: str) -> bool:
+    """Whether a line of this name is an account, and no reference to a directory service (`+`, `-`)."""
+    return name[:1] not in {"", "+", "-", "#"}

@@ -186,10 +186,10 @@ _ALL = (
     ),
     Check(
         "H23",
-        "account besides root with the rights of root",
+        "account with an empty password, or another root",
         Gravity.CRITICAL,
-        "a second way to be root is how intruders stay",
-        "give the account a uid of its own in etc/passwd",
+        "whoever can name the account is let in, and a second way to be root is how intruders stay",
+        "lock the account: passwd -l NAME; give it a uid of its own in etc/passwd",
         ("NIST 4.1.2",),
     ),
     Check(

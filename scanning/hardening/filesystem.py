@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from scanning.facts import Account, EntryKind, FileEntry, LayerFacts, Weakness
+from scanning.facts import EntryKind, FileEntry, LayerFacts, Weakness
 from scanning.layers.filesystem import FileSystem, Node
 
 _SET_ID = 0o6000
 _FOR_EVERYBODY = 0o002
 _STICKY = 0o1000
-_ROOT = "root"
 
 _PROGRAM_FOLDERS = frozenset({"bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin"})
 _OF_BASE_IMAGES = frozenset(
@@ -29,11 +28,8 @@ _LETS_IN = (
 )
 
 
-def weaknesses(tree: FileSystem, layers: Sequence[LayerFacts], accounts: Sequence[Account]) -> Iterator[Weakness]:
-    """What the files make easier for an attacker. `tree` is the image's, of `layers`; `accounts` its passwd's."""
-    for account in accounts:
-        if account.uid == 0 and account.name != _ROOT:
-            yield Weakness("H23", "etc/passwd", f"the account {account.name} has the uid 0")
+def weaknesses(tree: FileSystem, layers: Sequence[LayerFacts]) -> Iterator[Weakness]:
+    """What the files make easier for an attacker. `tree` is the image's, of `layers`."""
     for path, node in tree.walk():
         entry = node.source.entry
         if entry is None:

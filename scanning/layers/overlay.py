@@ -16,6 +16,7 @@ from itertools import zip_longest
 
 from scanning.facts import Account, ImageFacts, LayerFacts, LayerRefusal, Secret, Weakness
 from scanning.files.secrets import find_in_environment, find_in_text
+from scanning.hardening import accounts as account_checks
 from scanning.hardening import configuration as configuration_checks
 from scanning.hardening import filesystem as filesystem_checks
 from scanning.layers.filesystem import FileSystem
@@ -64,7 +65,8 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         secrets=tuple(dict.fromkeys((*_in_layers(layers), *_in_configuration(config), *_in_annotations(manifest)))),
         weaknesses=(
             *configuration_checks.weaknesses(config),
-            *_a_few_of_each(filesystem_checks.weaknesses(tree, layers, accounts)),
+            *_a_few_of_each(account_checks.weaknesses(accounts, survey.open_accounts())),
+            *_a_few_of_each(filesystem_checks.weaknesses(tree, layers)),
         ),
         files=survey.files,
         executables=survey.executables,

@@ -146,6 +146,11 @@ class Survey:
         found = self._found_through(system.ACCOUNTS)
         return found.accounts if found else ()
 
+    def open_accounts(self) -> tuple[tuple[str, str], ...]:
+        """The accounts without a password, each after the file that says so."""
+        files = ((path, self._found_through(path)) for path in (system.ACCOUNTS, system.PASSWORDS))
+        return tuple((path, name) for path, found in files if found for name in found.open_accounts)
+
     def _found_through(self, path: str) -> FileFinds | None:
         reached = self._tree.resolve(path)
         if reached is None:

@@ -60,7 +60,8 @@ def test_a_renamed_ssh_is_refused_by_its_file(shown: str) -> None:
     assert "a stand-in" in tainted, "PATH holds no ssh here, and the demo must say so"
     assert re.search(
         r"✓ developer  push team/backup:1\.0 +403 DENIED\n +team/backup:1\.0 is refused: ssh in"
-        r" usr/local/bin/backup-agent of layer \w+ \(imagegate demo\): .*\[deny\.tools\].* -- see: imagegate verdict show \w+ ",
+        r" usr/local/bin/backup-agent of layer \w+ \(imagegate demo\): .*\[deny\.tools\].*"
+        r" -- see: imagegate verdict show \w+ ",
         tainted,
     )
     assert re.search(r"✓ operator   pull team/backup:1\.0 +404 MANIFEST_UNKNOWN\n", tainted)

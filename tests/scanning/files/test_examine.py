@@ -112,6 +112,20 @@ def test_os_release(content: bytes, expected: OsRelease) -> None:
     assert found.os_release == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "names"),
+    [
+        ("etc/passwd", b"root::0:0:::\napp:x:1:1:::\n+::::::\n", ("root",)),
+        ("etc/shadow", b"root:::0:::::\napp:*:19000:0:99999:7:::\nme:!:1:0:::::\n", ("root",)),
+        ("etc/shadow", b"root:*:19000:0:99999:7:::\n", ()),
+        ("etc/shadow-", b"root:::0:::::\n", ()),
+    ],
+)
+def test_accounts_without_a_password(path: str, content: bytes, names: tuple[str, ...]) -> None:
+    found = told(path, content)
+    assert (found.open_accounts if found else ()) == names
+
+
 def test_passwd_lines_that_no_library_would_read_are_skipped() -> None:
     found = told("etc/passwd", b"+::::::\nroot:x:0:0:::\n\nno uid:x:a:0:::\nshort:x\nodd\xff:x:5:5:::\n")
     assert found is not None

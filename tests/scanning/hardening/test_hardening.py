@@ -1,6 +1,5 @@
 """Hardening checks: what each finds, and what it leaves alone."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from config.policy import Deny, Require
 from config.vocabulary import ToolKind
 from scanning.facts import Account, EntryKind, FileEntry, LayerFacts
-from scanning.hardening import configuration, filesystem
+from scanning.hardening import accounts, configuration, filesystem
 from scanning.hardening.catalogue import CHECKS, TOOL_CHECKS, as_markdown
 from scanning.layers.filesystem import FileSystem
 from scanning.oci.digest import Digest
@@ -25,13 +24,13 @@ def in_config(**changes: object) -> list[tuple[str, str]]:
     return [(one.check, one.where) for one in configuration.weaknesses(config)]
 
 
-def in_files(*entries: FileEntry, accounts: Sequence[Account] = ()) -> list[tuple[str, str]]:
+def in_files(*entries: FileEntry) -> list[tuple[str, str]]:
     """What is found in the files of one layer: check and place."""
     digest = Digest.of(b"layer")
     layer = LayerFacts(digest, digest, "none", 1, 1, entries)
     tree = FileSystem()
     tree.apply(layer)
-    return [(one.check, one.where) for one in filesystem.weaknesses(tree, [layer], accounts)]
+    return [(one.check, one.where) for one in filesystem.weaknesses(tree, [layer])]
 
 
 def file(path: str, mode: int = 0o755, size: int = 1) -> FileEntry:
@@ -108,7 +107,7 @@ def test_h16_a_later_layer_that_clears_the_bits_is_believed() -> None:
     tree = FileSystem()
     tree.apply(lower)
     tree.apply(upper)
-    assert list(filesystem.weaknesses(tree, [lower, upper], ())) == []
+    assert list(filesystem.weaknesses(tree, [lower, upper])) == []
 
 
 def test_h17_file_capabilities() -> None:
@@ -119,8 +118,15 @@ def test_h17_file_capabilities() -> None:
 
 
 def test_h23_a_second_root() -> None:
-    accounts = (Account("root", 0), Account("toor", 0), Account("app", 1000))
-    assert in_files(accounts=accounts) == [("H23", "etc/passwd")]
+    among = (Account("root", 0), Account("toor", 0), Account("app", 1000))
+    assert [(one.check, one.where) for one in accounts.weaknesses(among, ())] == [("H23", "etc/passwd")]
+
+
+def test_h23_an_empty_password() -> None:
+    found = accounts.weaknesses((), (("etc/shadow", "root"),))
+    assert [(one.check, one.where, one.detail) for one in found] == [
+        ("H23", "etc/shadow", "the account root has an empty password")
+    ]
 
 
 @pytest.mark.parametrize(

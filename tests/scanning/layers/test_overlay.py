@@ -468,6 +468,15 @@ class TestUser:
         passwd = PASSWD + b"toor:x:0:0:::\n4242:x:0:0:::\n"
         assert image(layer({"etc/passwd": passwd}), user=user).runs_as_root is is_root
 
+    def test_accounts_without_a_password_are_those_of_the_topmost_files(self) -> None:
+        def found(*layers: LayerFacts) -> list[tuple[str, str]]:
+            return [(one.where, one.detail) for one in image(*layers).weaknesses if one.check == "H23"]
+
+        lower = layer({"etc/passwd": PASSWD, "etc/shadow": b"root:::0:::::\n"})
+        assert found(lower) == [("etc/shadow", "the account root has an empty password")]
+        assert found(lower, layer({"etc/shadow": b"root:*::0:::::\n"})) == []
+        assert found(lower, layer(whiteouts=("etc/shadow",))) == []
+
     def test_without_a_passwd_only_numbers_are_known(self) -> None:
         assert image(user="app").runs_as_root
         assert not image(user="65532").runs_as_root
