@@ -156,7 +156,7 @@ class TestImageShow:
         ]
         assert documents[0]["facts"] is None
         assert [package["name"] for package in documents[1]["facts"]["packages"]] == ["openssl"]
-        assert set(documents[1]) == {"verdict", "facts", "advisories", "signatures"}
+        assert set(documents[1]) == {"verdict", "base", "facts", "advisories", "signatures"}
 
     @pytest.mark.parametrize(
         ("reference", "said"),
