@@ -12,6 +12,7 @@ a renamed tool can be called anything. How a file is cut into chunks never chang
 
 from collections.abc import Iterable
 
+from config.vocabulary import ToolKind
 from scanning.errors import InvalidContentError
 from scanning.facts import Evidence, FileEntry, FileFinds, Secret, Tool
 from scanning.files import key_stores, secrets, system
@@ -28,6 +29,7 @@ DEFAULT_FILE_BYTES = InspectionLimits().file_bytes
 _HEAD_BYTES = 4096
 _ELF = b"\x7fELF"
 _EXECUTABLE = 0o111
+_WITH_COMMON_NAMES = frozenset({ToolKind.DOWNLOADER, ToolKind.SHELL})
 _ACCOUNT_FILES = frozenset({system.ACCOUNTS, system.PASSWORDS})
 
 
@@ -110,13 +112,16 @@ class FileExamination:
             kind: Tool(kind, called[1] if called and called[0] is kind else name, path, evidence)
             for (kind, name), evidence in inside
         }
-        if called and called[0] not in tools and self._can_run():
+        if called and called[0] not in tools and self._can_be(called[0]):
             tools[called[0]] = Tool(*called, path, Evidence.PATH)
         return tuple(tools.values())
 
-    def _can_run(self) -> bool:
-        """Whether a file named as a tool can be one: a program anywhere, or a script where programs lie."""
-        if self._program is not None:
+    def _can_be(self, kind: ToolKind) -> bool:
+        """Whether a file named as a tool can be one: a program anywhere, or a script where programs lie.
+
+        Download tools and shells have names that mean other things elsewhere: apt has a method called ftp.
+        """
+        if self._program is not None and kind not in _WITH_COMMON_NAMES:
             return True
         return is_program_path(self._entry.path) and bool(self._entry.mode & _EXECUTABLE) and self._entry.size > 0
 

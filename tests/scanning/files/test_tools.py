@@ -55,6 +55,11 @@ def test_a_file_that_cannot_run_is_no_tool(path: str) -> None:
     assert told(path, b"words about ssh\n") is None
 
 
+def test_a_program_elsewhere_that_is_called_as_a_shell_or_download_tool_is_none() -> None:
+    assert tools(told("usr/bin/ftp", ELF, mode=0o755))
+    assert not tools(told("usr/lib/apt/methods/ftp", ELF, mode=0o755))
+
+
 def test_an_empty_file_is_no_tool() -> None:
     assert told("usr/bin/ssh", b"", mode=0o755) is None
 

@@ -47,6 +47,19 @@ def test_a_minimal_debian_is_clean() -> None:
 
 
 @pytest.mark.real
+def test_the_tools_of_stock_debian_are_these_and_no_others() -> None:
+    assert [
+        (tool.kind, tool.name, tool.path, tool.package.partition(" ")[0]) for tool in facts_of("patched").tools
+    ] == [
+        (ToolKind.PRIVILEGE, "su", "usr/bin/su", "util-linux"),
+        (ToolKind.PACKAGE_MANAGER, "apt", "usr/bin/apt", "apt"),
+        (ToolKind.PACKAGE_MANAGER, "dpkg", "usr/bin/dpkg", "dpkg"),
+        (ToolKind.SHELL, "bash", "usr/bin/bash", "bash"),
+        (ToolKind.SHELL, "sh", "usr/bin/sh", "dash"),
+    ]
+
+
+@pytest.mark.real
 def test_an_installed_ssh_client_is_one_tool_with_its_package() -> None:
     facts = facts_of("ssh")
     (tool,) = (tool for tool in facts.tools if tool.kind in NETWORK)
