@@ -158,6 +158,8 @@ class FileFinds:
     """Accounts without a password, by this passwd or shadow."""
     ownership: tuple[Ownership, ...] = ()
     """Which package installed what, where this file tells (dpkg's `info/*.list`, apk's database)."""
+    licences: tuple[str, ...] = ()
+    """What a file beside a package tells of its licences (Debian's `copyright`)."""
     problem: str = ""
     """Why a file that should have been understood (a package database) could not be."""
 

@@ -18,6 +18,8 @@ Key = tuple[str, str]
 
 _LANGUAGES: Mapping[str, str] = MappingProxyType(
     {
+        "bitnami": "Bitnami",
+        "cargo": "crates.io",
         "composer": "Packagist",
         "cran": "CRAN",
         "gem": "RubyGems",
@@ -31,6 +33,8 @@ _LANGUAGES: Mapping[str, str] = MappingProxyType(
 _ROLLING: Mapping[str, str] = MappingProxyType({"chainguard": "Chainguard", "wolfi": "Wolfi"})
 _ENTERPRISE: Mapping[str, str] = MappingProxyType({"almalinux": "AlmaLinux", "rocky": "Rocky Linux"})
 _RED_HAT_REPOSITORIES = ("baseos", "appstream", "crb", "highavailability", "nfv", "realtime", "resilientstorage")
+_BITNAMI_REVISION = re.compile(r"-[0-9]+$")
+"""Of the image, not of the program: semantic versioning would take it for something before the release."""
 _ENTERPRISE_RELEASE = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
 _ALPINE_RELEASE = re.compile(r"([0-9]+\.[0-9]+)(?:\.[0-9]+)?")
 _DEBIAN_RELEASE = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
@@ -59,7 +63,8 @@ def subject(package: Package, distribution: OsRelease | None) -> Subject | None:
     """What to ask the advisories about `package`; None where no ecosystem speaks of it."""
     language = _LANGUAGES.get(package.type)
     if language:
-        return Subject(language, (), package_name(language, package.name), package.version)
+        version = _BITNAMI_REVISION.sub("", package.version) if package.type == "bitnami" else package.version
+        return Subject(language, (), package_name(language, package.name), version)
     place = _distribution(package.type, distribution) if distribution else None
     if place is None:
         return None

@@ -2,7 +2,7 @@
 
     path      package databases, ownership lists, os-release, passwd   held whole, up to `file_bytes`
     head      ELF, text, or neither                                    by the first bytes, not by mode
-    ELF       words of tools, applets, packing, Go's build information streamed to the end, at any size
+    ELF       words of tools, applets, packing, what programs say    streamed to the end, at any size
     store     private keys in PKCS #12, Java's and other binary forms  held, up to 1 MB
     text      secrets                                                  the first `MAX_TEXT_BYTES`
 
@@ -11,15 +11,16 @@ a renamed tool can be called anything. How a file is cut into chunks never chang
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from config.vocabulary import ToolKind
 from scanning.errors import InvalidContentError
-from scanning.facts import Evidence, FileEntry, FileFinds, Secret, Tool
+from scanning.facts import Evidence, FileEntry, FileFinds, Package, Secret, Tool
 from scanning.files import key_stores, secrets, system
 from scanning.files.program import ProgramExamination
 from scanning.files.tools import Found, is_multicall, is_program_path, named
 from scanning.layers.limits import MIB, InspectionLimits
-from scanning.packages import catalogers, ownership
+from scanning.packages import catalogers, licences, ownership
 
 MAX_TEXT_BYTES = 8 * MIB
 """How much of one text file is searched for secrets. Larger text is generated data: logs, dumps, indexes."""
@@ -71,10 +72,17 @@ class FileExamination:
             self._secrets = secrets.find_in_file(path, self._text)
         if self._store and (kind := key_stores.kind_of(self._store)):
             self._secrets = (Secret(kind, path),)
-        inside, packages = self._program.finish(path) if self._program is not None else ((), ())
+        inside, packages = self._inside()
         tools = self._tools(inside)
         if self._whole is not None:
-            found = _with_metadata(path, tools, self._secrets, bytes(self._whole))
+            found = _with_metadata(path, bytes(self._whole))
+            found = replace(
+                found,
+                packages=(*found.packages, *packages),
+                tools=tools,
+                secrets=self._secrets,
+                problem=found.problem or self._problem,
+            )
             return found if found != FileFinds(path) else None
         if packages or tools or self._secrets or self._problem:
             return FileFinds(path, packages=packages, tools=tools, secrets=self._secrets, problem=self._problem)
@@ -88,7 +96,7 @@ class FileExamination:
     def _recognise(self, head: bytes) -> None:
         self._head = None
         if head.startswith(_ELF):
-            self._program = ProgramExamination(head, self._entry.size)
+            self._program = ProgramExamination(self._entry.path, head, self._entry.size)
         elif key_stores.may_hold_keys(head):
             self._store = bytearray()
         elif b"\0" not in head:
@@ -104,6 +112,13 @@ class FileExamination:
                 self._secrets = secrets.find_in_file(self._entry.path, chunk[:MAX_TEXT_BYTES])
             elif len(self._text) < MAX_TEXT_BYTES:
                 self._text += chunk[: MAX_TEXT_BYTES - len(self._text)]
+
+    def _inside(self) -> tuple[Iterable[tuple[Found, Evidence]], tuple[Package, ...]]:
+        try:
+            return self._program.finish() if self._program is not None else ((), ())
+        except InvalidContentError as error:
+            self._problem = self._problem or str(error)
+            return (), ()
 
     def _tools(self, inside: Iterable[tuple[Found, Evidence]]) -> tuple[Tool, ...]:
         path = self._entry.path
@@ -154,6 +169,7 @@ def _is_metadata(path: str) -> bool:
     return (
         catalogers.cataloger_of(path) is not None
         or ownership.matches(path)
+        or licences.matches(path)
         or path in _ACCOUNT_FILES
         or system.is_os_release(path)
     )
@@ -166,19 +182,18 @@ def _too_large(entry: FileEntry, file_bytes: int) -> str:
     )
 
 
-def _with_metadata(path: str, tools: tuple[Tool, ...], found: tuple[Secret, ...], content: bytes) -> FileFinds:
-    """What the file at `path` tells, also because of where it lies."""
+def _with_metadata(path: str, content: bytes) -> FileFinds:
+    """What the file at `path` tells because of where it lies."""
     cataloger = catalogers.cataloger_of(path)
     try:
         return FileFinds(
             path,
             packages=cataloger.read(path, content) if cataloger else (),
-            tools=tools,
-            secrets=found,
             os_release=system.read_os_release(path, content) if system.is_os_release(path) else None,
             accounts=system.read_passwd(content) if path == system.ACCOUNTS else (),
             open_accounts=system.read_open_accounts(content) if path in _ACCOUNT_FILES else (),
             ownership=ownership.read(path, content) if ownership.matches(path) else (),
+            licences=licences.read(path, content) if licences.matches(path) else (),
         )
     except InvalidContentError as error:
-        return FileFinds(path, tools=tools, secrets=found, problem=str(error))
+        return FileFinds(path, problem=str(error))

@@ -1,4 +1,4 @@
-"""What one program (an ELF file) tells: tools by their words, applets, packing, and Go's build information."""
+"""What one program (an ELF file) tells: tools by their words, applets, packing, and what the program says of itself."""
 
 from config.vocabulary import ToolKind
 from scanning.errors import InvalidContentError
@@ -7,21 +7,22 @@ from scanning.files import multicall, packers
 from scanning.files.signatures import SignatureSearch
 from scanning.files.tools import Found
 from scanning.layers.limits import MIB
-from scanning.packages.golang import BuildInfoSearch
+from scanning.packages.programs import ProgramSearch
 
 _KEPT_BYTES = 4 * MIB
 """The beginning of a program, kept until it is known whether it has to be looked at as a whole: busybox has 1 MB."""
 
 
 class ProgramExamination:
-    """Reads one program of `size` bytes, fed in chunks of any size; the first holds its ELF header."""
+    """Reads the program at `path`, of `size` bytes, fed in chunks of any size; the first holds its ELF header."""
 
-    __slots__ = ("_content", "_go", "_kept", "_packing", "_search", "_size")
+    __slots__ = ("_content", "_kept", "_packing", "_path", "_search", "_size", "_words")
 
-    def __init__(self, head: bytes, size: int) -> None:
+    def __init__(self, path: str, head: bytes, size: int) -> None:
+        self._path = path
         self._size = size
         self._search = SignatureSearch()
-        self._go = BuildInfoSearch()
+        self._words = ProgramSearch(path)
         is_upx = packers.has_upx_mark(head)
         self._packing = is_upx or packers.has_no_sections(head)
         self._kept = packers.MAX_UNPACKED_BYTES if is_upx else _KEPT_BYTES
@@ -30,25 +31,28 @@ class ProgramExamination:
     def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes; nothing is kept of `chunk` itself."""
         self._search.feed(chunk)
-        self._go.feed(chunk)
+        self._words.feed(chunk)
         room = self._kept - len(self._content)
         # Most programs come in one piece, of which a copy is only needed where there is more to look at.
         if room > 0 and (len(chunk) < self._size or self._packing or self._search.is_multicall):
             self._content += chunk[:room]
 
-    def finish(self, path: str) -> tuple[tuple[tuple[Found, Evidence], ...], tuple[Package, ...]]:
-        """The tools recognised, and the modules of Go, of the program at `path`."""
+    def finish(self) -> tuple[tuple[tuple[Found, Evidence], ...], tuple[Package, ...]]:
+        """The tools recognised, and the packages that the program is or is made of.
+
+        Raises `InvalidContentError` where a list of these cannot be read.
+        """
         tools: list[tuple[Found, Evidence]] = []
         packages: list[Package] = []
         if self._packing:
-            self._look_into_packed(path, tools, packages)
+            self._look_into_packed(tools, packages)
         tools += ((found, Evidence.CONTENT) for found in self._search.finish())
         if self._search.is_multicall:
             tools += ((found, Evidence.APPLET) for found in multicall.applets(self._content))
-        packages += self._go.finish(path)
+        packages += self._words.finish()
         return tuple(tools), tuple(packages)
 
-    def _look_into_packed(self, path: str, tools: list[tuple[Found, Evidence]], packages: list[Package]) -> None:
+    def _look_into_packed(self, tools: list[tuple[Found, Evidence]], packages: list[Package]) -> None:
         content = bytes(self._content)
         if not packers.has_upx_mark(content):
             if packers.is_incompressible(content):
@@ -59,8 +63,8 @@ class ProgramExamination:
             unpacked = b"".join(packers.unpack_upx(content))
         except InvalidContentError:
             return  # changed after packing, or too large: that it is packed is all that can be told
-        inside = ProgramExamination(b"", len(unpacked))  # a program packed twice is told as packed by its outside
+        inside = ProgramExamination(self._path, b"", len(unpacked))  # a program packed twice is told as packed by its outside
         inside.feed(unpacked)
-        found, modules = inside.finish(path)
+        found, modules = inside.finish()
         tools += found
         packages += modules

@@ -21,6 +21,7 @@ from scanning.hardening import configuration as configuration_checks
 from scanning.hardening import filesystem as filesystem_checks
 from scanning.layers.filesystem import FileSystem
 from scanning.layers.history import build_steps
+from scanning.layers.inventory import inventory
 from scanning.layers.survivors import Survey
 from scanning.layers.toolbox import gather
 from scanning.oci.manifest import ImageConfig, Manifest
@@ -48,7 +49,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         tree.apply(layer)
     survey = Survey(tree, layers)
     distribution = survey.os_release()
-    packages = tuple(replace(package, purl=purl(package, distribution)) for package in survey.packages())
+    packages = tuple(replace(package, purl=purl(package, distribution)) for package in inventory(survey, tree, layers))
     accounts = survey.accounts()
     problems = (*_miscounted(manifest, config, layers), *tree.problems, *survey.problems)
     return ImageFacts(

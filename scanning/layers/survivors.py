@@ -84,7 +84,7 @@ class Survey:
         target, there = reached
         if there.kind is EntryKind.FILE and self._can_run(there):
             self._keep(path, target, node.layer, found)
-        if cataloger is not None and cataloger is not catalogers.cataloger_of(self._origin(there)):
+        if catalogers.must_be_read(path) and cataloger is not catalogers.cataloger_of(self._origin(there)):
             self._unread(path, target)
         if is_folder and there.children is not None and not target.endswith(METADATA_FOLDERS):
             self._unread(path, target)
@@ -98,7 +98,7 @@ class Survey:
             self._keep(path, entry.path, node.layer, self._finds.get((node.layer, path)))
         content = self._finds.get((source.layer, entry.path))
         cataloger = catalogers.cataloger_of(path)
-        if cataloger is not None and cataloger is not catalogers.cataloger_of(entry.path):
+        if catalogers.must_be_read(path) and cataloger is not catalogers.cataloger_of(entry.path):
             self._unread(path, entry.path)
         elif cataloger is not None and content is not None:
             found = FileFinds(path, packages=content.packages, problem=content.problem)
@@ -163,6 +163,11 @@ class Survey:
         for survivor in self.survivors:
             for package in survivor.finds.packages:
                 yield replace(package, path=survivor.path, layer=survivor.layer)
+
+    def licences(self, path: str) -> tuple[str, ...]:
+        """What the file at `path` tells of the licences of the package it lies beside."""
+        found = self._found_through(path) if path else None
+        return found.licences if found else ()
 
     def owned(self) -> Iterator[tuple[str, str]]:
         """Pairs of path and owning package, top-level links such as bin -> usr/bin followed."""

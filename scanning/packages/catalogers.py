@@ -3,7 +3,26 @@
 from typing import Protocol
 
 from scanning.facts import Package
-from scanning.packages import apk, conda, dotnet, dpkg, java, npm, pacman, php, python, rlang, rpm, ruby
+from scanning.packages import (
+    apk,
+    bitnami,
+    conan,
+    conda,
+    dotnet,
+    dpkg,
+    gentoo,
+    java,
+    jvm,
+    lua,
+    npm,
+    pacman,
+    php,
+    python,
+    rlang,
+    rpm,
+    ruby,
+    wordpress,
+)
 
 
 class Cataloger(Protocol):
@@ -16,12 +35,17 @@ class Cataloger(Protocol):
         """The packages the file tells of. Raises `InvalidContentError` if it cannot be understood."""
 
 
-CATALOGERS: tuple[Cataloger, ...] = (dpkg, apk, rpm, pacman, python, npm, ruby, php, dotnet, conda, rlang, java)
+CATALOGERS: tuple[Cataloger, ...] = (
+    *(dpkg, apk, rpm, pacman, gentoo),
+    *(python, npm, ruby, php, dotnet, conda, rlang, java, lua, conan),
+    *(wordpress, jvm, bitnami),
+)
 
 # Asked of every file of every layer, nearly all of which are none of these.
 _ENDINGS = (
     *("/status", "/installed", "/desc", "/DESCRIPTION", ".gemspec", ".json", *java.ENDINGS),
     *("/METADATA", "/PKG-INFO", ".egg-info", "/Packages", "/Packages.db", "/rpmdb.sqlite", "/rpmdb.sqlite-wal"),
+    *("/CONTENTS", "/conaninfo.txt", "/release", ".php", ".rockspec", ".spdx"),
 )
 
 
@@ -30,3 +54,14 @@ def cataloger_of(path: str) -> Cataloger | None:
     if not path.endswith(_ENDINGS) and not path.startswith(dpkg.FRAGMENTS):
         return None
     return next((cataloger for cataloger in CATALOGERS if cataloger.matches(path)), None)
+
+
+def must_be_read(path: str) -> bool:
+    """Whether an image whose `path` leads to something nobody has read as that is not understood.
+
+    Names such as `release` or an application's `package.json` are used for other things as well.
+    """
+    cataloger = cataloger_of(path)
+    if cataloger is None or cataloger in (wordpress, jvm):
+        return False
+    return cataloger is not npm or npm.is_installation(path)

@@ -1,12 +1,14 @@
 """Java packages: what archives say they are, and those inside them (JAR File Specification; Maven Archiver).
 
-    *.jar, *.war, *.ear
+    *.jar, *.war, *.ear, Jenkins' *.hpi, NiFi's *.nar and others
         META-INF/maven/GROUP/ARTIFACT/pom.properties    every one: a shaded archive has those of what was put into it
-        META-INF/MANIFEST.MF                            where there is none
-        the name of the file                            where that says nothing either: commons-text-1.9.jar
+        META-INF/maven/GROUP/ARTIFACT/pom.xml           the licences of each
+        the name of the file: commons-text-1.9.jar      the archive itself, where it is none of these
+        META-INF/MANIFEST.MF                            its version, where its name has none; its licence
         *.jar, *.war inside                             the same, up to `_DEEPEST`
 
-A package without a group is one that no advisory can be matched to; it is listed all the same.
+A package without a group is one that no advisory can be matched to; it is listed all the same, without a version if
+nothing tells one.
 """
 
 import io
@@ -21,7 +23,7 @@ from scanning.errors import InvalidContentError
 from scanning.facts import Package
 from scanning.packages.fields import checked_version, text_of
 
-ENDINGS = (".jar", ".war", ".ear")
+ENDINGS = (".jar", ".war", ".ear", ".par", ".sar", ".nar", ".jpi", ".hpi", ".kar", ".lpkg")
 
 _DEEPEST = 4
 _MOST_ENTRIES = 200_000
@@ -31,9 +33,12 @@ _MOST_TEXT = 1 << 20
 _POM = re.compile(r"META-INF/maven/[^/]+/[^/]+/pom\.properties")
 _MANIFEST = "META-INF/MANIFEST.MF"
 _FILE_NAME = re.compile(
-    r"(?P<name>[A-Za-z][A-Za-z0-9_.+]*(?:-[A-Za-z][A-Za-z0-9_.+]*)*)-(?P<version>[0-9][A-Za-z0-9_.+-]*)"
+    r"(?P<name>[A-Za-z][A-Za-z0-9_.+]*(?:-[A-Za-z][A-Za-z0-9_.+]*)*)-(?P<version>[0-9][A-Za-z0-9_.+~-]*)"
 )
-_COORDINATE = re.compile(r"[A-Za-z0-9_.+-]{1,200}")
+_COORDINATE = re.compile(r"[A-Za-z0-9_.+~-]{1,200}")
+_LICENCES = re.compile(r"<licenses>(.{0,20000}?)</licenses>", re.DOTALL)
+_LICENCE = re.compile(r"<name>\s*+([^<]{1,200}?)\s*+</name>")
+_BUNDLE_LICENCE = re.compile(r"[^,;]{1,100}")
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
     *(NotImplementedError, RuntimeError, ValueError, OSError),
@@ -80,42 +85,59 @@ class _Reader:
             ) from error
 
     def _packages(self, archive: zipfile.ZipFile, name: str) -> Iterator[Package]:
-        poms = [entry for entry in archive.infolist() if _POM.fullmatch(entry.filename)]
-        for entry in poms:
-            yield from self._pom(self._text(archive, entry))
-        if not poms:
-            manifest = next((entry for entry in archive.infolist() if entry.filename.upper() == _MANIFEST), None)
-            yield from self._described(self._text(archive, manifest) if manifest else "", name)
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        artifacts = set()
+        for path, entry in entries.items():
+            if _POM.fullmatch(path):
+                model = entries.get(f"{path.rpartition('/')[0]}/pom.xml")
+                for package in self._pom(self._text(archive, entry), self._text(archive, model) if model else ""):
+                    artifacts.add(package.name.rpartition(":")[2])
+                    yield package
+        manifest = next((entry for path, entry in entries.items() if path.upper() == _MANIFEST), None)
+        itself = self._described(self._text(archive, manifest) if manifest else "", name)
+        if itself is not None and itself.name.rpartition(":")[2] not in artifacts:
+            yield itself
 
-    def _pom(self, text: str) -> Iterator[Package]:
-        fields = _properties(text)
+    def _pom(self, properties: str, model: str) -> Iterator[Package]:
+        fields = _properties(properties)
         group, artifact, version = (fields.get(key, "") for key in ("groupId", "artifactId", "version"))
-        if "$" not in group + artifact + version:  # else a template that nobody filled in
-            yield self._package(group, artifact, version)
+        if "$" in group + artifact + version:  # a template that nobody filled in
+            return
+        told = _LICENCES.search(model)
+        licences = tuple(" ".join(name.split()) for name in _LICENCE.findall(told[1])) if told else ()
+        yield self._package(group, artifact, version, licences)
 
-    def _described(self, manifest: str, name: str) -> Iterator[Package]:
-        """By the file's name, else by the manifest's words; nothing where neither names a package and a version."""
+    def _described(self, manifest: str, name: str) -> Package | None:
+        """The archive itself: by a file name with a version, else by the manifest, else by the file's name alone."""
         fields = _main_section(manifest)
-        named = _FILE_NAME.fullmatch(name.rpartition(".")[0])
+        stem = name.rpartition(".")[0]
+        named = _FILE_NAME.fullmatch(stem)
         artifact, version = (named["name"], named["version"]) if named else ("", "")
         bundle = fields.get("Bundle-SymbolicName", "").partition(";")[0]
-        names = (artifact, fields.get("Implementation-Title", ""), bundle)
-        versions = (version, fields.get("Implementation-Version", ""), fields.get("Bundle-Version", ""))
+        names = (artifact, fields.get("Implementation-Title", ""), bundle, stem)
+        versions = (
+            version,
+            *(fields.get(key, "") for key in ("Implementation-Version", "Bundle-Version")),
+        )
         artifact = next((one for one in names if _COORDINATE.fullmatch(one)), "")
         version = next((one for one in versions if _COORDINATE.fullmatch(one)), "")
         group = fields.get("Implementation-Vendor-Id", "")
-        if artifact and version:
-            yield self._package(group if _COORDINATE.fullmatch(group) else "", artifact, version)
+        licence = _BUNDLE_LICENCE.match(fields.get("Bundle-License", "").strip('" '))
+        if not artifact:
+            return None
+        return self._package(
+            group if _COORDINATE.fullmatch(group) else "", artifact, version, (licence[0],) if licence else ()
+        )
 
-    def _package(self, group: str, artifact: str, version: str) -> Package:
+    def _package(self, group: str, artifact: str, version: str, licences: tuple[str, ...]) -> Package:
         for coordinate in (*((group,) if group else ()), artifact):
             if not _COORDINATE.fullmatch(coordinate):
                 raise InvalidContentError(
                     f"{self.path} names a package {coordinate[:80]!r}, which is no Maven coordinate; build it again"
                 )
         name = f"{group}:{artifact}" if group else artifact
-        version = checked_version(version, name, self.path)
-        return Package("maven", name, version, name, version, self.path)
+        version = checked_version(version, name, self.path) if version else ""
+        return Package("maven", name, version, name, version, self.path, licences=licences)
 
     def _text(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
         return text_of(self._content(archive, entry, _MOST_TEXT))

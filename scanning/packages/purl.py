@@ -7,6 +7,7 @@ pkg:alpm/arch/pacman@6.1.0-3?arch=x86_64
 pkg:maven/org.apache.commons/commons-text@1.9 (the package is called org.apache.commons:commons-text)
 pkg:pypi/jinja2@2.10
 pkg:npm/%40scope/name@1
+pkg:cargo/itoa@1.0.15, pkg:generic/nginx@1.25.1, pkg:nix/hello@2.12.1, pkg:ebuild/app-misc/jq@1.6-r4
 """
 
 from packageurl import PackageURL

@@ -15,6 +15,7 @@ _ORDERS: Mapping[str, Callable[[str, str], int]] = MappingProxyType(
     {
         "AlmaLinux": rpm.compare,
         "Alpine": apk.compare,
+        "Bitnami": semver.compare,
         "CRAN": cran.compare,
         "Chainguard": apk.compare,
         "Debian": deb.compare,
@@ -28,6 +29,7 @@ _ORDERS: Mapping[str, Callable[[str, str], int]] = MappingProxyType(
         "RubyGems": rubygems.compare,
         "Ubuntu": deb.compare,
         "Wolfi": apk.compare,
+        "crates.io": semver.compare,
         "npm": semver.compare,
     }
 )

@@ -26,6 +26,12 @@ PATHS = (
     "opt/conda/conda-meta/numpy-1.26.4-py311.json",
     "usr/lib/R/library/MASS/DESCRIPTION",
     "app/lib/commons-text-1.9.jar",
+    "var/db/pkg/app-misc/jq-1.6-r4/CONTENTS",
+    "usr/local/lib/luarocks/rocks-5.4/lpeg/1.1.0-1/lpeg-1.1.0-1.rockspec",
+    "root/.conan/data/zlib/1.2.13/_/_/package/abc/conaninfo.txt",
+    "var/www/html/wp-content/plugins/akismet/akismet.php",
+    "usr/lib/jvm/java-17-openjdk-amd64/release",
+    "opt/bitnami/postgresql/.spdx-postgresql.spdx",
 )
 _WORDS: Iterable[bytes] = (
     b"Package: a\n", b"Version: 1\n", b"Status: install ok installed\n", b"Source: b (2)\n", b"\n", b" ", b":",

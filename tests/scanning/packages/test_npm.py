@@ -1,4 +1,4 @@
-"""npm packages: which package.json is an installation, and which is a fixture of somebody's tests."""
+"""npm packages: which package.json is an installation, which a fixture of somebody's tests, and which neither."""
 
 import json
 
@@ -82,13 +82,38 @@ def test_what_is_bundled_below_a_package_counts_where_it_can_be_read() -> None:
         ("node_modules/a/package.json", True),
         (INSTALLED, True),
         (FIXTURE, True),
+        ("app/node_modules/@a/b/package.json", True),
         ("app/package.json", False),
+        ("package.json", False),
         ("app/node_modules/package.json", False),
         ("app/node_modules/a/dist/esm/package.json", False),
-        ("app/node_modules/a/test/malformed/package.json", False),
         ("app/node_modules/.bin/package.json", False),
         ("app/my_node_modules/a/package.json", False),
+        ("usr/share/nodejs/semver/package.json", False),
     ],
 )
-def test_which_files_it_reads(path: str, expected: bool) -> None:
-    assert npm.matches(path) is expected
+def test_outside_of_installations_a_file_must_name_both_package_and_version(path: str, expected: bool) -> None:
+    assert npm.matches(path)
+    assert [package.version for package in npm.read(path, document(name="a", version="1"))] == ["1"]
+    assert bool(npm.read(path, document(name="a"))) is expected
+
+
+@pytest.mark.parametrize("path", ["app/package.json", "app/node_modules/a/dist/esm/package.json"])
+@pytest.mark.parametrize("content", [b"{", b"[]", document(type="module"), document(name=1, version="1")])
+def test_a_file_that_names_no_package_outside_of_installations_is_none(path: str, content: bytes) -> None:
+    assert npm.read(path, content) == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"license": "MIT"}, ("MIT",)),
+        ({"license": {"type": "MIT", "url": "x"}}, ("MIT",)),
+        ({"licenses": [{"type": "MIT"}, {"type": "Apache-2.0"}, 1]}, ("MIT", "Apache-2.0")),
+        ({"license": None, "licenses": "ISC"}, ("ISC",)),
+        ({"license": 1}, ()),
+    ],
+)
+def test_licences_are_read_in_every_form_they_have_had(fields: dict[str, object], expected: tuple[str, ...]) -> None:
+    (package,) = npm.read(INSTALLED, document(name="a", version="1", **fields))
+    assert package.licences == expected
