@@ -63,7 +63,9 @@ class ProgramExamination:
             unpacked = b"".join(packers.unpack_upx(content))
         except InvalidContentError:
             return  # changed after packing, or too large: that it is packed is all that can be told
-        inside = ProgramExamination(self._path, b"", len(unpacked))  # a program packed twice is told as packed by its outside
+        inside = ProgramExamination(
+            self._path, b"", len(unpacked)
+        )  # a program packed twice is told as packed by its outside
         inside.feed(unpacked)
         found, modules = inside.finish()
         tools += found

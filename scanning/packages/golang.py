@@ -4,9 +4,9 @@
     pointer size (1 byte), flags (1 byte), padding to 32 bytes
     the version of Go, the modules            each a length (varint) and its bytes, where the flags say so (Go 1.18)
 
-The modules are lines between two marks of 16 bytes: `mod` the program's own, `dep` what it is built from, and `=>`
-after one of these what took its place. Older programs have pointers instead, which lead anywhere in the file: of those
-is only told that they hold some Go.
+The modules are lines between two marks of 16 bytes: `path` the program's main package, `mod` its own module, `dep` what
+it is built from, and `=>` after one of these what took its place. Older programs have pointers instead, which lead
+anywhere in the file: of those is only told that they hold some Go.
 """
 
 import re
@@ -95,8 +95,12 @@ def _text(info: bytes, place: int) -> tuple[bytes, int]:
 
 def _modules(text: str, path: str) -> Iterator[Package]:
     last: Package | None = None
-    for line in text.split("\n"):
-        kind, *fields = line.split("\t")
+    lines = [line.split("\t") for line in text.split("\n")]
+    if not any(kind == "mod" for kind, *_ in lines):  # built without modules: all that is known is what was built
+        for kind, *fields in lines:
+            if kind == "path" and fields and _MODULE.fullmatch(fields[0]):
+                yield _package(fields[0], "", path)
+    for kind, *fields in lines:
         if kind not in ("mod", "dep", "=>") or len(fields) < 2 or not _MODULE.fullmatch(fields[0]):
             continue
         if kind != "=>" and last is not None:

@@ -136,7 +136,13 @@ def read(case: tuple[str, bytes]) -> tuple[Package, ...]:
         (CRAN, [("cran", "MASS", "7.3-58.2", "", ("GPL-2 | GPL-3",))]),
         (GENTOO, [("ebuild", "app-containers/skopeo", "1.5.1-r2", "", ())]),
         (ROCK, [("luarocks", "lpeg", "1.1.0-1", "", ("MIT",))]),
-        (CONAN, [("conan", "poco", "1.12.4", "", ()), ("conan", "zlib", "1.2.13", "", ())]),
+        (
+            CONAN,
+            [
+                *[("conan", "app", "1.0", "", ()), ("conan", "poco", "1.12.4", "", ())],
+                ("conan", "zlib", "1.2.13", "", ()),
+            ],
+        ),
         (PLUGIN, [("wordpress-plugin", "akismet", "5.3.1", "", ("GPLv2 or later",))]),
         (TEMURIN, [("generic", "openjdk", "17.0.15+6", "x86_64", ())]),
         (BITNAMI, [("bitnami", "postgresql", "16.2.0-4", "", ("PostgreSQL",))]),
@@ -209,7 +215,7 @@ def test_sources_and_lock_files_are_no_installation(path: str) -> None:
         (PLUGIN[0], b"<?php\n/* Plugin Name: x\n Version: not a version\n*/"),
         (PLUGIN[0], b"<?php" + b"\n" * 9000 + b"/* Plugin Name: x\nVersion: 1\n*/"),
         ("usr/share/javascript/release", b"r1\n"),
-        (CONAN[0], b"[requires]\n    poco/1.Y.Z\n"),
+        ("app/conaninfo.txt", b"[requires]\n    poco/1.Y.Z\n"),
     ],
 )
 def test_other_files_of_the_same_name_are_no_package(case: tuple[str, bytes]) -> None:
