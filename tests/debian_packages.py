@@ -9,14 +9,12 @@ import pytest
 
 from tests.real_images import cache_folder
 
-_BACKPORTS = (
-    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
-    " http://deb.debian.org/debian bookworm-backports main\n"
-)
+_SIGNED = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian"
+_SOURCES = f"{_SIGNED} bookworm main\n{_SIGNED} bookworm-backports main\n"
 
 
-def debian_program(package: str, path: str, *, backport: bool = False) -> Path:
-    """The file at `path` (`usr/bin/gdb`) of a Debian package, a `backport` if Debian 12 itself has none of the name.
+def debian_program(package: str, path: str) -> Path:
+    """The file at `path` (`usr/bin/gdb`) of a package of Debian 12, or of its backports.
 
     Skips the test where packages cannot be downloaded.
     """
@@ -31,7 +29,7 @@ def debian_program(package: str, path: str, *, backport: bool = False) -> Path:
             new = folder / f"{package}.new"
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
-            _download(package, new, _backports(folder) if backport else ())
+            _download(package, new, _own_lists(folder))
             (archive,) = new.glob("*.deb")
             _run("dpkg-deb", "--extract", str(archive), str(new / "root"), where=new)
             (new / "root").rename(unpacked)
@@ -46,21 +44,21 @@ def _download(package: str, where: Path, options: tuple[str, ...]) -> None:
         pytest.skip(f"{package} cannot be downloaded: {error.stderr.strip()[-300:]}")
 
 
-def _backports(folder: Path) -> tuple[str, ...]:
-    """Options by which apt-get reads Debian's backports, and leaves the lists of the host alone."""
+def _own_lists(folder: Path) -> tuple[str, ...]:
+    """Options by which apt-get reads the lists of this folder, and leaves those of the host alone."""
     lists = folder / "lists"
-    sources = folder / "backports.list"
+    sources = folder / "sources.list"
     options: tuple[str, ...] = ("-o", f"Dir::Etc::sourcelist={sources}", "-o", "Dir::Etc::sourceparts=/dev/null")
     options += ("-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={folder / 'cache'}")
     if not lists.exists():
         (folder / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
         (lists / "partial").mkdir(parents=True)
-        sources.write_text(_BACKPORTS)
+        sources.write_text(_SOURCES)
         try:
             _run("apt-get", "--quiet", *options, "update", where=folder)
         except subprocess.CalledProcessError as error:
             shutil.rmtree(lists)
-            pytest.skip(f"Debian's backports cannot be read: {error.stderr.strip()[-300:]}")
+            pytest.skip(f"the lists of Debian's packages cannot be read: {error.stderr.strip()[-300:]}")
     return options
 
 

@@ -153,7 +153,7 @@ def test_tools_of_other_builders(words: bytes, kind: ToolKind, name: str) -> Non
 
 def upx(package: str, path: str, target: Path, *options: str) -> bytes:
     """A program of Debian as UPX packs it."""
-    packer = debian_program("upx-ucl", "usr/bin/upx-ucl", backport=True)
+    packer = debian_program("upx-ucl", "usr/bin/upx-ucl")
     target.unlink(missing_ok=True)
     done = subprocess.run(
         [packer, "-qq", "-f", *options, "-o", target, debian_program(package, path)],
