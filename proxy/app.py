@@ -6,7 +6,7 @@ from proxy.admin import approvals, images, verdicts
 from proxy.enforcement import Enforcer
 from proxy.guard import check_request
 from proxy.identity import endpoint
-from proxy.middleware import CLIENT, naming, observing, translating
+from proxy.middleware import CLIENT, naming, observing, remembering, translating
 from proxy.registry import base, blobs, catalog, manifests, referrers, tags, uploads
 from proxy.routing import Access, Route, Router
 from proxy.services import Services
@@ -56,5 +56,6 @@ def build_app(services: Services) -> web.Application:
 
     app = web.Application(middlewares=[observing(services), translating(services)])
     app.on_response_prepare.append(naming(services))
+    app.on_response_prepare.append(remembering(services))
     app.router.add_route("*", "/{path:.*}", dispatch)
     return app

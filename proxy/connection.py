@@ -12,6 +12,7 @@ from aiohttp import web
 
 from proxy.answers import error_answer
 from proxy.errors import RequestTimeoutError, WireError, to_wire
+from proxy.repeats import Repeats, is_lone_head
 from proxy.serving.proxy_protocol import Address
 
 _WRITE_BUFFER_BYTES = 64 * 1024
@@ -25,7 +26,7 @@ class Connection(web.RequestHandler):
     `client` is whom a balancer speaks for (PROXY protocol); it counts as the peer of the connection.
     """
 
-    __slots__ = ("_client", "_deadline", "_header_timeout", "_heard")
+    __slots__ = ("_client", "_deadline", "_header_timeout", "_heard", "_is_taken", "_lone_head", "_peer", "_repeats")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Connection(web.RequestHandler):
         *,
         loop: asyncio.AbstractEventLoop,
         header_timeout: float,
+        repeats: Repeats,
         client: Address | None = None,
         **options: Any,
     ) -> None:
@@ -41,11 +43,20 @@ class Connection(web.RequestHandler):
         self._header_timeout = header_timeout
         self._deadline: asyncio.TimerHandle | None = None
         self._heard = False
+        self._repeats = repeats
+        self._is_taken = False
+        self._lone_head: bytes | None = None
+        self._peer = ""
 
     @property
     def is_busy(self) -> bool:
         """Whether a request is being answered, waits for its turn, or is on its way in."""
-        return self._request_in_progress or bool(self._messages) or (self._deadline is not None and self._heard)
+        return self._request_in_progress or self._is_taken or bool(self._messages) or self._has_heard_a_part()
+
+    @property
+    def lone_head(self) -> bytes | None:
+        """The bytes of the request that is being answered, if they came as one, and nothing has come since."""
+        return self._lone_head
 
     @property
     def peername(self) -> str | tuple[str, int, int, int] | tuple[str, int] | None:
@@ -59,12 +70,34 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
         if isinstance(transport, asyncio.WriteTransport):
             transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        peer = self.peername
+        self._peer = str(peer[0] if isinstance(peer, tuple) else peer or "")
         self._arm()
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on; while they make no whole head, the deadline stands."""
+        """Answer what was asked a moment ago just so; read everything else."""
+        if self._is_taken:  # answers go out in the order of their requests
+            self._repeats.flush()
+        if self._is_idle() and not self.writing_paused and self._repeats.take(self, data, self._peer):
+            self._is_taken = True
+        else:
+            self.read(data)
+
+    def answer(self, answer: bytes) -> None:
+        """Send an answer to what `Repeats` took."""
+        self._is_taken = False
+        self._disarm()
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self.transport is not None:
+            self.transport.write(answer)
+
+    def read(self, data: bytes) -> None:
+        """Pass bytes on to the parser; while they make no whole head, the deadline stands."""
+        self._is_taken = False
         heads = self._request_count
+        may_stand_alone = self._is_idle() and is_lone_head(data)
         super().data_received(data)
+        self._lone_head = data if may_stand_alone and self._request_count == heads + 1 else None
         if self._request_count > heads:
             self._disarm()
         elif self._deadline is not None:
@@ -97,6 +130,13 @@ class Connection(web.RequestHandler):
         response = error_answer(error)
         response.force_close()
         return response
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is being answered, and nothing of a next request has come."""
+        return self._awaits_head() and not self._has_heard_a_part()
+
+    def _has_heard_a_part(self) -> bool:
+        return self._deadline is not None and self._heard
 
     def _awaits_head(self) -> bool:
         """Whether aiohttp's own loop waits for the next request (it then holds an unresolved future)."""

@@ -14,9 +14,12 @@ from proxy.errors import UnauthorizedError, WireError, to_wire
 from proxy.forwarded import Proxies
 from proxy.guard import request_id
 from proxy.identity.authenticate import Client
+from proxy.identity.credentials import read_authorization
+from proxy.registry.manifests import RECALLED
+from proxy.repeats import Answered
 from proxy.services import Services
 from proxy.telemetry.metrics import NO_ROUTE
-from proxy.telemetry.request_log import RequestLine, log_request
+from proxy.telemetry.request_log import RequestLine, log_requests
 
 CLIENT = web.RequestKey("client", Client)
 _NOT_ANSWERED = 499
@@ -52,7 +55,7 @@ def observing(services: Services) -> Middleware:
                 route = request.get(ROUTE)
                 services.metrics.ended(request.method, route.pattern if route else NO_ROUTE, status, seconds)
                 path = request.raw_path.partition("?")[0]
-                log_request(RequestLine(client.request_id, request.method, path, status, seconds, client.address))
+                log_requests((RequestLine(client.request_id, request.method, path, status, seconds, client.address),))
 
     return observe
 
@@ -88,6 +91,27 @@ def naming(services: Services) -> Callable[[web.Request, web.StreamResponse], Aw
             response.force_close()
 
     return name
+
+
+def remembering(services: Services) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """A signal that remembers answers that can be given again. It comes last: then their heads are complete."""
+
+    async def remember(request: web.Request, response: web.StreamResponse) -> None:
+        recalled = request.get(RECALLED)
+        credential = read_authorization(request.headers.getall(hdrs.AUTHORIZATION, ())) if recalled else None
+        is_known = services.authenticator.recall(credential) if credential else None
+        if recalled is None or is_known is None:
+            return
+        still_allowed = recalled.holds
+        answered = Answered(
+            request[ROUTE].pattern,
+            request[CLIENT].address,
+            recalled.record,
+            lambda: is_known() and still_allowed(),
+        )
+        services.repeats.remember(request, response, answered)
+
+    return remember
 
 
 def _answer(services: Services, error: ImagegateError) -> web.Response:

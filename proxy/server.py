@@ -1,6 +1,7 @@
 """Listening: connections, signals, and an end that lets running requests finish."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -64,6 +65,7 @@ def _maker(services: Services, manager: web.Server) -> Callable[[Address | None]
             manager,
             loop=loop,
             header_timeout=network.header_timeout_seconds,
+            repeats=services.repeats,
             client=client,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             lingering_time=min(_LINGER_SECONDS, network.read_timeout_seconds),
@@ -128,4 +130,6 @@ async def serve_until_told(services: Services, sockets: Sequence[socket.socket] 
     else:
         loop.add_reader(supervisor, orphaned)
     async with listening(services, sockets, hurry):
+        gc.collect()
+        gc.freeze()  # what is there now stays; looking through it again and again makes requests wait
         await told.wait()

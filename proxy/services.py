@@ -14,6 +14,7 @@ from proxy.identity.liveness import Liveness
 from proxy.identity.throttle import Throttle
 from proxy.registry.gatekeeper import Gatekeeper
 from proxy.registry.sessions import Observers, UploadDesk
+from proxy.repeats import Repeats
 from proxy.serving.colleagues import Colleagues
 from proxy.serving.tls import ServerTls
 from proxy.telemetry.metrics import Metrics
@@ -63,6 +64,7 @@ class Services:
     observers: Observers
     metrics: Metrics
     readiness: Readiness
+    repeats: Repeats
     tls: ServerTls | None
     colleagues: Colleagues | None
 
@@ -102,7 +104,12 @@ async def assemble(
         clock=clock,
     )
     checks = {"database": database.check, "upstream": parts.upstream.check, "inspection": parts.inspection}
+    metrics = Metrics()
     further = {f"upstream {prefix}": check for prefix, check in parts.further_upstreams.items()}
+    readiness = Readiness(checks, parts.warnings, monotonic, further)
+    repeats = Repeats(
+        parts.gate.note_repeated, metrics, lambda: readiness.is_draining, clock=clock, monotonic=monotonic
+    )
     return Services(
         settings=settings,
         clock=clock,
@@ -115,8 +122,9 @@ async def assemble(
         challenger=Challenger(f"{settings.public_origin}/auth/token", settings.tokens.service),
         uploads=UploadDesk(await load_upload_cipher(database, clock), clock),
         observers=Observers(parts.gate.observe_upload, settings.inspection.idle_seconds),
-        metrics=Metrics(),
-        readiness=Readiness(checks, parts.warnings, monotonic, further),
+        metrics=metrics,
+        readiness=readiness,
+        repeats=repeats,
         tls=parts.tls,
         colleagues=parts.colleagues,
     )

@@ -4,6 +4,7 @@ Much of a record is what strangers sent; it is made printable and cut to length 
 """
 
 import json
+import re
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +44,9 @@ class Event(StrEnum):
 class AuditRecord:
     """One event. `actor` is a principal's name, `address` the client's, `outcome` one word, `reference` what was
     asked for and `digest` what that meant, `verdict` a verdict's id, `detail` a sentence.
+
+    `times` is how often it happened within one second: whoever sends the same request again and again leaves one record
+    of that second, with the time and the id of the first.
     """
 
     at: datetime
@@ -56,10 +60,26 @@ class AuditRecord:
     verdict: str = ""
     request_id: str = ""
     detail: str = ""
+    times: int = 1
+
+
+class RepeatedRecord:
+    """A record that is encoded once and written often: only its time, its request and how often are open."""
+
+    def __init__(self, record: AuditRecord) -> None:
+        given = {"event": record.event, **_texts(record)}
+        del given["request_id"]
+        self._rest = _encode(given).encode()[1:] + b"\n"
+
+    def line(self, at: str, request_id: str, times: int) -> bytes:
+        """A line as `encode` makes it. `at` is in ISO format, `request_id` one of the gate's own making."""
+        return b'{"times":%d,"at":"%s","request_id":"%s",%s' % (times, at.encode(), request_id.encode(), self._rest)
 
 
 _log = structlog.get_logger(__name__)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_REPEATED = re.compile(rb'\{"times":(\d+),"at":"([^"]{19})[^"]*","request_id":"[^"]*",(.*)')
+"""How often, the second, and all but the request: where the last two are equal, lines become one record."""
 _LONGEST_DETAIL = 4096
 _LIMITS = {
     column.name: column.type.length or _LONGEST_DETAIL
@@ -70,18 +90,31 @@ _LIMITS = {
 
 async def append(tx: Transaction, record: AuditRecord) -> None:
     """Add a record. Text that is too long for its column is cut, and ends in `…`."""
-    await tx.execute(sa.insert(audit).values(at=record.at, event=record.event, **_texts(record)))
+    await tx.execute(sa.insert(audit).values(_values(record)))
 
 
 def encode(record: AuditRecord) -> bytes:
     """A record as one line, as `append` would write it: what is kept until it can be added."""
-    line = {"at": record.at.isoformat(), "event": record.event, **_texts(record)}
-    return _encode(line).encode() + b"\n"
+    return _encode(_values(record) | {"at": record.at.isoformat()}).encode() + b"\n"
 
 
 def decode_lines(lines: bytes) -> list[dict[str, Any]]:
-    """The records that `encode` made, to be added. A line that a disk made unreadable is logged and left out."""
-    return [row for line in lines.splitlines() if (row := _decode(line)) is not None]
+    """The records that `encode` made, to be added, and those of `RepeatedRecord`, of each second one.
+
+    A line that a disk made unreadable is logged and left out.
+    """
+    rows: list[dict[str, Any]] = []
+    repeated: dict[tuple[bytes, bytes], dict[str, Any]] = {}
+    for line in lines.splitlines():
+        found = _REPEATED.fullmatch(line)
+        known = repeated.get((found[2], found[3])) if found else None
+        if found and known is not None:
+            known["times"] += int(found[1])
+        elif (row := _decode(line)) is not None:
+            rows.append(row)
+            if found:
+                repeated[found[2], found[3]] = row
+    return rows
 
 
 async def append_decoded(tx: Transaction, rows: list[dict[str, Any]]) -> None:
@@ -102,6 +135,10 @@ async def newest(
     return tuple((row.number, _record(row)) for row in await tx.execute(query))
 
 
+def _values(record: AuditRecord) -> dict[str, Any]:
+    return {"at": record.at, "event": record.event, **_texts(record), "times": record.times}
+
+
 def _texts(record: AuditRecord) -> dict[str, str]:
     return {name: printable(getattr(record, name), limit) for name, limit in _LIMITS.items()}
 
@@ -109,7 +146,7 @@ def _texts(record: AuditRecord) -> dict[str, str]:
 def _decode(line: bytes) -> dict[str, Any] | None:
     try:
         row: dict[str, Any] = json.loads(line)
-        return row | {"at": datetime.fromisoformat(row["at"])}
+        return {"times": 1, **row, "at": datetime.fromisoformat(row["at"])}
     except (ValueError, TypeError, KeyError):
         _log.critical("an audit record is lost: its line in the spool cannot be read", line=repr(line[:200]))
         return None

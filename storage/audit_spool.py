@@ -31,6 +31,8 @@ _BATCH_BYTES = 64 * 1024
 _RENEW_BYTES = 8 << 20
 """After how many bytes a file is replaced by a new one."""
 _RETRY_SECONDS = 1.0
+_GATHER_SECONDS = 0.2
+"""How long records gather while many are written: one transaction for all costs hardly more than for one."""
 _log = structlog.get_logger(__name__)
 
 
@@ -66,12 +68,16 @@ class AuditSpool:
         return self._file.size - self._file.taken if self._file else 0
 
     def append(self, record: AuditRecord) -> None:
-        """Write a record down. Raises `StorageUnavailableError` where that is not possible; then nothing is written.
+        """Write a record down. Raises what `append_lines` raises."""
+        self.append_lines(audit.encode(record))
 
-        It goes to the operating system only, which does not wait for the disk: fit for the event loop.
+    def append_lines(self, lines: bytes) -> None:
+        """Write down what `audit.encode` or `audit.RepeatedRecord` made, all of it at once.
+
+        Raises `StorageUnavailableError` where that is not possible; then nothing is written. It goes to the operating
+        system only, which does not wait for the disk: fit for the event loop.
         """
-        line = audit.encode(record)
-        if self.waiting + len(line) > self._limit:
+        if self.waiting + len(lines) > self._limit:
             raise StorageUnavailableError(
                 f"{self.waiting} bytes of the audit wait for the database and no more may, so that nothing goes"
                 " unrecorded; check that the database answers"
@@ -79,7 +85,7 @@ class AuditSpool:
         try:
             if self._file is None:
                 self._file = _create(self._folder)
-            _append(self._file, line)
+            _append(self._file, lines)
         except OSError as error:
             raise StorageUnavailableError(
                 f"the audit cannot be written to {self._folder} ({error.strerror}), so nothing is served; check that"
@@ -124,6 +130,7 @@ class AuditSpool:
             await self._appended.wait()
             self._appended.clear()
             await self._until_done(self.drain)
+            await asyncio.sleep(_GATHER_SECONDS)
 
     async def close(self) -> None:
         """Drain, and remove the file. What the database does not take now stays for the next start."""
@@ -211,16 +218,16 @@ def _lock(path: Path) -> int | None:
     return handle
 
 
-def _append(file: _File, line: bytes) -> None:
-    """Write a whole line or nothing: what a full disk took of it is cut off again."""
+def _append(file: _File, lines: bytes) -> None:
+    """Write whole lines or nothing: what a full disk took of them is cut off again."""
     try:
-        written = os.pwrite(file.handle, line, file.size)
-        while written < len(line):
-            written += os.pwrite(file.handle, line[written:], file.size + written)
+        written = os.pwrite(file.handle, lines, file.size)
+        while written < len(lines):
+            written += os.pwrite(file.handle, lines[written:], file.size + written)
     except OSError:
         os.ftruncate(file.handle, file.size)
         raise
-    file.size += len(line)
+    file.size += len(lines)
 
 
 def _whole_lines(handle: int) -> int:

@@ -168,6 +168,7 @@ audit = sa.Table(
     sa.Column("verdict", sa.String(32), nullable=False),
     sa.Column("request_id", sa.String(64), nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False, server_default="1", comment="how often, within a second"),
     sa.Index(None, "at"),
 )
 

@@ -213,6 +213,12 @@ class MemoryGate:
         self._check(stored.digest)
         return stored
 
+    def recall_manifest(self, caller: Caller, repository: Repository, digest: Digest, *, head: bool) -> None:
+        return None
+
+    def note_repeated(self, lines: bytes) -> None:
+        raise AssertionError("nothing is recalled here")
+
     async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
         self._check(digest)
         if (repository, digest) not in self.upstream.blobs:

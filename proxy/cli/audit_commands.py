@@ -41,13 +41,14 @@ def _list(
     table = Table("at (UTC)", "event", "who", "from", "what", "outcome", "verdict", box=None, pad_edge=False)
     for _, record in found:
         what = f"{record.repository} {record.reference}".strip() or record.detail
+        often = f" ({record.times} times)" if record.times > 1 else ""
         table.add_row(
             f"{record.at:%Y-%m-%d %H:%M:%S}",
             record.event,
             printable(record.actor),
             record.address,
             printable(what),
-            record.outcome,
+            record.outcome + often,
             record.verdict,
         )
     console().print(table if found else "No records yet.")

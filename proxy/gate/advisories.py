@@ -38,9 +38,17 @@ class AdvisoryDesk:
 
     async def now(self, clock: datetime) -> datetime:
         """The time to judge at: `clock`, or the highest time ever seen where the clock was set back (threat 79)."""
-        if not self._clock_seen <= clock < self._clock_seen + _TIME_HOLDS:
+        now = self.now_at_once(clock)
+        if now is None:
             self._highest = await asyncio.to_thread(self._snapshots.observe, clock)
             self._clock_seen = clock
+            now = max(self._highest, clock)
+        return now
+
+    def now_at_once(self, clock: datetime) -> datetime | None:
+        """The time to judge at, where that can be told without reading a file; else None."""
+        if not self._clock_seen <= clock < self._clock_seen + _TIME_HOLDS:
+            return None
         return max(self._highest, clock)
 
     async def report(self, facts: ImageFacts) -> AdvisoryReport:

@@ -81,4 +81,4 @@ def build_gate(parts: GateParts) -> Gate:
     pull = Pull(database, upstream, judge, promotion, standing, views, trail, parts.public_url)
     push = Push(database, images, judge, promotion, guard, trail, clock, parts.public_url)
     deletion = Deletion(database, upstream, promotion, guard, trail)
-    return Gate(database, upstream, layers, push, pull, deletion, promotion)
+    return Gate(database, upstream, layers, push, pull, deletion, promotion, trail)

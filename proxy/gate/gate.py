@@ -9,6 +9,8 @@ from proxy.gate.layers import LayerInspector, LayerObserver
 from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
 from proxy.gate.push import Push, PushedManifest
+from proxy.gate.recalled import Recalled
+from proxy.gate.trail import Trail
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.errors import InvalidContentError
@@ -34,6 +36,7 @@ class Gate:
         pull: Pull,
         deletion: Deletion,
         promotion: Promotion,
+        trail: Trail,
     ) -> None:
         self._database = database
         self._upstream = upstream
@@ -41,6 +44,7 @@ class Gate:
         self._push = push
         self._pull = pull
         self._deletion = deletion
+        self._trail = trail
         self.promotion = promotion
 
     async def push_manifest(
@@ -54,6 +58,14 @@ class Gate:
     ) -> StoredManifest:
         """See `Pull.manifest`."""
         return await self._pull.manifest(caller, repository, reference, head=head)
+
+    def recall_manifest(self, caller: Caller, repository: Repository, digest: Digest, *, head: bool) -> Recalled | None:
+        """See `Pull.recall`."""
+        return self._pull.recall(caller, repository, digest, head=head)
+
+    def note_repeated(self, lines: bytes) -> None:
+        """See `Trail.note_repeated`."""
+        self._trail.note_repeated(lines)
 
     async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
         """See `Pull.check_blob`."""

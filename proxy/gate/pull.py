@@ -25,6 +25,7 @@ from proxy.gate.content import parse_manifest
 from proxy.gate.decision import Decision
 from proxy.gate.judgement import Judge, Place, record, record_manifest
 from proxy.gate.promotion import Promotion
+from proxy.gate.recalled import Recalled
 from proxy.gate.refusal import refuse
 from proxy.gate.standing import StandingVerdicts
 from proxy.gate.tag_views import TagViews
@@ -42,6 +43,7 @@ from storage.database import Database
 
 _PENDING_SECONDS = 10
 """When to ask again for an image whose inspection failed for a reason that is not the image's."""
+_SERVED = "served"
 _MOST_JUDGED = 16
 """How many of the images that share a blob are judged because somebody asks for it; pulling its manifest judges one."""
 
@@ -107,6 +109,17 @@ class Pull:
             raise refuse(decision.verdict, repository, reference, self._public_url)
         return decision.stored
 
+    def recall(self, caller: Caller, repository: Repository, digest: Digest, *, head: bool) -> Recalled | None:
+        """What `manifest` would give without asking anybody; None where it would ask."""
+        found = self._standing.recall_at_once(repository, digest)
+        if found is None or not isinstance(found.verdict, Verdict):
+            return None
+        target = Target(repository, digest, digest)
+        record = None
+        if not head:
+            record = self._trail.repeated(Event.PULL, caller, target, verdict=found.verdict, outcome=_SERVED)
+        return Recalled(record, lambda: self._standing.recall_at_once(repository, digest) is found)
+
     async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
         """Return if `caller` may read the blob. Raises `DeniedError` or `BlobUnknownError`."""
         if caller.principal.granted(Action.PUSH, repository):
@@ -157,7 +170,7 @@ class Pull:
         verdict = decision.verdict if isinstance(decision.verdict, Verdict) else None
         detail = str(refusal) if refusal else remark
         target = Target(repository, reference, decision.stored.digest)
-        outcome = "served" if admitted else "denied"
+        outcome = _SERVED if admitted else "denied"
         self._trail.note(Event.PULL, caller, target, verdict=verdict, outcome=outcome, detail=detail)
 
     async def _held(self, repository: Repository, reference: Reference) -> StoredManifest | None:

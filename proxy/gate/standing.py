@@ -46,10 +46,18 @@ class StandingVerdicts:
 
     async def recall_manifest(self, repository: Repository, reference: Reference) -> Decision | None:
         """The decision on a digest that was admitted a moment ago, if it still stands. A tag is always looked up."""
-        found = self.admissions.manifest(repository, reference) if isinstance(reference, Digest) else None
+        if not isinstance(reference, Digest) or self.admissions.manifest(repository, reference) is None:
+            return None
+        await self._now()
+        return self.recall_at_once(repository, reference)
+
+    def recall_at_once(self, repository: Repository, digest: Digest) -> Decision | None:
+        """The same, and None as well where the time to judge at is not known without waiting for it."""
+        found = self.admissions.manifest(repository, digest)
         if found is None or not isinstance(found.verdict, Verdict):
             return None
-        return found if self._stands(found.verdict, await self._now()) else None
+        now = self._advisories.now_at_once(self._clock())
+        return found if now is not None and self._stands(found.verdict, now) else None
 
     async def recalls_blob(self, repository: Repository, digest: Digest) -> bool:
         """Whether the blob could be read a moment ago, because of a verdict that still stands."""

@@ -8,7 +8,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
 from scanning.verdict import Verdict
 from storage import audit
-from storage.audit import AuditRecord, Event
+from storage.audit import AuditRecord, Event, RepeatedRecord
 from storage.audit_spool import AuditSpool
 from storage.database import Transaction
 
@@ -55,6 +55,16 @@ class Trail:
     ) -> None:
         """Record what `caller` was answered, where nothing else is stored. Raises `StorageUnavailableError`."""
         self._spool.append(self._record(event, caller, target, verdict, outcome, detail))
+
+    def repeated(
+        self, event: Event, caller: Caller, target: Target, *, verdict: Verdict | None, outcome: str
+    ) -> RepeatedRecord:
+        """What `note` would record, for `note_repeated` to write as often as it happens."""
+        return RepeatedRecord(self._record(event, caller, target, verdict, outcome, ""))
+
+    def note_repeated(self, lines: bytes) -> None:
+        """Record lines of what `repeated` gave, all at once. Raises `StorageUnavailableError`."""
+        self._spool.append_lines(lines)
 
     def _record(
         self, event: Event, caller: Caller | None, target: Target, verdict: Verdict | None, outcome: str, detail: str

@@ -61,6 +61,17 @@ class Authenticator:
             case BearerCredential(token):
                 return await self._by_bearer(token, client)
 
+    def recall(self, credential: Credential) -> Callable[[], bool] | None:
+        """How to tell, without asking anybody, whether a bearer token that was good a moment ago still is.
+
+        None for what would have to be looked up, and for passwords: too many wrong ones are a brake on right ones too.
+        """
+        claims = self._bearer.recall(credential.token) if isinstance(credential, BearerCredential) else None
+        principal = self._liveness.recall(claims.grant) if claims else None
+        if claims is None or principal is None:
+            return None
+        return lambda: self._liveness.recall(claims.grant) is principal and self._bearer.is_timely(claims)
+
     async def _basic(self, account: str, password: str, client: Client) -> Principal:
         self._throttle.check(account, client.address)
         token = OpaqueToken.parse(password)

@@ -85,7 +85,7 @@ class BearerTokens:
 
     async def verify(self, token: str) -> Claims:
         """What `token` says, if it is ours and its time is now. Raises `TokenRefusedError`."""
-        fingerprint = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+        fingerprint = _fingerprint(token)
         claims = self._verified.get(fingerprint)
         if claims is None:
             claims = await self._read(token)
@@ -97,6 +97,18 @@ class BearerTokens:
             self._verified.move_to_end(fingerprint)
             self._check_time(claims)
         return claims
+
+    def recall(self, token: str) -> Claims | None:
+        """What a token says that was verified before; whether its time is now has to be asked."""
+        return self._verified.get(_fingerprint(token))
+
+    def is_timely(self, claims: Claims) -> bool:
+        """Whether the time of a verified token is now."""
+        try:
+            self._check_time(claims)
+        except TokenRefusedError:
+            return False
+        return True
 
     async def _read(self, token: str) -> Claims:
         if len(token) > _MAX_LENGTH:
@@ -132,6 +144,10 @@ class BearerTokens:
             raise TokenRefusedError("the bearer token has expired; ask for a new one", expired=True)
         if now < claims.not_before - leeway:
             raise TokenRefusedError("the bearer token is not valid yet; check the clocks")
+
+
+def _fingerprint(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
 
 
 def _claims(claims: dict[str, Any]) -> Claims:

@@ -42,12 +42,19 @@ class Liveness:
 
     async def find(self, grant_id: str) -> tuple[Grant, Principal] | None:
         """The grant and who holds it; None if there is none, or it expired or was revoked."""
-        known = self._known.get(grant_id)
-        if known is None or self._monotonic() - known.loaded_at >= self._max_age:
-            known = await self._reload(grant_id)
+        known = self._recent(grant_id) or await self._reload(grant_id)
         if known is None or not known.grant.is_alive(self._clock()):
             return None
         return known.grant, known.principal
+
+    def recall(self, grant_id: str) -> Principal | None:
+        """Who holds the grant, if that is known without asking; the same object as long as nobody asked again."""
+        known = self._recent(grant_id)
+        return known.principal if known is not None and known.grant.is_alive(self._clock()) else None
+
+    def _recent(self, grant_id: str) -> _Known | None:
+        known = self._known.get(grant_id)
+        return known if known is not None and self._monotonic() - known.loaded_at < self._max_age else None
 
     async def _reload(self, grant_id: str) -> _Known | None:
         asked_at = self._monotonic()  # before the question: the answer is at least as fresh as this

@@ -1,5 +1,6 @@
 """What the handlers need of the gate (`proxy.gate`)."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from proxy.identity.principal import Caller
@@ -38,6 +39,28 @@ class Observer(Protocol):
         ...
 
 
+class RepeatedLine(Protocol):
+    """A line of the audit that is written again and again."""
+
+    def line(self, at: str, request_id: str, times: int) -> bytes:
+        """It, for something that happened now, `times` times."""
+        ...
+
+
+class Recalled(Protocol):
+    """An answer that is known without asking anybody."""
+
+    @property
+    def record(self) -> RepeatedLine | None:
+        """What each time is recorded as; None where nothing is."""
+        ...
+
+    @property
+    def holds(self) -> Callable[[], bool]:
+        """Whether it would still be given."""
+        ...
+
+
 class Gatekeeper(Protocol):
     """Every method may raise `DeniedError` and the errors of `proxy.errors`, the upstream and storage."""
 
@@ -51,6 +74,14 @@ class Gatekeeper(Protocol):
         self, caller: Caller, repository: Repository, reference: Reference, *, head: bool
     ) -> StoredManifest:
         """The manifest, if this caller may have it."""
+        ...
+
+    def recall_manifest(self, caller: Caller, repository: Repository, digest: Digest, *, head: bool) -> Recalled | None:
+        """What `pull_manifest` would give without asking anybody; None where it would ask."""
+        ...
+
+    def note_repeated(self, lines: bytes) -> None:
+        """Record answers that were recalled. Raises `StorageUnavailableError`, and then none of them is."""
         ...
 
     async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:

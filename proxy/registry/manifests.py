@@ -7,10 +7,14 @@ from aiohttp import hdrs, web
 from proxy.errors import BadRequestError, TooLargeError
 from proxy.registry.blobs import check_deletion
 from proxy.registry.bodies import read_bounded
+from proxy.registry.gatekeeper import Recalled
 from proxy.routing import Call
+from scanning.oci.digest import Digest
 from scanning.oci.names import parse_reference
 from scanning.oci.read import MAX_MANIFEST_BYTES
 
+RECALLED = web.RequestKey("recalled", Recalled)
+"""What a request for a manifest is allowed by, where nobody had to be asked."""
 _MAX_WARNING_CHARACTERS = 2000
 """Quoting can double them, and a warning has at most 4,096 bytes (OCI distribution specification, "Warnings")."""
 
@@ -19,6 +23,10 @@ async def get(call: Call) -> web.StreamResponse:
     """A manifest, exactly the bytes that were judged; for HEAD their length."""
     reference = parse_reference(call.parameters["reference"])
     head = call.request.method == hdrs.METH_HEAD
+    if isinstance(reference, Digest) and call.services.repeats.is_worth_it(call.request):
+        recalled = call.services.gate.recall_manifest(call.caller, call.repository, reference, head=head)
+        if recalled is not None:
+            call.request[RECALLED] = recalled
     stored = await call.services.gate.pull_manifest(call.caller, call.repository, reference, head=head)
     return web.Response(
         body=stored.body,

@@ -1,6 +1,6 @@
 """Counters for Prometheus. No label has a value that a client can choose (threat 76)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -38,9 +38,15 @@ class Metrics:
     def ended(self, method: str, route: str, status: int, seconds: float) -> None:
         """It was answered. `route` is a pattern of the table, or `NO_ROUTE`."""
         self._running.dec()
+        self.answered(method, route, status, (seconds,))
+
+    def answered(self, method: str, route: str, status: int, seconds: Sequence[float]) -> None:
+        """Requests of one kind were answered; what each took."""
         known = method if method in _METHODS else "other"
-        self._requests.labels(known, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._requests.labels(known, route, str(status)).inc(len(seconds))
+        observe = self._seconds.labels(route).observe
+        for each in seconds:
+            observe(each)
 
     def watch_audit(self, waiting: Callable[[], int]) -> None:
         """Show how many bytes of audit records the database does not have yet."""

@@ -6,6 +6,7 @@ for a manifest. What is in one is known, so it needs no chain of processors: onl
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,6 +14,7 @@ from functools import lru_cache
 from proxy.telemetry.redaction import clean_text
 
 _LOGGER = logging.getLogger("proxy.request")
+_EVENT = "request"
 _LONGEST_PART = 80
 _LONGEST_PATH = 2048
 _encode = json.JSONEncoder().encode
@@ -31,49 +33,55 @@ class RequestLine:
 
 
 class RequestRecord(logging.LogRecord):
-    """A record of the standard library that is formatted as the line of a request."""
+    """A record of the standard library that is formatted as a line for each of some requests."""
 
-    def __init__(self, line: RequestLine) -> None:
-        super().__init__(_LOGGER.name, logging.INFO, "", 0, "request", None, None)
-        self.line = line
+    def __init__(self, lines: Sequence[RequestLine]) -> None:
+        super().__init__(_LOGGER.name, logging.INFO, "", 0, _EVENT, None, None)
+        self.lines = lines
 
     def as_json(self) -> str:
-        """The line for a collector."""
-        line = self.line
-        return _encode(
-            {
-                "method": _cleaned(line.method[:20]),
-                "path": _shortened(line.path),
-                "status": line.status,
-                "seconds": round(line.seconds, 4),
-                "address": line.address,
-                "request_id": line.request_id,
-                "process": self.process,
-                "event": self.msg,
-                "level": "info",
-                "logger": self.name,
-                "timestamp": self._time(),
-            }
+        """The lines for a collector."""
+        end = f', "process": {self.process}, "event": "{_EVENT}", "level": "info", "logger": "{self.name}"'
+        end += f', "timestamp": "{self._time()}"}}'
+        return "\n".join(
+            [
+                f"{{{_json_start(line.method, line.path, line.status)}{round(line.seconds, 4)}"
+                f"{_json_middle(line.address)}{_encode(line.request_id)}{end}"
+                for line in self.lines
+            ]
         )
 
     def as_text(self) -> str:
-        """The line for people."""
-        line = self.line
-        return (
-            f"{self._time()} [info     ] {self.msg:<30} [{self.name}] address={line.address}"
-            f" method={_cleaned(line.method[:20])} path={_shortened(line.path)} process={self.process}"
-            f" request_id={line.request_id}"
-            f" seconds={round(line.seconds, 4)} status={line.status}"
+        """The lines for people."""
+        start = f"{self._time()} [info     ] {_EVENT:<30} [{self.name}] address="
+        return "\n".join(
+            [
+                f"{start}{line.address} method={_cleaned(line.method[:20])} path={_shortened(line.path)}"
+                f" process={self.process} request_id={line.request_id}"
+                f" seconds={round(line.seconds, 4)} status={line.status}"
+                for line in self.lines
+            ]
         )
 
     def _time(self) -> str:
         return datetime.fromtimestamp(self.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def log_request(line: RequestLine) -> None:
-    """Say that a request was answered."""
+def log_requests(lines: Sequence[RequestLine]) -> None:
+    """Say that requests were answered, all of them in one write."""
     if _LOGGER.isEnabledFor(logging.INFO):
-        _LOGGER.handle(RequestRecord(line))
+        _LOGGER.handle(RequestRecord(lines))
+
+
+@lru_cache(maxsize=2048)
+def _json_start(method: str, path: str, status: int) -> str:
+    said = {"method": _cleaned(method[:20]), "path": _shortened(path), "status": status}
+    return f'{_encode(said)[1:-1]}, "seconds": '
+
+
+@lru_cache(maxsize=2048)
+def _json_middle(address: str) -> str:
+    return f', "address": {_encode(address)}, "request_id": '
 
 
 @lru_cache(maxsize=2048)

@@ -249,7 +249,7 @@ class RemoteUpstream:
         found: list[StoredManifest] = []
         for digest in digests:
             manifest = await self.get_manifest(repository, digest)
-            if manifest is not None and _refers_to(manifest, subject):
+            if manifest is not None and await asyncio.to_thread(_subject, manifest) == subject:
                 found.append(manifest)
             if sum(len(one.body) for one in found) > _MAX_REFERRER_BYTES:
                 raise BrokenContentError(
@@ -372,10 +372,6 @@ def _computed_digest(body: bytes, media_type: str, reference: Reference, named: 
             f" instead of {expected} when {doing}"
         )
     return expected
-
-
-def _refers_to(manifest: StoredManifest, subject: Digest) -> bool:
-    return _subject(manifest) == subject
 
 
 def _subject(manifest: StoredManifest) -> Digest | None:

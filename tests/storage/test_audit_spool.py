@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from storage import audit, schema
-from storage.audit import AuditRecord, Event
+from storage.audit import AuditRecord, Event, RepeatedRecord
 from storage.audit_spool import AuditSpool
 from storage.database import Database, Transaction
 from storage.errors import StorageUnavailableError
@@ -98,6 +98,36 @@ async def test_t65_a_killed_process_loses_no_record_and_none_is_there_twice(
     kept = [record.request_id for record in await recorded(database)]
     assert len(set(kept)) == len(kept)
     assert set(told) <= set(kept)
+
+
+async def test_repeated_records_become_one_for_each_second_and_their_number_stays_true(
+    database: Database, folder: Path
+) -> None:
+    """Others are left as they are."""
+    served, denied = RepeatedRecord(PULL), RepeatedRecord(replace(PULL, outcome="denied"))
+    spool = AuditSpool(folder, database, _ROOM)
+    midnight = "2026-01-01T00:00:00+00:00"
+    spool.append_lines(served.line(midnight, "a", 3) + denied.line(midnight, "b", 1))
+    spool.append(replace(PULL, request_id="c"))
+    spool.append_lines(served.line("2026-01-01T00:00:00.9+00:00", "d", 2))
+    spool.append_lines(served.line("2026-01-01T00:00:01+00:00", "e", 7))
+    await spool.close()
+
+    kept = [(record.request_id, record.outcome, record.times) for record in await recorded(database)]
+    assert kept == [("a", "served", 5), ("b", "denied", 1), ("c", "served", 1), ("e", "served", 7)]
+
+
+async def test_a_repeated_record_is_the_one_that_would_have_been_written_by_itself(
+    database: Database, folder: Path
+) -> None:
+    strange = replace(PULL, actor="a\nb\u202e", reference="\N{LOCK}", request_id="r1", detail='","event":"')
+    spool = AuditSpool(folder, database, _ROOM)
+    spool.append(strange)
+    spool.append_lines(RepeatedRecord(strange).line(NOW.isoformat(), "r1", 1))
+    await spool.close()
+
+    alone, repeated = await recorded(database)
+    assert repeated == alone
 
 
 async def test_what_a_living_process_writes_is_left_to_it(database: Database, folder: Path) -> None:
