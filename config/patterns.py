@@ -154,6 +154,30 @@ class TagPattern(_Pattern):
 
 
 @dataclass(frozen=True, slots=True)
+class FilePattern(_Pattern):
+    """Which files of an image a check is about, by their paths from the root, without the leading slash. Raises
+    `InvalidPatternError`.
+    """
+
+    _compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_length(self.text, "file pattern")
+        parts = tuple(self.text.split("/"))
+        _check_any_parts(self.text, parts)
+        if not all(parts) or not {".", ".."}.isdisjoint(parts):
+            raise InvalidPatternError(
+                f"the file pattern {self.text!r} can never match: paths start at the root, without a slash before or"
+                " after them, as in srv/app/** (* and ** are wildcards)"
+            )
+        object.__setattr__(self, "_compiled", re.compile(_path_expression(parts), re.DOTALL))
+
+    def matches(self, path: str) -> bool:
+        """Whether the whole of `path` is covered."""
+        return bool(path) and self._compiled.fullmatch(f"{path}/") is not None
+
+
+@dataclass(frozen=True, slots=True)
 class PurlPattern(_Pattern):
     """Which packages a check is about. Raises `InvalidPatternError`."""
 

@@ -138,10 +138,70 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """The paths that the package named `package` installed, as its database spells them: links are not resolved."""
+    """What a package database says of the files of the package named `package`, as it spells their paths: links are
+    not resolved.
+
+    `digests` are those of the files when they were installed, in the order of `paths`, "" where none is recorded.
+    `algorithm` is md5, sha1 or sha256. `is_list` says whether the paths belong to the package; where it is False their
+    digests hold only for those that another record gives to it. `is_configuration` marks files that are made to be
+    changed. `type` is the purl type of a package that no distribution made, "" for a distribution's.
+    """
 
     package: str
     paths: tuple[str, ...]
+    algorithm: str = ""
+    digests: tuple[str, ...] = ()
+    is_list: bool = True
+    is_configuration: bool = False
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diversion:
+    """A path that dpkg installs elsewhere, at `target`, for every package but `package` (dpkg-divert(1))."""
+
+    path: str
+    target: str
+    package: str
+
+
+class ContentKind(StrEnum):
+    """What a file with a fingerprint is."""
+
+    PROGRAM = "program"
+    """An executable or a library in ELF."""
+    SCRIPT = "script"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a file that runs, or decides what runs, holds: digests in hexadecimal."""
+
+    kind: ContentKind
+    sha256: str
+    sha1: str
+    md5: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnownedFile:
+    """An executable of the image that no package owns."""
+
+    path: str
+    sha256: str
+    layer: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A file of the image that is not what `package` (name and version) installed at its path."""
+
+    path: str
+    package: str
+    sha256: str
+    layer: Digest
+    is_configuration: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +220,8 @@ class FileFinds:
     """Which package installed what, where this file tells (dpkg's `info/*.list`, apk's database)."""
     licences: tuple[str, ...] = ()
     """What a file beside a package tells of its licences (Debian's `copyright`)."""
+    diversions: tuple[Diversion, ...] = ()
+    fingerprint: Fingerprint | None = None
     problem: str = ""
     """Why a file that should have been understood (a package database) could not be."""
 
@@ -224,6 +286,8 @@ class ImageFacts:
     size: int = 0
     problems: tuple[str, ...] = ()
     artifact: ArtifactKind | None = None
+    unowned: tuple[UnownedFile, ...] = ()
+    changed: tuple[ChangedFile, ...] = ()
     refusals: tuple[LayerRefusal, ...] = ()
     created_by: tuple[str, ...] = ()
     version: int = FACTS_VERSION

@@ -19,7 +19,9 @@ import pytest
 
 @dataclass(frozen=True, slots=True)
 class RpmSpec:
-    """A package to build; `big` pads its header over several pages of a database."""
+    """A package to build; `big` pads its header over several pages of a database, `program` is the text of a script it
+    installs as usr/bin/NAME, beside a configuration file etc/NAME.conf of one line.
+    """
 
     name: str
     version: str
@@ -28,6 +30,7 @@ class RpmSpec:
     licence: str = "MIT"
     source: str = ""
     big: bool = False
+    program: str = ""
 
     def text(self) -> str:
         """A spec file. A sub-package has its own name and the source's."""
@@ -45,9 +48,19 @@ class RpmSpec:
                 [f"%package -n {self.name}", "Summary: a part", f"%description -n {self.name}", "part"]
                 * bool(self.source)
             ),
+            *(self._installation() if self.program else []),
             f"%files -n {self.name}",
+            *([f"/usr/bin/{self.name}", f"%config /etc/{self.name}.conf"] if self.program else []),
         ]
         return "\n".join(lines) + "\n"
+
+    def _installation(self) -> list[str]:
+        return [
+            "%install",
+            "mkdir -p %{buildroot}/usr/bin %{buildroot}/etc",
+            f"echo '{self.program}' > %{{buildroot}}/usr/bin/{self.name}",
+            f"echo '{self.name}' > %{{buildroot}}/etc/{self.name}.conf",
+        ]
 
 
 def need_rpm() -> None:

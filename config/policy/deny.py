@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_serializer
 
-from config.patterns import PurlPattern
+from config.patterns import FilePattern, PurlPattern
 from config.policy.model import Document
 from config.vocabulary import Effect, Gravity, Severity, ToolKind
 
@@ -62,6 +62,9 @@ class DenyHardening(Document):
     allow_setuid: tuple[str, ...] = Field((), description="Set-uid programs that are wanted, such as usr/bin/ping.")
     allow_capabilities: tuple[str, ...] = Field(
         (), description="Programs that may have file capabilities, such as usr/bin/ping."
+    )
+    allow_unowned: tuple[FilePattern, ...] = Field(
+        (), description="Executables that may belong to no package: srv/app/**, where * is any characters of one name."
     )
     effect: Effect = Field(Effect.WARN, description="What finding one does.")
 

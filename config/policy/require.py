@@ -33,6 +33,9 @@ class RequireVetted(Document):
     from_base: bool = Field(
         False, description="Whether the packages of the approved base image that an image is built on count as vetted."
     )
+    unowned: bool = Field(
+        False, description="Whether an executable that no package owns counts as a package that nobody vetted."
+    )
     effect: Effect = Field(Effect.REJECT, description="What an unvetted package does.")
 
 

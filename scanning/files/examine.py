@@ -5,6 +5,7 @@
     ELF       words of tools, applets, packing, what programs say    streamed to the end, at any size
     store     private keys in PKCS #12, Java's and other binary forms  held, up to 1 MB
     text      secrets                                                  the first `MAX_TEXT_BYTES`
+    code      digests, as package databases record them                of all that `scanning.files.fingerprints` names
 
 Other data (pictures, archives, databases) is looked at no further than its head. Every file's head is read, since
 a renamed tool can be called anything. How a file is cut into chunks never changes what it tells.
@@ -17,10 +18,11 @@ from config.vocabulary import ToolKind
 from scanning.errors import InvalidContentError
 from scanning.facts import Evidence, FileEntry, FileFinds, Package, Secret, Tool
 from scanning.files import key_stores, secrets, system
+from scanning.files.fingerprints import Fingerprinting, kind_of
 from scanning.files.program import ProgramExamination
 from scanning.files.tools import Found, is_multicall, is_program_path, named
 from scanning.layers.limits import MIB, InspectionLimits
-from scanning.packages import catalogers, licences, ownership
+from scanning.packages import catalogers, dpkg, licences, ownership
 
 MAX_TEXT_BYTES = 8 * MIB
 """How much of one text file is searched for secrets. Larger text is generated data: logs, dumps, indexes."""
@@ -37,7 +39,7 @@ _ACCOUNT_FILES = frozenset({system.ACCOUNTS, system.PASSWORDS})
 class FileExamination:
     """Reads one regular file."""
 
-    __slots__ = ("_entry", "_head", "_problem", "_program", "_secrets", "_store", "_text", "_whole")
+    __slots__ = ("_entry", "_fingerprinting", "_head", "_problem", "_program", "_secrets", "_store", "_text", "_whole")
 
     def __init__(self, entry: FileEntry, problem: str, *, is_metadata: bool) -> None:
         self._entry = entry
@@ -46,6 +48,7 @@ class FileExamination:
         self._head: bytearray | None = bytearray()  # None once it is known what the content is
         self._program: ProgramExamination | None = None
         self._store: bytearray | None = None
+        self._fingerprinting: Fingerprinting | None = None
         self._text: bytearray | None = None
         self._secrets: tuple[Secret, ...] = ()
 
@@ -65,6 +68,12 @@ class FileExamination:
 
     def finish(self) -> FileFinds | None:
         """What the file told, None if nothing."""
+        found = self._told()
+        if self._fingerprinting is None:
+            return found
+        return replace(found or FileFinds(self._entry.path), fingerprint=self._fingerprinting.finish())
+
+    def _told(self) -> FileFinds | None:
         if self._head is not None:
             self._end_head()
         path = self._entry.path
@@ -95,6 +104,9 @@ class FileExamination:
 
     def _recognise(self, head: bytes) -> None:
         self._head = None
+        kind = kind_of(self._entry, head)
+        if kind is not None:
+            self._fingerprinting = Fingerprinting(kind)
         if head.startswith(_ELF):
             self._program = ProgramExamination(self._entry.path, head, self._entry.size)
         elif key_stores.may_hold_keys(head):
@@ -103,6 +115,8 @@ class FileExamination:
             self._text = bytearray()
 
     def _read(self, chunk: bytes | memoryview) -> None:
+        if self._fingerprinting is not None:
+            self._fingerprinting.feed(chunk)
         if self._program is not None:
             self._program.feed(chunk)
         elif self._store is not None:
@@ -171,6 +185,7 @@ def _is_metadata(path: str) -> bool:
         or ownership.matches(path)
         or licences.matches(path)
         or path in _ACCOUNT_FILES
+        or path == dpkg.DIVERSIONS
         or system.is_os_release(path)
     )
 
@@ -194,6 +209,7 @@ def _with_metadata(path: str, content: bytes) -> FileFinds:
             open_accounts=system.read_open_accounts(content) if path in _ACCOUNT_FILES else (),
             ownership=ownership.read(path, content) if ownership.matches(path) else (),
             licences=licences.read(path, content) if licences.matches(path) else (),
+            diversions=dpkg.read_diversions(content) if path == dpkg.DIVERSIONS else (),
         )
     except InvalidContentError as error:
         return FileFinds(path, problem=str(error))

@@ -185,6 +185,22 @@ _ALL = (
         "deny.secrets",
     ),
     Check(
+        "H21",
+        "executable that no package owns",
+        Gravity.HIGH,
+        "nobody publishes advisories for it, and nobody can say where it comes from",
+        "install it as a package, or let the policy expect it: deny.hardening.allow_unowned",
+        ("CIS 4.2", "CIS 4.11", "NIST 4.1.3"),
+    ),
+    Check(
+        "H22",
+        "packaged file that was changed after it was installed",
+        Gravity.HIGH,
+        "it no longer does what its package does, and upgrades may undo or miss the change",
+        "install the package again, and change it by what it offers for that: settings, drop-in files, a new version",
+        ("CIS 4.11", "NIST 4.1.3"),
+    ),
+    Check(
         "H23",
         "account with an empty password, or another root",
         Gravity.CRITICAL,

@@ -19,6 +19,7 @@ from scanning.files.secrets import find_in_environment, find_in_text
 from scanning.hardening import accounts as account_checks
 from scanning.hardening import configuration as configuration_checks
 from scanning.hardening import filesystem as filesystem_checks
+from scanning.layers.belongings import Belongings
 from scanning.layers.filesystem import FileSystem
 from scanning.layers.history import build_steps
 from scanning.layers.inventory import inventory
@@ -51,6 +52,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
     distribution = survey.os_release()
     packages = tuple(replace(package, purl=purl(package, distribution)) for package in inventory(survey, tree, layers))
     accounts = survey.accounts()
+    belongings = Belongings(tree, layers, survey.survivors, packages)
     problems = (*_miscounted(manifest, config, layers), *tree.problems, *survey.problems)
     return ImageFacts(
         manifest=manifest.digest,
@@ -62,13 +64,15 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         runs_as_root=runs_as_root(config.user, accounts),
         distribution=distribution,
         packages=packages,
-        tools=gather(survey.survivors, packages, survey.owned()),
+        tools=gather(survey.survivors, packages, belongings.owner),
         secrets=tuple(dict.fromkeys((*_in_layers(layers), *_in_configuration(config), *_in_annotations(manifest)))),
         weaknesses=(
             *configuration_checks.weaknesses(config),
             *_a_few_of_each(account_checks.weaknesses(accounts, survey.open_accounts())),
             *_a_few_of_each(filesystem_checks.weaknesses(tree, layers)),
         ),
+        unowned=tuple(belongings.unowned()),
+        changed=tuple(belongings.changed()),
         files=survey.files,
         executables=survey.executables,
         size=sum(layer.size for layer in layers),

@@ -164,13 +164,8 @@ class Survey:
             for package in survivor.finds.packages:
                 yield replace(package, path=survivor.path, layer=survivor.layer)
 
-    def licences(self, path: str) -> tuple[str, ...]:
-        """What the file at `path` tells of the licences of the package it lies beside."""
-        found = self._found_through(path) if path else None
-        return found.licences if found else ()
-
     def owned(self) -> Iterator[tuple[str, str]]:
-        """Pairs of path and owning package, top-level links such as bin -> usr/bin followed."""
+        """Pairs of path and owning package of a distribution, top-level links such as bin -> usr/bin followed."""
         links = {
             name: target
             for name, node in (self._tree.root.children or {}).items()
@@ -178,9 +173,16 @@ class Survey:
         }
         for survivor in self.survivors:
             for ownership in survivor.finds.ownership:
+                if not ownership.is_list or ownership.type:
+                    continue
                 for path in ownership.paths:
                     top, slash, rest = path.partition("/")
                     yield f"{links[top]}/{rest}" if slash and top in links else path, ownership.package
+
+    def licences(self, path: str) -> tuple[str, ...]:
+        """What the file at `path` tells of the licences of the package it lies beside."""
+        found = self._found_through(path) if path else None
+        return found.licences if found else ()
 
 
 def _moved(found: FileFinds, path: str) -> FileFinds:

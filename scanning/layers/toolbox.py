@@ -5,7 +5,7 @@ them is the strongest evidence (content, then name), under the name people know 
 that leads to it, and at the program that holds it if there is none.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from config.vocabulary import ToolKind
@@ -14,7 +14,6 @@ from scanning.files.tools import is_multicall, packaged, preference
 from scanning.layers.survivors import Survivor
 
 _STRENGTH = (Evidence.CONTENT, Evidence.PATH, Evidence.APPLET, Evidence.PACKAGE)
-_OWNING = frozenset({"deb", "apk"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +29,15 @@ class _Sighting:
 
 
 def gather(
-    survivors: Sequence[Survivor], packages: Sequence[Package], owned: Iterable[tuple[str, str]]
+    survivors: Sequence[Survivor], packages: Sequence[Package], owner_of: Callable[[str], Package | None]
 ) -> tuple[Tool, ...]:
-    """The tools of an image, by kind and path. `owned` pairs paths with the names of packages."""
+    """The tools of an image, by kind and path. `owner_of` tells the package that owns a path."""
     seen = [survivor for survivor in survivors if survivor.finds.tools]
-    owners = _owners(seen, packages, owned)
     groups: dict[tuple[ToolKind, str], list[_Sighting]] = {}
     for survivor in seen:
-        owner = owners.get(survivor.path)
+        owner = owner_of(survivor.path)
         if owner is None and not is_multicall(survivor.target):  # busybox is not to go because of a link to it
-            owner = owners.get(survivor.target)
+            owner = owner_of(survivor.target)
         holds_applets = any(tool.evidence is Evidence.APPLET for tool in survivor.finds.tools)
         for tool in survivor.finds.tools:
             if holds_applets:
@@ -54,14 +52,6 @@ def gather(
 
 def _title(package: Package) -> str:
     return f"{package.name} {package.version}"
-
-
-def _owners(
-    seen: Iterable[Survivor], packages: Iterable[Package], owned: Iterable[tuple[str, str]]
-) -> Mapping[str, Package]:
-    wanted = {path for survivor in seen for path in (survivor.path, survivor.target)}
-    by_name = {package.name: package for package in packages if package.type in _OWNING}
-    return {path: by_name[name] for path, name in owned if path in wanted and name in by_name}
 
 
 def _add_packaged(found: list[_Sighting], packages: Iterable[Package]) -> None:

@@ -9,11 +9,13 @@ The package is named by its folder: the version begins at the last hyphen that a
 import re
 
 from scanning.errors import InvalidContentError
-from scanning.facts import Package
-from scanning.packages.fields import checked_name, checked_version
+from scanning.facts import Ownership, Package
+from scanning.packages.fields import checked_name, checked_version, text_of
 
 ROOT = "var/db/pkg/"
 _CONTENTS = re.compile(r"var/db/pkg/(?P<category>[A-Za-z0-9_][A-Za-z0-9+_.-]*)/(?P<package>[^/]+)/CONTENTS")
+_FILE = re.compile(r"(?:obj (?P<path>/.+) (?P<md5>[0-9a-f]{32}) [0-9]+|sym (?P<link>/.+) -> .*)")
+_SETTINGS = "etc/"
 _PACKAGE = re.compile(r"(?P<name>.+)-(?P<version>[0-9][^-]*(?:-r[0-9]+)?)")
 
 
@@ -31,3 +33,15 @@ def read(path: str, content: bytes) -> tuple[Package, ...]:
     name = f"{place['category']}/{checked_name(package['name'], path)}"
     version = checked_version(package["version"], name, path)
     return (Package("ebuild", name, version, name, version, path),)
+
+
+def ownership(path: str, content: bytes) -> tuple[Ownership, ...]:
+    """What the package installed, and the digests of it. Raises as `read` does."""
+    (package,) = read(path, content)
+    lines = (_FILE.fullmatch(line.rstrip("\r")) for line in text_of(content).split("\n"))
+    files = {(line["path"] or line["link"])[1:]: line["md5"] or "" for line in lines if line}
+    return tuple(
+        Ownership(package.name, tuple(some), "md5", tuple(some.values()), is_configuration=is_configuration)
+        for is_configuration in (False, True)
+        if (some := {name: md5 for name, md5 in files.items() if name.startswith(_SETTINGS) is is_configuration})
+    )

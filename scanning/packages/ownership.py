@@ -1,47 +1,81 @@
-"""Which package installed a file: for naming the package of a tool, never for trusting one.
+"""Which package installed a file, and what was in it then: by each package database that tells.
 
-var/lib/dpkg/info/NAME[:ARCH].list        one path a line, directories among them
-var/lib/dpkg/status.d/NAME.md5sums        `digest  path` (distroless)
-lib/apk/db/installed                      apk's own database
+A database is a part of the image and says what whoever built it wanted: this finds carelessness, and what came past the
+package manager. For trust there are signatures, and base images that somebody approved.
 """
 
-from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
+import re
+from typing import Protocol
 
-from scanning.facts import Ownership
-from scanning.packages import apk, dpkg
-from scanning.packages.fields import text_of
+from scanning.facts import Ownership, Package
+from scanning.packages import apk, conda, dpkg, gentoo, pacman, python, rpm
 
-_LISTS = "var/lib/dpkg/info/"
+
+class _Source(Protocol):
+    def ownership(self, path: str, content: bytes) -> tuple[Ownership, ...]: ...
+
+
+_ENDINGS = (
+    *("/status", ".list", ".md5sums", "/installed", "/Packages", "/Packages.db", "/rpmdb.sqlite", "/mtree", "/RECORD"),
+    *(".json", "/CONTENTS"),
+)
+_LIBRARIES = frozenset({"library", "site-library"})
+_EXTENSION = re.compile(r"/extensions/[^/]+/[^/]+/")
+_GEM = re.compile(r"(?P<root>.*/)specifications/(?:default/)?(?P<gem>[^/]+)\.gemspec")
 
 
 def matches(path: str) -> bool:
     """Whether `path` tells who owns which files."""
-    return (path.startswith(_LISTS) and path.endswith(".list")) or _is_sums(path) or apk.matches(path)
+    return _source_of(path) is not None
 
 
 def read(path: str, content: bytes) -> tuple[Ownership, ...]:
     """What the file tells. Raises `InvalidContentError` where it is a database that cannot be understood."""
+    source = _source_of(path)
+    return source.ownership(path, content) if source is not None else ()
+
+
+def _source_of(path: str) -> _Source | None:
+    if not path.endswith(_ENDINGS):
+        return None
+    if dpkg.records_ownership(path):
+        return dpkg
     if apk.matches(path):
-        return apk.ownership(path, content)
-    lines = text_of(content).split("\n")
-    if _is_sums(path):
-        lines = [line.partition("  ")[2] for line in lines]
-    package = PurePosixPath(path).stem.partition(":")[0]
-    paths = tuple(_files(line.strip().removeprefix("./").removeprefix("/") for line in lines))
-    return (Ownership(package, paths),) if package and paths else ()
+        return apk
+    if path in rpm.DATABASES:
+        return rpm
+    if pacman.records_ownership(path):
+        return pacman
+    if python.records_ownership(path):
+        return python
+    if gentoo.matches(path):
+        return gentoo
+    return conda if conda.matches(path) else None
 
 
-def _is_sums(path: str) -> bool:
-    return path.startswith(dpkg.FRAGMENTS) and path.endswith(".md5sums")
+def folders_of(package: Package) -> tuple[str, ...]:
+    """The folders whose whole content belongs to a package of a programming language, each ending in a slash.
+
+    A description alone claims nothing: it has to lie where the language's own installer unpacks packages.
+    """
+    folder = package.path.rpartition("/")[0]
+    match package.type:
+        case "npm" if "node_modules" in folder.split("/")[:-1]:
+            return (f"{folder}/",)
+        case "gem":
+            spec = _GEM.fullmatch(package.path)
+            return (f"{spec['root']}gems/{spec['gem']}/", f"{spec['root']}extensions/{spec['gem']}/") if spec else ()
+        case "composer" if package.path.endswith("/composer/installed.json"):
+            return (f"{folder.rpartition('/')[0]}/{package.name}/",)
+        case "nuget" if "shared" in folder.split("/"):
+            return (f"{folder}/",)
+        case "nix":
+            return (f"{package.path}/",)
+        case "cran" if not _LIBRARIES.isdisjoint(folder.split("/")):
+            return (f"{folder}/",)
+    return ()
 
 
-def _files(paths: Iterable[str]) -> Iterator[str]:
-    """The paths that are no directory: dpkg lists a directory just before what is in it."""
-    previous = ""
-    for path in paths:
-        if previous not in {"", "."} and not path.startswith(f"{previous}/"):
-            yield previous
-        previous = path
-    if previous not in {"", "."}:
-        yield previous
+def folder_key(path: str) -> str:
+    """`path` as `folders_of` spells folders: Ruby keeps compiled parts of a gem in `extensions/PLATFORM/ABI/GEM/`."""
+    return _EXTENSION.sub("/extensions/", path)

@@ -4,18 +4,26 @@
     *.egg-info/PKG-INFO        setuptools, in a folder ...
     *.egg-info                 ... and distutils, as a single file
     EGG-INFO/PKG-INFO          unpacked eggs
+    *.dist-info/RECORD         what a wheel installed: path, sha256=digest in base64, size
 
 Only the headers are read. Which installer wrote it does not matter: an INSTALLER file is a claim like any other.
 """
 
+import base64
+import binascii
+import csv
+from contextlib import suppress
+from posixpath import normpath
+
 from packaging.utils import canonicalize_name
 
 from scanning.errors import InvalidContentError
-from scanning.facts import Package
+from scanning.facts import Ownership, Package
 from scanning.packages.fields import checked_name, checked_version, text_of
 
 METADATA_FOLDERS = (".dist-info", ".egg-info", "/EGG-INFO")
 _FILES = (".dist-info/METADATA", ".egg-info/PKG-INFO", "EGG-INFO/PKG-INFO", ".egg-info")
+_RECORD = ".dist-info/RECORD"
 _MAX_LICENCE_LENGTH = 100  # some put the whole text there
 _READ = frozenset({"name", "version", "license", "license-expression"})
 
@@ -40,6 +48,37 @@ def read(path: str, content: bytes) -> tuple[Package, ...]:
     licence = headers.get("license-expression") or headers.get("license", "")
     known = licence and licence != "UNKNOWN" and len(licence) <= _MAX_LICENCE_LENGTH
     return (Package("pypi", name, version, name, version, path, licences=(licence,) if known else ()),)
+
+
+def records_ownership(path: str) -> bool:
+    """Whether `path` tells what a package installed."""
+    return path.endswith(_RECORD)
+
+
+def ownership(path: str, content: bytes) -> tuple[Ownership, ...]:
+    """What one package installed, and the digests of it ("Recording installed projects"). Other lines are left out."""
+    folder = path.removesuffix("/RECORD")
+    site, _, title = folder.rpartition("/")
+    files: dict[str, str] = {}
+    with suppress(csv.Error):
+        for row in csv.reader(text_of(content).split("\n")):
+            if len(row) == 3 and row[0]:
+                file = normpath(f"{site}/{row[0]}" if not row[0].startswith("/") else row[0]).lstrip("/")
+                if file.partition("/")[0] != "..":
+                    files[file] = _digest(row[1])
+    name = title.removesuffix(".dist-info").partition("-")[0]
+    if not name or not files:
+        return ()
+    return (Ownership(canonicalize_name(name), tuple(files), "sha256", tuple(files.values()), type="pypi"),)
+
+
+def _digest(stated: str) -> str:
+    algorithm, _, encoded = stated.partition("=")
+    try:
+        decoded = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)) if algorithm == "sha256" else b""
+    except (binascii.Error, ValueError):
+        return ""
+    return decoded.hex()
 
 
 def _headers(path: str, text: str) -> dict[str, str]:

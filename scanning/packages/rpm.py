@@ -6,12 +6,13 @@ Keys that were imported for checking signatures are kept there as packages calle
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from scanning.errors import InvalidContentError
-from scanning.facts import Package
+from scanning.facts import Ownership, Package
 from scanning.packages.fields import checked_name, checked_version
 from scanning.packages.rpmdb import berkeley, ndb, sqlite
-from scanning.packages.rpmdb.header import Tag, read_header
+from scanning.packages.rpmdb.header import Tag, read_files, read_header
 
 FOLDERS = ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
 _FILES: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
@@ -22,6 +23,7 @@ _FILES: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
 _LOG = "rpmdb.sqlite-wal"
 DATABASES = tuple(f"{folder}/{name}" for folder in FOLDERS for name in _FILES)
 
+_Found = TypeVar("_Found", Package, Ownership)
 _KEYS = "gpg-pubkey"
 _SOURCE = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)-(?P<release>[^-]+)\.(?:no)?src\.rpm")
 
@@ -34,6 +36,15 @@ def matches(path: str) -> bool:
 
 def read(path: str, content: bytes) -> tuple[Package, ...]:
     """The packages that are installed. Raises `InvalidContentError` if the database cannot be understood."""
+    return _read(path, content, _packages)
+
+
+def ownership(path: str, content: bytes) -> tuple[Ownership, ...]:
+    """What each package installed, and the digests of it. Raises as `read` does."""
+    return _read(path, content, _ownership)
+
+
+def _read(path: str, content: bytes, reader: Callable[[str, Iterator[bytes]], Iterator[_Found]]) -> tuple[_Found, ...]:
     name = path.rpartition("/")[2]
     if not content:
         return ()
@@ -42,7 +53,7 @@ def read(path: str, content: bytes) -> tuple[Package, ...]:
             f"{path} holds changes that are not in the database yet; run rpm --rebuilddb when the image is built"
         )
     try:
-        return tuple(_packages(path, _bounded(_FILES[name](content), len(content))))
+        return tuple(reader(path, _bounded(_FILES[name](content), len(content))))
     except InvalidContentError as error:
         raise InvalidContentError(
             f"{path} is no rpm database that can be read: {error}; run rpm --rebuilddb when the image is built"
@@ -65,6 +76,22 @@ def _packages(path: str, headers: Iterator[bytes]) -> Iterator[Package]:
         tags = read_header(blob)
         if tags.get(Tag.NAME) != _KEYS:
             yield _package(path, tags)
+
+
+def _ownership(_: str, headers: Iterator[bytes]) -> Iterator[Ownership]:
+    for blob in headers:
+        name = read_header(blob).get(Tag.NAME, "")
+        algorithm, files = read_files(blob)
+        for is_configuration in (False, True):
+            some = [file for file in files if file.is_configuration is is_configuration]
+            if some:
+                yield Ownership(
+                    name,
+                    tuple(file.path.removeprefix("/") for file in some),
+                    algorithm,
+                    tuple(file.digest for file in some) if algorithm else (),
+                    is_configuration=is_configuration,
+                )
 
 
 def _package(path: str, tags: Mapping[Tag, str]) -> Package:

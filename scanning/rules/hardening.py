@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from config.policy import DenyHardening
 from scanning.facts import Weakness
+from scanning.hardening.belongings import changed_weaknesses, unowned_weaknesses
 from scanning.hardening.catalogue import CHECKS
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
@@ -29,7 +30,10 @@ def hardening(question: Question) -> Answers:
     denied, facts = question.rule.deny.hardening, question.case.facts
     if denied is None or facts is None or facts.artifact is not None:
         return
-    for weakness in sorted(facts.weaknesses, key=lambda one: (-_rank(one), one.check, one.where)):
+    expected = denied.allow_unowned
+    unowned = [file for file in facts.unowned if not any(pattern.matches(file.path) for pattern in expected)]
+    found = (*facts.weaknesses, *unowned_weaknesses(unowned), *changed_weaknesses(facts.changed))
+    for weakness in sorted(found, key=lambda one: (-_rank(one), one.check, one.where)):
         check = CHECKS[weakness.check]
         if _rank(weakness) < denied.gravity.rank or check.id in denied.ignore:
             continue

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from scanning.approvals import plain
 from scanning.facts import Package
+from scanning.hardening.belongings import unowned_weaknesses
+from scanning.hardening.catalogue import CHECKS
 from scanning.heritage import Heritage
 from scanning.rules.question import Answers, Question, Waived
 from scanning.verdict import Violation
@@ -67,7 +69,21 @@ def unvetted(question: Question) -> Answers:
             created_by=facts.step_of(package.layer),
             purl=package.purl,
         )
-    if facts.executables and not facts.packages:
+    heritage = question.case.heritage if required.from_base else Heritage()
+    unowned = [file for file in facts.unowned if required.unowned and not heritage.has_layer(file.layer)]
+    for weakness in unowned_weaknesses(unowned):
+        yield Violation(
+            "require.vetted_packages",
+            required.effect,
+            f"{weakness.check} {CHECKS[weakness.check].title}",
+            weakness.where,
+            f"{weakness.detail}, so nobody has vetted it",
+            "install it as a package that the policy vets",
+            weakness.check,
+            weakness.layer,
+            facts.step_of(weakness.layer),
+        )
+    if facts.executables and not facts.packages and not required.unowned:
         yield Violation(
             "require.vetted_packages",
             required.effect,

@@ -9,7 +9,18 @@ import pytest
 from config.policy import Policy
 from config.vocabulary import Effect, Severity, ToolKind
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport, Finding
-from scanning.facts import Evidence, ImageFacts, LayerRefusal, OsRelease, Package, Secret, Tool, Weakness
+from scanning.facts import (
+    ChangedFile,
+    Evidence,
+    ImageFacts,
+    LayerRefusal,
+    OsRelease,
+    Package,
+    Secret,
+    Tool,
+    UnownedFile,
+    Weakness,
+)
 from scanning.judge import judge
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
@@ -178,6 +189,37 @@ def test_what_is_found_names_its_check_its_layer_and_the_build_step() -> None:
     }
     assert f"in usr/bin/ssh of layer {layer.short} (RUN apt-get install -y xxx" in verdict.violations[0].sentence
     assert f"{'x' * 36}…): a tool" in verdict.violations[0].sentence
+
+
+UNOWNED = tuple(UnownedFile(f"opt/app/{name}", "0" * 64, Digest.of(b"layer")) for name in ("a", "b", "c", "d"))
+
+
+def test_h21_executables_that_no_package_owns_are_told_by_folder_unless_the_policy_expects_them() -> None:
+    image = facts(unowned=(*UNOWNED, replace(UNOWNED[0], path="usr/bin/x")))
+    found = judge(case(image), policy(deny={"hardening": {}}), NOW).warnings
+    assert [(one.check, one.where) for one in found] == [("H21", "opt/app"), ("H21", "usr/bin/x")]
+    assert "4 executables belong to no package (a, b, c and 1 more)" in found[0].why
+    expected = policy(deny={"hardening": {"allow_unowned": ["opt/**"]}})
+    assert [one.where for one in judge(case(image), expected, NOW).warnings] == ["usr/bin/x"]
+
+
+def test_h22_changed_files_count_less_where_they_are_configuration() -> None:
+    program = ChangedFile("usr/bin/app", "app 1", "0" * 64, Digest.of(b"layer"))
+    image = facts(changed=(program, replace(program, path="etc/app.conf", is_configuration=True)))
+    (found,) = judge(case(image), policy(deny={"hardening": {}}), NOW).warnings
+    assert (found.check, found.where) == ("H22", "usr/bin/app")
+    all_of_them = judge(case(image), policy(deny={"hardening": {"gravity": "info"}}), NOW).warnings
+    assert [one.where for one in all_of_them] == ["usr/bin/app", "etc/app.conf"]
+
+
+def test_an_executable_that_no_package_owns_is_unvetted_where_the_policy_says_so() -> None:
+    image = facts(unowned=UNOWNED[:1])
+    vetted = {"purls": ["pkg:deb/**"]}
+    assert judge(case(image), policy(require={"vetted_packages": vetted}), NOW).outcome is Outcome.ADMIT
+    verdict = judge(case(image), policy(require={"vetted_packages": vetted | {"unowned": True}}), NOW)
+    assert [(one.rule, one.check, one.where) for one in verdict.violations] == [
+        ("require.vetted_packages", "H21", "opt/app/a")
+    ]
 
 
 def test_h17_file_capabilities_that_the_policy_allows_are_no_violation() -> None:

@@ -15,7 +15,7 @@ from scanning.oci.manifest import Descriptor, HistoryEntry, ImageConfig, Manifes
 from scanning.oci.media_types import OCI_CONFIG, OCI_MANIFEST
 from tests.images import OS_RELEASE_12, PASSWD, debian, dpkg_status
 from tests.images import File as ImageFile
-from tests.scanning.files.files import ELF, told
+from tests.scanning.files.files import ELF, examined
 from tests.scanning.files.keys import KEYS
 
 STATUS = "var/lib/dpkg/status"
@@ -82,13 +82,13 @@ def layer(
                 entry = FileEntry(path, EntryKind.CHARACTER_DEVICE, 0o600)
             case Program(data):
                 entry = FileEntry(path, EntryKind.FILE, 0o755, size=len(data))
-                finds.append(told(path, data, 0o755))
+                finds.append(examined(path, data, 0o755))
             case ImageFile(data, mode):
                 entry = FileEntry(path, EntryKind.FILE, mode, size=len(data))
-                finds.append(told(path, data, mode))
+                finds.append(examined(path, data, mode))
             case data:
                 entry = FileEntry(path, EntryKind.FILE, 0o644, size=len(data))
-                finds.append(told(path, data))
+                finds.append(examined(path, data))
         entries.append(entry)
     identity = f"{name}{sorted(files or {})}{whiteouts}{opaque}".encode()
     return LayerFacts(

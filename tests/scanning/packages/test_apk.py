@@ -68,10 +68,14 @@ def test_packages_with_origin_and_licence() -> None:
 
 
 def test_who_owns_which_file() -> None:
-    assert apk.ownership(INSTALLED, GOLDEN) == (
-        Ownership("ssl_client", ("usr/bin/ssl_client",)),
-        Ownership("alpine-baselayout-data", ("etc/passwd", "etc/shadow", "top")),
+    client, *data = apk.ownership(INSTALLED, GOLDEN)
+    assert client == Ownership(
+        "ssl_client", ("usr/bin/ssl_client",), "sha1", ("b6189614ab373fbc12f191503533ae3760f85e5c",)
     )
+    assert {(one.package, one.is_configuration): one.paths for one in data} == {
+        ("alpine-baselayout-data", True): ("etc/passwd", "etc/shadow"),
+        ("alpine-baselayout-data", False): ("top",),
+    }
 
 
 def test_virtual_packages_may_begin_with_a_dot() -> None:

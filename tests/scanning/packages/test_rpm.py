@@ -1,5 +1,6 @@
 """RPM databases: real ones in each format, and damaged ones."""
 
+import hashlib
 import os
 import sqlite3
 import struct
@@ -12,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scanning.errors import InvalidContentError
-from scanning.facts import OsRelease, Package
+from scanning.facts import OsRelease, Ownership, Package
 from scanning.packages import catalogers, rpm
 from scanning.packages.purl import purl
 from tests.rpm_databases import RpmSpec, berkeley, build, install, ndb, need_rpm
 
-BASH = RpmSpec("bash", "5.1.8", "6.el9", licence="GPLv3+")
+BASH = RpmSpec("bash", "5.1.8", "6.el9", licence="GPLv3+", program="#!/bin/true")
 LIBS = RpmSpec("openssl-libs", "3.0.7", "24.el9", epoch=1, licence="ASL 2.0", source="openssl")
 LARGE = RpmSpec("kernel-core", "5.14.0", "427.el9", big=True)
 NAMES = {
@@ -78,6 +79,15 @@ class TestRealDatabases:
         )
         libs = of("openssl-libs", found)
         assert (libs.version, libs.source_name, libs.source_version) == ("1:3.0.7-24.el9", "openssl", "1:3.0.7-24.el9")
+
+    def test_files_are_read_with_their_digests(self, databases: Databases, kind: str) -> None:
+        def sha256(text: str) -> tuple[str]:
+            return (hashlib.sha256(text.encode()).hexdigest(),)
+
+        assert rpm.ownership(NAMES[kind], databases[kind]) == (
+            Ownership("bash", ("usr/bin/bash",), "sha256", sha256("#!/bin/true\n")),
+            Ownership("bash", ("etc/bash.conf",), "sha256", sha256("bash\n"), is_configuration=True),
+        )
 
     def test_a_database_cut_short_is_refused(self, databases: Databases, kind: str) -> None:
         for length in (1, 20, 40, 5000, len(databases[kind]) // 2, len(databases[kind]) - 1):

@@ -1,0 +1,203 @@
+"""Which files of an image belong to which package, and which of them are no longer what was installed.
+
+    package databases   -> paths, as each spells them: links followed, dpkg's diversions taken into account
+    packages            -> the folders that installers of languages unpack them to, and programs that are packages
+    fingerprints        -> what the files hold now
+
+A record of a package that is not installed counts for nothing. A file with several names belongs to whoever owns one
+of them; where several records tell of one file, it is unchanged if it is as one of them says.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scanning.facts import (
+    ChangedFile,
+    ContentKind,
+    Diversion,
+    EntryKind,
+    FileFinds,
+    Fingerprint,
+    LayerFacts,
+    Ownership,
+    Package,
+    UnownedFile,
+)
+from scanning.layers.filesystem import FileSystem, Node
+from scanning.layers.survivors import Survivor
+from scanning.packages import dpkg
+from scanning.packages.ownership import folder_key, folders_of
+
+_OF_DISTRIBUTIONS = frozenset({"deb", "apk", "rpm", "alpm", "ebuild"})
+_IN_PROGRAMS = frozenset({"golang", "cargo"})
+"""Packages that are the program which tells of them. What a program merely calls itself owns nothing."""
+_EXECUTABLE = 0o111
+
+
+@dataclass(slots=True)
+class _Claim:
+    """What the records say of one path: its owners, and the digests by package."""
+
+    owners: dict[str, Package] = field(default_factory=dict)
+    records: dict[str, list[tuple[str, str, bool]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A file with a fingerprint, under all its names, the first of which is its own."""
+
+    node: Node
+    paths: list[str]
+    fingerprint: Fingerprint
+
+
+class Belongings:
+    """Who owns what in one image."""
+
+    def __init__(
+        self,
+        tree: FileSystem,
+        layers: Sequence[LayerFacts],
+        survivors: Sequence[Survivor],
+        packages: Sequence[Package],
+    ) -> None:
+        self._layers = layers
+        self._folders: dict[str, str] = {}
+        self._tree = tree
+        self._packages = {(package.type, package.name): package for package in packages}
+        self._distributed = {package.name: package for package in packages if package.type in _OF_DISTRIBUTIONS}
+        self._programs = {package.path for package in packages if package.type in _IN_PROGRAMS}
+        self._unpacked = {folder: package for package in packages for folder in folders_of(package)}
+        self._code = tuple(_code(tree, layers))
+        wanted = {path for code in self._code for path in code.paths}
+        wanted |= {path for one in survivors if one.finds.tools for path in (one.path, one.target)}
+        self._claims = self._collect(survivors, wanted)
+
+    def owner(self, path: str) -> Package | None:
+        """The package of a distribution that owns a tool or a fingerprinted file, None if none does."""
+        claim = self._claims.get(path)
+        return next(iter(claim.owners.values()), None) if claim else None
+
+    def unowned(self) -> Iterator[UnownedFile]:
+        """The executables that no package owns, by path."""
+        for code in self._code:
+            if _runs(code) and not any(self._is_owned(path) for path in code.paths):
+                yield UnownedFile(code.paths[0], code.fingerprint.sha256, self._layers[code.node.layer].digest)
+
+    def changed(self) -> Iterator[ChangedFile]:
+        """The files that are not what their package installed, by path."""
+        for code in self._code:
+            records = [found for path in code.paths for found in self._records(path)]
+            if records and not any(_agrees(code.fingerprint, algorithm, digest) for _, algorithm, digest, _ in records):
+                package, _, _, is_configuration = records[0]
+                yield ChangedFile(
+                    code.paths[0],
+                    f"{package.name} {package.version}",
+                    code.fingerprint.sha256,
+                    self._layers[code.node.layer].digest,
+                    is_configuration,
+                )
+
+    def _is_owned(self, path: str) -> bool:
+        if path in self._claims and self._claims[path].owners:
+            return True
+        if path in self._programs or dpkg.script_owner(path) in self._distributed:
+            return True
+        folder = folder_key(path).rpartition("/")[0]
+        while folder:
+            if f"{folder}/" in self._unpacked:
+                return True
+            folder = folder.rpartition("/")[0]
+        return False
+
+    def _records(self, path: str) -> Iterator[tuple[Package, str, str, bool]]:
+        claim = self._claims.get(path)
+        if claim is not None:
+            for name, package in claim.owners.items():
+                yield from ((package, *record) for record in claim.records.get(name, ()))
+
+    def _collect(self, survivors: Sequence[Survivor], wanted: set[str]) -> dict[str, _Claim]:
+        diversions = {
+            self._canonical(diversion.path): diversion for one in survivors for diversion in one.finds.diversions
+        }
+        claims: dict[str, _Claim] = {}
+        for survivor in survivors:
+            for ownership in survivor.finds.ownership:
+                package = self._package(ownership)
+                if package is None:
+                    continue
+                for path, digest in _with_digests(ownership):
+                    place = self._canonical(path)
+                    if package.type == "deb" and place in diversions:
+                        place = self._diverted(diversions[place], place, package)
+                    if place not in wanted:
+                        continue
+                    claim = claims.setdefault(place, _Claim())
+                    key = f"{package.type} {package.name}"
+                    if ownership.is_list:
+                        claim.owners[key] = package
+                    if digest:
+                        record = (ownership.algorithm, digest, ownership.is_configuration)
+                        claim.records.setdefault(key, []).append(record)
+        return claims
+
+    def _package(self, ownership: Ownership) -> Package | None:
+        if ownership.type:
+            return self._packages.get((ownership.type, ownership.package))
+        return self._distributed.get(ownership.package)
+
+    def _diverted(self, diversion: Diversion, place: str, package: Package) -> str:
+        return place if diversion.package == package.name else self._canonical(diversion.target)
+
+    def _canonical(self, path: str) -> str:
+        """`path` with the links on the way to it followed, as bin -> usr/bin; its last component stands as it is."""
+        folder, slash, name = path.rpartition("/")
+        if not slash:
+            return path
+        known = self._folders.get(folder)
+        if known is None:
+            reached = self._tree.resolve(folder)
+            known = self._folders[folder] = reached[0] if reached else folder
+        return f"{known}/{name}" if known else name
+
+
+def _code(tree: FileSystem, layers: Sequence[LayerFacts]) -> Iterator[_Code]:
+    """The fingerprinted files of the image, by the first of their names."""
+    finds: list[Mapping[str, FileFinds]] = [
+        {found.path: found for found in layer.finds if found.fingerprint} for layer in layers
+    ]
+    found: dict[int, _Code] = {}
+    for path, node in sorted(tree.walk(), key=lambda pair: (pair[1].source is not pair[1], pair[0])):
+        source = node.source
+        entry = source.entry
+        if entry is None or entry.kind is not EntryKind.FILE:
+            continue
+        known = found.get(id(source))
+        if known is not None:
+            known.paths.append(path)
+            continue
+        told = finds[source.layer].get(entry.path)
+        if told is not None and told.fingerprint is not None:
+            found[id(source)] = _Code(node, [path], told.fingerprint)
+    yield from sorted(found.values(), key=lambda code: code.paths[0])
+
+
+def _runs(code: _Code) -> bool:
+    entry = code.node.source.entry
+    match code.fingerprint.kind:
+        case ContentKind.PROGRAM:
+            return True
+        case ContentKind.SCRIPT:
+            return entry is not None and bool(entry.mode & _EXECUTABLE)
+    return False
+
+
+def _agrees(fingerprint: Fingerprint, algorithm: str, digest: str) -> bool:
+    present = {"md5": fingerprint.md5, "sha1": fingerprint.sha1, "sha256": fingerprint.sha256}
+    return present.get(algorithm) == digest.lower()
+
+
+def _with_digests(ownership: Ownership) -> Iterable[tuple[str, str]]:
+    if not ownership.digests:
+        return ((path, "") for path in ownership.paths)
+    return zip(ownership.paths, ownership.digests, strict=True)
