@@ -67,7 +67,7 @@ def test_a_refused_push_says_what_where_why_and_how_to_mend_it(every_client: Cli
         return
     told = re.search(
         rf"{BEFORE.get(every_client.name, 'denied: ')}{repository}:1 is refused: "
-        r"ssh from package openssh-client 1:9\.2p1-2 in var/lib/dpkg/status: "
+        r"ssh from package openssh-client 1:9\.2p1-2 in var/lib/dpkg/status of layer \w+ \(layer 0\): "
         r".* is not allowed \[deny\.tools\]; remove the package openssh-client and build again -- "
         r"see: imagegate verdict show (\w+)",
         said.text,
