@@ -54,10 +54,13 @@ def fill(path: Path, ecosystem: str, advisories: Iterable[Advisory]) -> Contents
         connection.execute("BEGIN")
         for advisory in advisories:
             affected = tuple(entry for entry in advisory.affected if entry.ecosystem == ecosystem)
-            if advisory.withdrawn is not None or not affected:
+            if not affected:
+                continue
+            # Also of what was withdrawn: data that only withdraws its newest record is no step back.
+            newest = max(newest, advisory.modified)
+            if advisory.withdrawn is not None:
                 continue
             records += 1
-            newest = max(newest, advisory.modified)
             releases.update(f"{ecosystem}:{entry.release}" for entry in affected if entry.release)
             document = zlib.compress(encode(replace(advisory, affected=affected)), level=3)
             try:

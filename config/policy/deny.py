@@ -30,6 +30,12 @@ class DenyPackages(Document):
     effect: Effect = Field(Effect.REJECT, description="What finding one does.")
 
 
+class DenyMalicious(Document):
+    """Refuse packages that were published to do harm (OSV's `MAL-` advisories), whatever `findings` leaves out."""
+
+    effect: Effect = Field(Effect.REJECT, description="What such a package does.")
+
+
 class DenyFindings(Document):
     """Refuse packages that an advisory says are vulnerable."""
 
@@ -74,6 +80,7 @@ class Deny(Document):
 
     tools: DenyTools | None = None
     packages: DenyPackages | None = None
+    malicious: DenyMalicious = Field(default_factory=DenyMalicious)
     findings: DenyFindings | None = None
     secrets: DenySecrets | None = None
     root_user: DenyRootUser | None = None

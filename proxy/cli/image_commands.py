@@ -188,7 +188,7 @@ def _tables(case: Case) -> list[Table]:
             finding.name,
             finding.package,
             finding.version,
-            finding.severity,
+            "malicious" if finding.malicious else finding.severity,
             finding.fixed_version or "no fix",
             whose(inherited=heritage.has_purl(finding.purl)),
         )

@@ -30,6 +30,11 @@ class Finding:
         """The id people know: the first CVE, else the advisory's own."""
         return next((alias for alias in self.aliases if alias.startswith("CVE-")), self.advisory)
 
+    @property
+    def malicious(self) -> tuple[str, ...]:
+        """The ids under which the package is known as made to do harm (OSV's prefix `MAL-`), not only vulnerable."""
+        return tuple(sorted(one for one in (self.advisory, *self.aliases) if one.startswith("MAL-")))
+
 
 @dataclass(frozen=True, slots=True)
 class AdvisoryBasis:

@@ -295,6 +295,15 @@ _ALL = (
         ("NIST 4.1.2",),
         "deny.tools",
     ),
+    Check(
+        "H34",
+        "malicious package",
+        Gravity.CRITICAL,
+        "somebody published it to do harm, and it may have run already where it was installed",
+        "remove it, and change every credential that was in reach where it was installed or built",
+        ("CIS 4.2", "NIST 4.1.3"),
+        "deny.malicious",
+    ),
 )
 
 CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _ALL})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from scanning.rules.advisories import advisory_data, findings
+from scanning.rules.advisories import advisory_data, findings, malicious
 from scanning.rules.artifacts import artifacts, foreign_layers
 from scanning.rules.bases import base
 from scanning.rules.files import secrets, tools
@@ -19,6 +19,7 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     foreign_layers,
     tools,
     secrets,
+    malicious,
     findings,
     denied_packages,
     unvetted,

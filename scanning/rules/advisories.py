@@ -1,11 +1,39 @@
-"""Packages that advisories call vulnerable, and the data that says so."""
+"""Packages that advisories call malicious or vulnerable, and the data that says so."""
 
 from config.policy import DenyFindings
 from config.vocabulary import Effect, Severity
 from scanning.advisories.model import AdvisoryReport, Finding
 from scanning.facts import ImageFacts
+from scanning.hardening.catalogue import CHECKS
 from scanning.rules.question import Answers, Question, Waived
 from scanning.verdict import Violation
+
+_MALICIOUS = CHECKS["H34"]
+
+
+def malicious(question: Question) -> Answers:
+    """`deny.malicious`: no package that was published to do harm, whether or not there is another version of it."""
+    denied, facts = question.rule.deny.malicious, question.case.facts
+    for finding in question.case.advisories.findings:
+        if not finding.malicious:
+            continue
+        if question.malicious_waived(finding):
+            yield Waived(f"{', '.join(finding.malicious)} {finding.purl}")
+            continue
+        package = next((one for one in facts.packages if one.purl == finding.purl), None) if facts else None
+        doubt = f", and {finding.uncertain}" if finding.uncertain else ""
+        yield Violation(
+            "deny.malicious",
+            denied.effect,
+            f"{finding.package} {finding.version}",
+            package.path if package else "",
+            f"it is a malicious package ({', '.join(finding.malicious)}){doubt}: {_MALICIOUS.why}",
+            _MALICIOUS.fix,
+            _MALICIOUS.id,
+            package.layer if package else None,
+            facts.step_of(package.layer) if facts and package else "",
+            purl=finding.purl,
+        )
 
 
 def findings(question: Question) -> Answers:
@@ -20,6 +48,8 @@ def findings(question: Question) -> Answers:
     for finding in sorted(question.case.advisories.findings, key=lambda f: (-weight(f), f.package, f.name)):
         if weight(finding) < denied.severity.rank:
             return
+        if finding.malicious:
+            continue  # `deny.malicious` tells of it.
         if denied.fixable and not finding.fixed_version and not finding.uncertain:
             continue
         if question.finding_waived(finding):

@@ -29,6 +29,10 @@ class Question:
         ids = {finding.advisory, *finding.aliases}
         return any(ids.intersection(waiver.findings) for waiver in self.waivers)
 
+    def malicious_waived(self, finding: Finding) -> bool:
+        """Whether a waiver names a malicious package as that: one written for a CVE accepted a flaw, not an attack."""
+        return any(not set(waiver.findings).isdisjoint(finding.malicious) for waiver in self.waivers)
+
 
 @dataclass(frozen=True, slots=True)
 class Waived:

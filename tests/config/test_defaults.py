@@ -30,6 +30,7 @@ def test_every_profile_is_valid_covers_every_repository_and_refuses_known_danger
     assert (rule.deny.tools.kinds, rule.deny.tools.effect) == (tools, Effect.REJECT)
     assert rule.deny.secrets is not None
     assert rule.deny.secrets.effect is Effect.REJECT
+    assert rule.deny.malicious.effect is Effect.REJECT
     findings = rule.deny.findings
     assert findings is not None
     assert (findings.severity, findings.fixable, findings.effect) == (Severity.HIGH, True, Effect.REJECT)

@@ -37,11 +37,18 @@ def with_signer(key: str) -> str:
     return f"version: 1\nsigners:\n  alice:\n    key: |\n{indented}rules: [{{repositories: ['**']}}]\n"
 
 
-def test_the_least_policy_checks_nothing_but_that_content_can_be_read() -> None:
+def test_the_least_policy_checks_only_that_content_can_be_read_and_is_not_malicious() -> None:
     policy = load("{version: 1, rules: [{repositories: ['**']}]}")
     rule = policy.rules[0]
     assert (policy.name, rule.mode, rule.artifacts, rule.foreign_layers) == ("custom", Mode.ENFORCE, True, False)
-    assert all(check is None for _, check in (*rule.deny, *rule.require))
+    assert rule.deny.malicious.effect is Effect.REJECT
+    assert [name for name, check in (*rule.deny, *rule.require) if check is not None] == ["malicious"]
+
+
+def test_the_check_for_malicious_packages_cannot_be_left_out() -> None:
+    document = "{{version: 1, rules: [{{repositories: ['**'], deny: {{malicious: {}}}}}]}}"
+    assert load(document.format("{effect: warn}")).rules[0].deny.malicious.effect is Effect.WARN
+    assert "there is no value here" in problems(document.format("null"))[0]
 
 
 def test_a_check_that_is_named_with_nothing_has_its_defaults() -> None:

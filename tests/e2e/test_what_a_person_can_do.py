@@ -109,7 +109,9 @@ def test_5_a_package_that_is_not_vetted_is_refused_by_name(client: Client, gate:
         application(f"unvetted-{client.name}", {path: metadata}), f"{gate.host}/vetted/{client.name}:1"
     )
     assert not said.ok
-    assert re.search(r"left-pad 1\.0 in \S+METADATA of layer \w+ \(layer \d+\): pkg:pypi/left-pad@1\.0 is not vetted", said.text), said.text
+    assert re.search(
+        r"left-pad 1\.0 in \S+METADATA of layer \w+ \(layer \d+\): pkg:pypi/left-pad@1\.0 is not vetted", said.text
+    ), said.text
     vetted = client.push(application(f"vetted-{client.name}"), f"{gate.host}/vetted/{client.name}:2")
     assert vetted.ok, vetted.text
 

@@ -273,6 +273,52 @@ def test_a_version_that_cannot_be_compared_is_a_finding_and_not_a_skip() -> None
     assert judge(case(findings=(doubtful,)), policy(deny={"findings": {}}), NOW).outcome is Outcome.REJECT
 
 
+TYPOSQUAT = Package(
+    type="pypi",
+    name="reqeusts",
+    version="2.31.0",
+    source_name="reqeusts",
+    source_version="2.31.0",
+    path="usr/lib/python3/reqeusts.dist-info/METADATA",
+    purl="pkg:pypi/reqeusts@2.31.0",
+    layer=Digest.of(b"layer"),
+)
+ATTACK = Finding("MAL-2026-7", (), TYPOSQUAT.purl, "reqeusts", "2.31.0", Severity.CRITICAL)
+
+
+@pytest.mark.parametrize("deny", [{}, {"findings": {}}, {"findings": {"severity": "critical", "fixable": False}}])
+def test_h34_a_malicious_package_is_refused_under_every_policy_although_no_version_mends_it(
+    deny: dict[str, Any],
+) -> None:
+    image = facts(packages=(OPENSSL, TYPOSQUAT), layers=(Digest.of(b"layer"),), created_by=("RUN pip install",))
+    verdict = judge(case(image, findings=(ATTACK,)), policy(deny=deny), NOW)
+    (refused,) = verdict.violations
+    assert (verdict.outcome, refused.check, refused.purl) == (Outcome.REJECT, "H34", TYPOSQUAT.purl)
+    assert refused.sentence == (
+        "reqeusts 2.31.0 in usr/lib/python3/reqeusts.dist-info/METADATA of layer"
+        f" {Digest.of(b'layer').short} (RUN pip install): it is a malicious package (MAL-2026-7): somebody published it"
+        " to do harm, and it may have run already where it was installed [deny.malicious]; remove it, and change every"
+        " credential that was in reach where it was installed or built"
+    )
+
+
+def test_a_malicious_package_can_be_made_a_warning_and_is_told_once() -> None:
+    mild = policy(deny={"malicious": {"effect": "warn"}, "findings": {"fixable": False}})
+    verdict = judge(case(findings=(ATTACK,)), mild, NOW)
+    assert (verdict.outcome, [one.rule for one in verdict.warnings]) == (Outcome.ADMIT, ["deny.malicious"])
+
+
+def test_a_malicious_package_is_accepted_only_by_a_waiver_that_names_it_as_that() -> None:
+    found = case(findings=(replace(ATTACK, advisory="GHSA-1", aliases=("CVE-2026-9", "MAL-2026-7")),))
+
+    def outcome(**covered: Any) -> Outcome:
+        return judge(found, policy(waivers=[{**WAIVER, "findings": [], **covered}]), NOW).outcome
+
+    assert outcome(findings=["CVE-2026-9"]) is Outcome.REJECT
+    assert outcome(packages=["pkg:pypi/**"]) is Outcome.REJECT
+    assert outcome(findings=["MAL-2026-7"]) is Outcome.ADMIT
+
+
 def test_a_secret_is_refused_and_its_layer_named() -> None:
     secret = Secret("private key", "root/.ssh/id_ed25519", 1, Digest.of(b"layer"))
     verdict = judge(case(facts(secrets=(secret,))), policy(deny={"secrets": {}}), NOW)

@@ -126,6 +126,22 @@ def test_withdrawn_advisories_and_other_ecosystems_are_left_out(snapshots: Snaps
     assert published.feeds[0].records == 1
 
 
+def test_withdrawing_the_newest_advisory_is_no_step_back(snapshots: Snapshots) -> None:
+    newest = {"modified": "2026-02-01T00:00:00Z"}
+    put(snapshots, "PyPI", pypi(1), advisory("MAL-2026-1", affected("PyPI", "x", fixed("2")), **newest))
+    withdrawn = {"modified": "2026-02-02T00:00:00Z", "withdrawn": "2026-02-02T00:00:00Z"}
+
+    published = put(
+        snapshots,
+        "PyPI",
+        pypi(1),
+        advisory("MAL-2026-1", affected("PyPI", "x", fixed("2")), **withdrawn),
+        now=NOW + DAY,
+    )
+
+    assert published.lookup([("PyPI", "x")]) == {}
+
+
 def test_data_without_an_advisory_is_refused_even_by_force(snapshots: Snapshots) -> None:
     with pytest.raises(InvalidContentError, match="no npm advisory"):
         put(snapshots, "npm", pypi(1), force=True)

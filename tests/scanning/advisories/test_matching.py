@@ -152,6 +152,27 @@ def test_withdrawn_advisories_do_not_count() -> None:
     assert _match([python("x", "1")], gone).findings == ()
 
 
+def test_a_malicious_package_is_known_as_that_whichever_advisory_tells_most() -> None:
+    attack = advisory(
+        "MAL-2026-1", affected("PyPI", "x", [{"introduced": "0"}]), aliases=["CVE-2026-1000", "GHSA-aaaa"]
+    )
+    flaw = advisory("GHSA-aaaa", affected("PyPI", "x", fixed("2")), aliases=["CVE-2026-1000"])
+    other = advisory("GHSA-bbbb", affected("PyPI", "x", fixed("2")), aliases=["CVE-2026-1001"])
+
+    found = {one.name: one for one in _match([python("x", "1")], attack, flaw, other).findings}
+
+    assert (found["CVE-2026-1000"].advisory, found["CVE-2026-1000"].malicious) == ("GHSA-aaaa", ("MAL-2026-1",))
+    assert found["CVE-2026-1000"].severity is Severity.CRITICAL
+    assert found["CVE-2026-1001"].malicious == ()
+
+
+def test_a_malicious_version_alone_is_one_finding() -> None:
+    attack = advisory("MAL-2026-1", affected("PyPI", "x", versions=["1.0.1"]))
+
+    assert [one.malicious for one in _match([python("x", "1.0.1")], attack).findings] == [("MAL-2026-1",)]
+    assert _match([python("x", "1.0.2")], attack).findings == ()
+
+
 def test_the_worst_comes_first() -> None:
     mild = advisory("GHSA-a", affected("PyPI", "a", fixed("2")), database_specific={"severity": "LOW"})
     bad = advisory("GHSA-b", affected("PyPI", "b", fixed("2")), database_specific={"severity": "HIGH"})
