@@ -4,12 +4,14 @@
     entries                               a directory over a directory keeps its content; anything else replaces
 
 Runtimes differ on what happens below a symbolic link of an earlier layer: some write where it leads, some replace
-it. Such layers are refused. What one layer says twice was refused when it was read.
+it. Such layers are refused. Those that hide everything in the root are too: as a layer of the overlay file system,
+as containerd, docker and podman use it, they hide nothing. What one layer says twice was refused when it was read.
 """
 
 from collections.abc import Iterator
 
 from scanning.facts import EntryKind, FileEntry, LayerFacts, LayerRefusal
+from scanning.layers.tree import disagreement
 
 MAX_STEPS = 4_000_000
 """Components followed through the links of one image: a few seconds. Links can be nested to take for ever."""
@@ -70,6 +72,14 @@ class FileSystem:
         return () if self._steps_left > 0 else (too_many,)
 
     def _clear(self, path: str) -> None:
+        if not path:
+            if self.root.children:
+                self._refuse(
+                    path,
+                    "the layer hides everything in the root, and runtimes disagree on the result: on an overlay file"
+                    " system all of it stays; delete the files one by one, or leave the layers below out",
+                )
+            return
         directory = self._find(path, f"hides everything in {path}")
         if directory is not None and self._is_directory(path, directory, f"hides everything in {path}"):
             directory.children = {}
@@ -144,6 +154,10 @@ class FileSystem:
         if target is None or target.children is not None:
             self._refuse(entry.link, f"the layer {action}, where no layer has put a file")
             return None
+        file = target.source.entry
+        difference = disagreement(entry, file) if file else ""
+        if difference:
+            self._refuse(entry.path, difference)
         return target.source
 
     def _forget_directories(self) -> None:

@@ -21,6 +21,8 @@ _BLANK = b" \x00"
 _NUL = b"\x00"
 _NO_DEVICE = frozenset({bytes(16), b"0000000\x00" * 2})
 _LARGEST = (1 << 63) - 1
+LARGEST_OWNER = (1 << 32) - 2
+"""The largest user or group id there is; the one after it tells chown(2) to leave the owner as it is."""
 _REMEMBERED = 4096
 
 
@@ -90,6 +92,8 @@ class Header:
 
     def _owner(self, fields: bytes) -> tuple[int, int, int]:
         owner = (_number(fields[:8], "mode"), _number(fields[8:16], "user id"), _number(fields[16:], "group id"))
+        if max(owner[1:]) > LARGEST_OWNER:
+            raise UnreadableLayerError("the owner is no user or group that Linux knows: its id takes more than 32 bits")
         if len(self._owners) < _REMEMBERED:
             self._owners[fields] = owner
         return owner

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scanning.errors import UnreadableLayerError
 from scanning.layers.capabilities import named_capabilities
+from scanning.layers.header import LARGEST_OWNER
 
 _LENGTH = re.compile(rb"([0-9]{1,10}) ")
 _TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
@@ -42,8 +43,8 @@ def read_pax(content: bytes) -> PaxHeader:
         path=records.get(b"path"),
         link=records.get(b"linkpath"),
         size=_number(records, b"size"),
-        uid=_number(records, b"uid"),
-        gid=_number(records, b"gid"),
+        uid=_number(records, b"uid", LARGEST_OWNER),
+        gid=_number(records, b"gid", LARGEST_OWNER),
         capabilities=_capabilities(records),
     )
 
@@ -90,12 +91,14 @@ def _check(key: bytes, value: bytes) -> None:
         raise UnreadableLayerError(f"an extended header holds no time in {_show(key)}")
 
 
-def _number(records: dict[bytes, bytes], key: bytes) -> int | None:
+def _number(records: dict[bytes, bytes], key: bytes, largest: int = _LARGEST) -> int | None:
     value = records.get(key)
     if value is None:
         return None
     if _NUMBER.fullmatch(value) is None or int(value) > _LARGEST:
         raise UnreadableLayerError(f"an extended header holds no number in {_show(key)}")
+    if int(value) > largest:
+        raise UnreadableLayerError(f"an extended header holds a number in {_show(key)} that takes more than 32 bits")
     return int(value)
 
 

@@ -7,6 +7,7 @@ that. Whatever Go would not read, or another reader would take differently, is r
 - sparse files in every form, contiguous files (type 7), types POSIX does not know, star's own format;
 - extended headers and long names that contradict each other, repeat, or belong to no member (threat 54);
 - a size on a member that carries no data; a name that ends in `/` on something that is no directory;
+- a mode that names another type than the member has;
 - names that lead upwards, device 0:0 (a whiteout to the overlay file system only).
 
 Accepted, because real builders write it: an archive that ends at a block boundary without the two zero blocks, or
@@ -47,6 +48,18 @@ _REFUSED = {
     b"V": "a volume label",
 }
 _LARGEST_OCTAL_SIZE = 8**11 - 1
+_PERMISSIONS = 0o7777
+_REGULAR, _LINK = 0o100000, 0o120000
+_TYPES_IN_MODE = {
+    _FILE: {_REGULAR},
+    _DIRECTORY: {0o040000},
+    _SYMLINK: {_LINK, _REGULAR},  # Java's commons-compress writes the latter, which changes nothing in any reader
+    _HARDLINK: {_REGULAR, _LINK, 0o020000, 0o060000, 0o010000},  # as its target
+    _CHARACTER_DEVICE: {0o020000},
+    EntryKind.BLOCK_DEVICE: {0o060000},
+    EntryKind.FIFO: {0o010000},
+}
+"""The file types of inode(7) that the mode of a member may name, if it names one. Docker and Java do, others do not."""
 
 
 class _End(Enum):
@@ -202,6 +215,8 @@ class TarReader:
                 raise self._refusal(f"a {kind} claims {header.size} bytes of data", raw)
             self._data = header.size
             self._padding = -header.size % BLOCK_BYTES
+        if header.mode > _PERMISSIONS and header.mode & ~_PERMISSIONS not in _TYPES_IN_MODE[kind]:
+            raise self._refusal(f"the mode {header.mode:o} is not that of a {kind}: runtimes go by either", raw)
         if kind is _CHARACTER_DEVICE and header.device == (0, 0):
             raise self._refusal("a character device 0:0 is a whiteout to some runtimes and a device to others", raw)
         try:
@@ -215,7 +230,9 @@ class TarReader:
             if kind is not _DIRECTORY:
                 raise self._refusal(f"the root is replaced by a {kind}", raw)
             return None
-        return FileEntry(path, kind, header.mode & 0o7777, header.uid, header.gid, header.size, target, capabilities)
+        return FileEntry(
+            path, kind, header.mode & _PERMISSIONS, header.uid, header.gid, header.size, target, capabilities
+        )
 
     def _read_link(self, kind: EntryKind, raw: bytes) -> str:
         if kind is _HARDLINK:

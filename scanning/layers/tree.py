@@ -1,10 +1,12 @@
 """What the members of one layer make together, and the combinations that runtimes do not unpack alike.
 
 A layer may mention a name once: created, replaced below, linked to or hidden, never two of these, since the result
-would hang on the order or on the runtime. Directories may be repeated unchanged.
+would hang on the order or on the runtime. Directories may be repeated unchanged. A hard link has the owner and the
+permissions of its file: runtimes set those of the link on both.
 
     `.wh.NAME`        hides NAME of the layers below (OCI image specification, layer.md, Whiteouts)
-    `.wh..wh..opq`    hides whatever the layers below have in its directory, nothing of its own layer
+    `.wh..wh..opq`    hides whatever the layers below have in its directory, nothing of its own layer; containerd and
+                      docker remove, though, what their layer wrote in folders that had no entry yet
 """
 
 from scanning.errors import LimitExceededError, UnreadableLayerError
@@ -25,6 +27,7 @@ class LayerTree:
         self._hidden: dict[str, None] = {}
         self._opaque: dict[str, None] = {}
         self._linked: set[str] = set()  # hard link targets left to the layers below
+        self._above_implied: set[str] = set()  # directories that have, at some depth, one that is only implied
         self._directory = ""  # the last one found to be a directory, which it then stays
 
     @property
@@ -97,7 +100,15 @@ class LayerTree:
                 )
             self._count(path)
             self._created[path] = None
+            self._note_implied(path)
             path = path.rpartition("/")[0]
+
+    def _note_implied(self, path: str) -> None:
+        while path:
+            path = path.rpartition("/")[0]
+            if path in self._above_implied:
+                return
+            self._above_implied.add(path)
 
     def _is_whiteout(self, entry: FileEntry, parent: str, name: str) -> bool:
         if any(component.startswith(_WHITEOUT) for component in parent.split("/")):
@@ -107,6 +118,12 @@ class LayerTree:
         if entry.kind is not EntryKind.FILE or entry.size:
             raise UnreadableLayerError("a whiteout must be an empty regular file", entry=entry.path)
         if name == _OPAQUE:
+            if parent in self._above_implied:
+                raise UnreadableLayerError(
+                    "the layer hides what is below this directory after it wrote into a folder there that has no entry"
+                    " of its own: some runtimes then remove that folder",
+                    entry=entry.path,
+                )
             self._opaque[parent] = None
             return True
         hidden = name.removeprefix(_WHITEOUT)
@@ -135,3 +152,21 @@ class LayerTree:
         known = self._created[target]
         if known is None or known.kind is EntryKind.DIRECTORY:
             raise UnreadableLayerError(f"a hard link leads to the directory {target!r}", entry=entry.path)
+        difference = disagreement(entry, known)
+        if difference:
+            raise UnreadableLayerError(difference, entry=entry.path)
+
+
+def disagreement(link: FileEntry, target: FileEntry) -> str:
+    """How the hard link `link` contradicts its target about owner and permissions, "" if not.
+
+    They share them, and runtimes set what the link says on both, which can be setuid root. Symbolic links have no
+    permissions.
+    """
+    if (link.uid, link.gid) != (target.uid, target.gid):
+        what = f"is owned by {link.uid}:{link.gid}, and {target.path} by {target.uid}:{target.gid}"
+    elif link.mode != target.mode and target.kind is not EntryKind.SYMLINK:
+        what = f"has the mode {link.mode:04o}, and {target.path} {target.mode:04o}"
+    else:
+        return ""
+    return f"a hard link {what}: they are one file, and which of the two it gets depends on the runtime"

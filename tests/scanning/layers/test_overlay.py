@@ -40,9 +40,10 @@ class Link:
 
 @dataclass(frozen=True)
 class HardLink:
-    """A hard link."""
+    """A hard link. It has the mode of its file, `mode` if that is in another layer."""
 
     target: str
+    mode: int = 0o755
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,20 @@ def layer(
     name: str = "",
 ) -> LayerFacts:
     """The facts of a layer with these files, examined as any layer is."""
-    entries = []
+    entries: list[FileEntry] = []
     finds: list[FileFinds | None] = []
     for path, content in (files or {}).items():
         match content:
             case Link(target):
                 entry = FileEntry(path, EntryKind.SYMLINK, 0o777, link=target)
                 finds.append(examine.examine_link(entry))
-            case HardLink(target):
-                entry = FileEntry(path, EntryKind.HARDLINK, 0o755, link=target)
+            case HardLink(target, mode):
+                entry = FileEntry(
+                    path,
+                    EntryKind.HARDLINK,
+                    next((one.mode for one in entries if one.path == target), mode),
+                    link=target,
+                )
                 finds.append(examine.examine_link(entry))
             case Directory():
                 entry = FileEntry(path, EntryKind.DIRECTORY, 0o755)
@@ -171,9 +177,17 @@ class TestWhatSurvives:
         facts = image(below, layer({"opt/new": Program(SSH)}, opaque=("opt",)))
         assert [tool.path for tool in facts.tools] == ["opt/new"]
 
-    def test_an_opaque_root_hides_everything_below(self) -> None:
-        facts = image(layer(debian()), layer({"a": b"x"}, opaque=("",)))
-        assert (facts.files, facts.packages) == (1, ())
+    def test_t54_an_opaque_root_hides_nothing_on_an_overlay_file_system(self) -> None:
+        below, above = layer({"opt/x": Program(SSH)}), layer({"a": b"x"}, opaque=("",))
+        facts = image(below, above)
+        (refusal,) = facts.refusals
+        assert (refusal.digest, refusal.entry) == (above.digest, "")
+        assert "hides everything in the root, and runtimes disagree" in refusal.reason
+        assert [tool.path for tool in facts.tools] == ["opt/x"]
+
+    def test_an_opaque_root_above_nothing_is_harmless(self) -> None:
+        facts = image(layer({"a": b"x"}, opaque=("",)))
+        assert (facts.files, facts.refusals) == (1, ())
 
     def test_a_file_in_the_place_of_a_directory(self) -> None:
         facts = image(layer({"opt/ssh/x": Program(SSH)}), layer({"opt/ssh": b"x"}))
@@ -227,6 +241,12 @@ class TestHardLinks:
     def test_a_link_to_nothing_is_a_problem(self) -> None:
         facts = image(layer({"opt/y": HardLink("opt/x")}))
         assert "opt/y a hard link to opt/x, where no layer has put a file" in facts.refusals[0].reason
+
+    def test_t54_a_link_that_would_make_a_file_of_a_lower_layer_setuid_root(self) -> None:
+        below, above = layer({"opt/x": Program(SSH)}), layer({"opt/y": HardLink("opt/x", 0o4755)})
+        (refusal,) = image(below, above).refusals
+        assert (refusal.digest, refusal.entry) == (above.digest, "opt/y")
+        assert "has the mode 4755, and opt/x 0755" in refusal.reason
 
     def test_python_metadata_shared_with_an_installers_cache(self) -> None:
         cached, installed = "cache/a.dist-info/METADATA", "app/a.dist-info/METADATA"

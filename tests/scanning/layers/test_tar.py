@@ -150,6 +150,28 @@ class TestNumbers:
     def test_t50_other_bad_numbers(self, field: str) -> None:
         assert "field" in refusal(header(b"a", **{field: b"00x"}), END)
 
+    @pytest.mark.parametrize("kind", [b"0", b"\x00", b"1", b"2", b"3", b"4", b"5", b"6"])
+    @pytest.mark.parametrize("mode", [0o010000, 0o020000, 0o040000, 0o060000, 0o100000, 0o120000, 0o140000, 0o200000])
+    def test_t54_a_mode_that_names_another_type(self, kind: bytes, mode: int) -> None:
+        own = {b"3": 0o020000, b"4": 0o060000, b"5": 0o040000, b"6": 0o010000}.get(kind, 0o100000)
+        harmless = {b"1": {0o010000, 0o020000, 0o060000, 0o120000}, b"2": {0o120000}}.get(kind, set()) | {own}
+        parts = (
+            member(b"a"),
+            header(b"b", kind, link=b"a", mode=b"%07o\x00" % (mode | 0o644), major=b"0000005\x00"),
+            END,
+        )
+        if mode in harmless:
+            assert inspect(b"".join(parts)).entries[-1].mode == 0o644
+        else:
+            assert f"the mode {mode | 0o644:o} is not that of" in refusal(*parts)
+
+    @pytest.mark.parametrize("field", ["uid", "gid"])
+    def test_t54_owners_above_32_bits(self, field: str) -> None:
+        largest, above = (b"\x80" + number.to_bytes(7, "big") for number in (2**32 - 2, 2**32 - 1))
+        assert getattr(only_entry(member(b"a", magic=GNU, **{field: largest}), END), field) == 2**32 - 2
+        assert "more than 32 bits" in refusal(member(b"a", magic=GNU, **{field: above}), END)
+        assert "more than 32 bits" in refusal(pax((field.encode(), b"4294967295")), member(b"a"), END)
+
     def test_a_negative_owner(self) -> None:
         assert "user id field is negative" in refusal(member(b"a", uid=b"\xff" * 8, magic=GNU), END)
 

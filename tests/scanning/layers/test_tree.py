@@ -22,8 +22,8 @@ def symlink(name: bytes, target: bytes) -> bytes:
     return header(name, b"2", link=target)
 
 
-def hardlink(name: bytes, target: bytes) -> bytes:
-    return header(name, b"1", link=target)
+def hardlink(name: bytes, target: bytes, **fields: bytes) -> bytes:
+    return header(name, b"1", link=target, **fields)
 
 
 class TestDuplicates:
@@ -80,6 +80,25 @@ class TestHardLinks:
         assert "directory" in refusal(directory(b"d/"), hardlink(b"b", b"d"))
         assert "directory" in refusal(member(b"d/a"), hardlink(b"b", b"d"))
 
+    @pytest.mark.parametrize(
+        ("fields", "what"),
+        [
+            ({"mode": b"0004755\x00"}, "has the mode 4755, and a 0644"),
+            ({"uid": b"0000000\x00"}, "is owned by 0:1000, and a by 1000:1000"),
+            ({"gid": b"0000000\x00"}, "is owned by 1000:0, and a by 1000:1000"),
+        ],
+    )
+    def test_t54_with_another_owner_or_other_permissions_than_its_file(
+        self, fields: dict[str, bytes], what: str
+    ) -> None:
+        assert what in refusal(member(b"a", b"x"), hardlink(b"b", b"a", **fields))
+        assert "has the mode" in refusal(
+            member(b"a", b"x"), hardlink(b"b", b"a"), hardlink(b"c", b"b", mode=b"0004755\x00")
+        )
+
+    def test_to_a_symbolic_link_which_has_no_permissions(self) -> None:
+        assert paths(layer(symlink(b"a", b"x"), hardlink(b"b", b"a", mode=b"0000777\x00"))) == ["a", "b"]
+
 
 class TestWhiteouts:
     def test_hidden_paths_and_opaque_directories(self) -> None:
@@ -98,6 +117,22 @@ class TestWhiteouts:
     def test_an_opaque_marker_after_the_files_it_spares(self) -> None:
         facts = layer(member(b"opt/new", b"x"), member(b"opt/.wh..wh..opq"))
         assert (facts.opaque, paths(facts)) == (("opt",), ["opt/new"])
+
+    def test_t54_an_opaque_marker_after_files_in_folders_without_an_entry(self) -> None:
+        marker = member(b"opt/.wh..wh..opq")
+        for parts in (
+            [member(b"opt/bin/nc", b"x"), marker],
+            [directory(b"opt"), member(b"opt/a/b/c", b"x"), marker],
+            [directory(b"opt/a/"), member(b"opt/a/.wh.x"), member(b"opt/a/b/c", b"x"), member(b"opt/a/.wh..wh..opq")],
+            [member(b"usr/a", b"x"), member(b".wh..wh..opq")],
+            [marker, member(b"opt/a/b", b"x"), marker],
+        ):
+            assert "wrote into a folder there that has no entry" in refusal(*parts)
+
+    def test_an_opaque_marker_after_files_in_folders_that_have_their_entry(self) -> None:
+        parts = [directory(b"opt/a"), member(b"opt/a/b", b"x"), member(b"usr/a/b"), member(b"opt/.wh..wh..opq")]
+        assert layer(*parts).opaque == ("opt",)
+        assert layer(member(b"a/b/.wh..wh..opq"), member(b"a/b/c/d", b"x")).opaque == ("a/b",)
 
     def test_an_opaque_root(self) -> None:
         assert layer(member(b".wh..wh..opq"), member(b"a")).opaque == ("",)
