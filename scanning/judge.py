@@ -59,6 +59,7 @@ def judge(case: Case, policy: Policy, now: datetime) -> Verdict:
         valid_until=_valid_until(case, policy, rule, waivers, now),
         runnable=case.runnable,
         base=heritage.name,
+        tag=case.former.tag if case.former else "",
     )
 
 

@@ -77,7 +77,7 @@ class VerdictInputs:
     """Everything a verdict was made of, by digest, so that it can be made again.
 
     `facts` is None for indexes and signatures; `children` are the verdict ids of an index's images; `approvals` is
-    None where nothing is approved.
+    None where nothing is approved; `former` names the packages that a tag has had, in a verdict on an image under it.
     """
 
     manifest: Digest
@@ -88,6 +88,7 @@ class VerdictInputs:
     snapshot: Digest | None = None
     children: tuple[str, ...] = ()
     approvals: Digest | None = None
+    former: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ class Verdict:
     """Whether somebody could run it: an image, an index that lists images, an artifact that holds programs."""
     base: str = ""
     """The approved base image it is built on, as people call it."""
+    tag: str = ""
+    """The tag it was judged under, where that made a difference: it says nothing of the image elsewhere."""
 
     @property
     def enforced(self) -> Outcome:

@@ -118,6 +118,16 @@ async def parents(tx: Transaction, repository: Repository, child: Digest) -> tup
     )
 
 
+async def children(tx: Transaction, repository: Repository, parent: Digest) -> tuple[Digest, ...]:
+    """What an index of this repository lists, in the order of the digests."""
+    return await _digests(
+        tx,
+        sa.select(manifest_children.c.child).where(
+            manifest_children.c.repository == str(repository), manifest_children.c.parent == str(parent)
+        ),
+    )
+
+
 async def ancestors(tx: Transaction, repository: Repository, child: Digest) -> tuple[Digest, ...]:
     """The indexes of this repository that list `child`, then those that list them, and so on: nearest first.
 

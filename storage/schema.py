@@ -7,6 +7,7 @@
       manifest_children   index -> its manifests
       held_tags           tags that wait for a quarantined manifest
       tag_history         what was admitted under each tag, in that order
+      tag_packages        the newest version of each package that a tag has had, where the policy asks for it
     verdicts        append-only
     audit           append-only
     audit_spools    how far each file of records that wait was taken over into audit
@@ -140,6 +141,15 @@ tag_history = sa.Table(
     sa.Index(None, "repository", "manifest"),
 )
 
+tag_packages = sa.Table(
+    "tag_packages",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("tag", _TAG, primary_key=True),
+    sa.Column("packages", _DIGEST, sa.ForeignKey("documents.digest"), nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="how far of tag_history is in it"),
+)
+
 verdicts = sa.Table(
     "verdicts",
     metadata,
@@ -147,6 +157,9 @@ verdicts = sa.Table(
     sa.Column("id", sa.String(32), nullable=False, unique=True),
     sa.Column("repository", _REPOSITORY, nullable=False),
     sa.Column("digest", _DIGEST, nullable=False),
+    sa.Column(
+        "tag", _TAG, nullable=False, server_default=sa.text("''"), comment="the tag it is about, where it is about one"
+    ),
     sa.Column("outcome", sa.String(16), nullable=False),
     sa.Column("judged_at", Instant, nullable=False),
     sa.Column("body", sa.Text, nullable=False, comment="the whole verdict, JSON"),

@@ -42,6 +42,16 @@ async def of(tx: Transaction, repository: Repository, tag: Tag) -> tuple[Digest,
     return tuple(map(Digest.parse, found))
 
 
+async def since(tx: Transaction, repository: Repository, tag: Tag, position: int) -> tuple[tuple[int, Digest], ...]:
+    """What was admitted under a tag after `position`, with its own, the newest last."""
+    found = await tx.execute(
+        sa.select(tag_history.c.position, tag_history.c.manifest)
+        .where(*_of(repository, tag), tag_history.c.position > position)
+        .order_by(tag_history.c.position)
+    )
+    return tuple((row.position, Digest.parse(row.manifest)) for row in found)
+
+
 async def forget_tag(tx: Transaction, repository: Repository, tag: Tag) -> None:
     """The tag was deleted: it means nothing any more, not even what it meant once (threat 67)."""
     await tx.execute(sa.delete(tag_history).where(*_of(repository, tag)))

@@ -21,6 +21,7 @@ async def append(tx: Transaction, verdict: Verdict) -> None:
             id=verdict.id,
             repository=verdict.repository,
             digest=str(verdict.digest),
+            tag=verdict.tag,
             outcome=verdict.outcome,
             judged_at=verdict.judged_at,
             body=encode(verdict).decode(),
@@ -36,10 +37,10 @@ async def get(tx: Transaction, verdict_id: str) -> Verdict | None:
 
 
 async def latest(tx: Transaction, repository: Repository, digest: Digest) -> Verdict | None:
-    """The last verdict on a manifest in a repository."""
+    """The last verdict on a manifest in a repository, whatever was said of it under one tag."""
     body = await tx.scalar(
         sa.select(verdicts.c.body)
-        .where(verdicts.c.repository == str(repository), verdicts.c.digest == str(digest))
+        .where(verdicts.c.repository == str(repository), verdicts.c.digest == str(digest), verdicts.c.tag == "")
         .order_by(verdicts.c.number.desc())
         .limit(1)
     )

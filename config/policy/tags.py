@@ -4,8 +4,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from config.patterns import TagPattern
+from config.patterns import PurlPattern, TagPattern
 from config.policy.model import Document
+from config.vocabulary import Effect
+
+
+class TagDowngrade(Document):
+    """Refuse to give a tag an image with older packages than it has had."""
+
+    allow: tuple[PurlPattern, ...] = Field(
+        (), description="Packages that may go back to older versions, such as pkg:deb/debian/tzdata."
+    )
+    effect: Literal[Effect.REJECT, Effect.WARN] = Field(
+        Effect.REJECT, description="What an older package does: reject or warn."
+    )
 
 
 class TagRules(Document):
@@ -18,6 +30,9 @@ class TagRules(Document):
         "newest",
         description="What a tag means to those who may only pull: what it was last set to, or the last of it that the"
         " policy still admits.",
+    )
+    downgrade: TagDowngrade | None = Field(
+        None, description="What happens to a tag whose packages go back to older versions than it has had."
     )
 
     def is_immutable(self, tag: str) -> bool:

@@ -69,6 +69,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
         "repository": verdict.repository,
         "digest": str(verdict.digest),
         "kind": verdict.kind,
+        "tag": verdict.tag or None,
         "outcome": verdict.outcome,
         "enforced": verdict.enforced,
         "mode": verdict.mode,
@@ -88,6 +89,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
             "snapshot": str(inputs.snapshot) if inputs.snapshot else None,
             "children": list(inputs.children),
             "approvals": str(inputs.approvals) if inputs.approvals else None,
+            "former": str(inputs.former) if inputs.former else None,
         },
     }
 

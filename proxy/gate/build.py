@@ -9,6 +9,7 @@ from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.deletion import Deletion
+from proxy.gate.downgrades import Downgrades
 from proxy.gate.gate import Gate
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge
@@ -68,7 +69,8 @@ def build_gate(parts: GateParts) -> Gate:
     trail = Trail(parts.spool, clock)
     admissions = Admissions(parts.monotonic)
     guard = TagGuard(database, upstream, lambda: parts.policy.current)
-    promotion = Promotion(database, upstream, judge, admissions, guard, trail)
+    downgrades = Downgrades(database)
+    promotion = Promotion(database, upstream, judge, admissions, guard, downgrades, trail)
     standing = StandingVerdicts(
         database,
         admissions,

@@ -11,7 +11,7 @@ from proxy.identity.principal import Caller
 from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
-from storage import held_tags, manifests, tag_history
+from storage import held_tags, manifests, tag_history, tag_packages
 from storage.audit import Event
 from storage.database import Database
 
@@ -78,6 +78,7 @@ class Deletion:
             found = gone or await held_tags.find(tx, repository, tag) is not None
             await held_tags.drop(tx, repository, tag)
             await tag_history.forget_tag(tx, repository, tag)
+            await tag_packages.forget(tx, repository, tag)
             outcome = "deleted" if found else "unknown"
             target = Target(repository, tag)
             await self._trail.write(tx, Event.DELETE, caller, target, outcome=outcome, detail=detail)

@@ -46,17 +46,19 @@ each other's images multiply."""
 class Judgement:
     """A verdict with what it was made of, not recorded yet.
 
+    `case` is what was judged, `former` the document of the packages a tag has had (b"" where no tag was looked at).
     `held` says whether the gate alone kept the manifest when it was judged. `children` are the judgements of what
     an index lists.
     """
 
     manifest: Manifest
     body: bytes
+    case: Case
     verdict: Verdict
     policy: PolicyInForce
     signatures: bytes
-    approvals: Approvals
     facts: bytes | None = None
+    former: bytes = b""
     held: bool = False
     children: tuple["Judgement", ...] = ()
 
@@ -153,7 +155,15 @@ class Judge:
         )
         verdict = await asyncio.to_thread(judge, case, policy.policy, now)
         return Judgement(
-            manifest, body, verdict, policy, evidence_document, approvals, facts_document, place.held, children
+            manifest,
+            body,
+            case,
+            verdict,
+            policy,
+            evidence_document,
+            facts_document,
+            held=place.held,
+            children=children,
         )
 
     async def _fetch(self, repository: Repository, digest: Digest) -> tuple[StoredManifest | None, bool]:
@@ -236,7 +246,8 @@ async def record(tx: Transaction, repository: Repository, judgement: Judgement) 
     for child in judgement.children:
         await record(tx, repository, child)
     await documents.put(tx, judgement.body, judgement.manifest.digest.algorithm)
-    for document in (judgement.policy.text, judgement.signatures, judgement.facts, judgement.approvals.document):
+    approved = judgement.case.approvals.document
+    for document in (judgement.policy.text, judgement.signatures, judgement.facts, approved, judgement.former):
         if document:
             await documents.put(tx, document)
     await verdicts.append(tx, judgement.verdict)

@@ -12,6 +12,7 @@ from config.errors import ImagegateError
 from proxy.errors import FixedTagError, TooManyRequestsError
 from proxy.gate.admissions import Admissions
 from proxy.gate.content import parse_manifest
+from proxy.gate.downgrades import Downgrades
 from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
@@ -40,6 +41,7 @@ class Promotion:
         judge: Judge,
         admissions: Admissions,
         guard: TagGuard,
+        downgrades: Downgrades,
         trail: Trail,
     ) -> None:
         self._database = database
@@ -47,6 +49,7 @@ class Promotion:
         self._judge = judge
         self._admissions = admissions
         self._guard = guard
+        self._downgrades = downgrades
         self._trail = trail
         self._failed: dict[tuple[Repository, Digest], int] = {}
 
@@ -66,16 +69,23 @@ class Promotion:
         self, repository: Repository, judgement: Judgement, *references: Reference
     ) -> tuple[Reference, ...]:
         """Give an admitted manifest to the upstream under `references` and the tags that wait for it, after what it
-        lists; gives all of these. Call it in the turn of `repository`. A tag that must not be moved waits no longer.
+        lists; gives all of these. Call it in the turn of `repository`. A tag that must not be moved, or would go back,
+        waits no longer.
         """
         for child in judgement.children:
             await self.publish(repository, child, *((child.manifest.digest,) if child.held else ()))
-        await self._give_up_fixed(repository, judgement)
+        await self._give_up(repository, judgement)
         waiting = await self._waiting(repository, judgement.manifest.digest)
         every = tuple(dict.fromkeys((*references, *waiting)))
         for reference in every:
             await self._upstream.put_manifest(repository, reference, judgement.manifest.media_type, judgement.body)
         return every
+
+    async def judge_under_tag(
+        self, repository: Repository, reference: Reference, judgement: Judgement
+    ) -> Judgement | None:
+        """See `Downgrades.judge`."""
+        return await self._downgrades.judge(repository, reference, judgement)
 
     async def record_published(
         self, tx: Transaction, repository: Repository, judgement: Judgement, *references: Reference
@@ -87,8 +97,8 @@ class Promotion:
         await record_manifest(tx, repository, judgement, held=False, published=True)
         for reference in references:
             if isinstance(reference, Tag):
-                await _let_go(tx, repository, reference, judgement)
-        await _let_go_waiting(tx, repository, judgement)
+                await self._let_go(tx, repository, reference, judgement)
+        await self._let_go_waiting(tx, repository, judgement)
 
     async def settle(self, repository: Repository, judgement: Judgement) -> None:
         """Record a new judgement of a manifest that the gate knows; if it is held and admitted now, let it go."""
@@ -173,29 +183,36 @@ class Promotion:
             manifest = await parse_manifest(known.body, known.media_type, digest.algorithm)
             await self.settle(repository, await self._judge.judge(repository, manifest, known.body))
 
-    async def _give_up_fixed(self, repository: Repository, judgement: Judgement) -> None:
+    async def _give_up(self, repository: Repository, judgement: Judgement) -> None:
         digest = judgement.manifest.digest
         for tag in await self._waiting(repository, digest):
+            refused: Verdict | None = None
             try:
                 await self._guard.check_promotion(repository, tag, digest)
+                under_tag = await self._downgrades.judge(repository, tag, judgement)
+                if under_tag is None or under_tag.verdict.enforced is not Outcome.REJECT:
+                    continue
+                refused, why = under_tag.verdict, under_tag.verdict.violations[0].sentence
             except FixedTagError as error:
-                async with self._database.transaction() as tx:
-                    await held_tags.drop(tx, repository, tag)
-                    target = Target(repository, tag, digest)
-                    await self._trail.write(tx, Event.PROMOTE, None, target, outcome="denied", detail=str(error))
+                under_tag, why = None, str(error)
+            async with self._database.transaction() as tx:
+                await held_tags.drop(tx, repository, tag)
+                if under_tag is not None:
+                    await record(tx, repository, under_tag)
+                target = Target(repository, tag, digest)
+                await self._trail.write(tx, Event.PROMOTE, None, target, verdict=refused, outcome="denied", detail=why)
 
     async def _waiting(self, repository: Repository, digest: Digest) -> tuple[Tag, ...]:
         async with self._database.snapshot() as tx:
             return await held_tags.of(tx, repository, digest)
 
+    async def _let_go_waiting(self, tx: Transaction, repository: Repository, judgement: Judgement) -> None:
+        for child in judgement.children:
+            await self._let_go_waiting(tx, repository, child)
+        for tag in await held_tags.of(tx, repository, judgement.manifest.digest):
+            await self._let_go(tx, repository, tag, judgement)
 
-async def _let_go_waiting(tx: Transaction, repository: Repository, judgement: Judgement) -> None:
-    for child in judgement.children:
-        await _let_go_waiting(tx, repository, child)
-    for tag in await held_tags.of(tx, repository, judgement.manifest.digest):
-        await _let_go(tx, repository, tag, judgement)
-
-
-async def _let_go(tx: Transaction, repository: Repository, tag: Tag, judgement: Judgement) -> None:
-    await held_tags.drop(tx, repository, tag)
-    await tag_history.record(tx, repository, tag, judgement.manifest.digest, judgement.verdict.judged_at)
+    async def _let_go(self, tx: Transaction, repository: Repository, tag: Tag, judgement: Judgement) -> None:
+        await held_tags.drop(tx, repository, tag)
+        await tag_history.record(tx, repository, tag, judgement.manifest.digest, judgement.verdict.judged_at)
+        await self._downgrades.remember(tx, repository, tag, judgement)

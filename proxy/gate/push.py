@@ -98,12 +98,15 @@ class Push:
         if judgement.verdict.enforced is Outcome.REJECT:
             await self._reject(caller, repository, reference, judgement)
         async with self._turn(caller, repository, reference, manifest) as remarks:
-            if judgement.verdict.enforced is Outcome.ADMIT:
-                await self._admit(caller, repository, reference, judgement)
+            under_tag = await self._promotion.judge_under_tag(repository, reference, judgement) or judgement
+            if under_tag.verdict.enforced is Outcome.REJECT:
+                await self._reject(caller, repository, reference, under_tag)
+            elif judgement.verdict.enforced is Outcome.ADMIT:
+                await self._admit(caller, repository, reference, judgement, under_tag)
             else:
-                await self._hold(caller, repository, reference, judgement)
+                await self._hold(caller, repository, reference, judgement, under_tag)
         await self._tell_subject(repository, manifest, reference)
-        told = (*remarks, *warnings(judgement.verdict, repository, reference, self._public_url))
+        told = (*remarks, *warnings(under_tag.verdict, repository, reference, self._public_url))
         return PushedManifest(manifest.digest, manifest.subject.digest if manifest.subject else None, told)
 
     @asynccontextmanager
@@ -138,13 +141,22 @@ class Push:
         self._promotion.judged_anew(repository, judgement)
         raise refuse(judgement.verdict, repository, reference, self._public_url)
 
-    async def _hold(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
+    async def _hold(
+        self,
+        caller: Caller,
+        repository: Repository,
+        reference: Reference,
+        judgement: Judgement,
+        under_tag: Judgement,
+    ) -> None:
         async with self._database.transaction() as tx:
             await record(tx, repository, judgement)
+            if under_tag is not judgement:
+                await record(tx, repository, under_tag)
             await record_manifest(tx, repository, judgement, held=True)
             if isinstance(reference, Tag):
                 await held_tags.hold(tx, repository, reference, judgement.manifest.digest, judgement.verdict.judged_at)
-            await self._audit(tx, caller, repository, reference, judgement)
+            await self._audit(tx, caller, repository, reference, under_tag)
         self._promotion.judged_anew(repository, judgement)
 
     async def _hold_unjudged(
@@ -165,7 +177,14 @@ class Push:
         told = (*remarks, uninspected(repository, reference, pushed.why))
         return PushedManifest(manifest.digest, subject, told)
 
-    async def _admit(self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement) -> None:
+    async def _admit(
+        self,
+        caller: Caller,
+        repository: Repository,
+        reference: Reference,
+        judgement: Judgement,
+        under_tag: Judgement,
+    ) -> None:
         try:
             await self._promotion.publish(repository, judgement, reference)
         except UpstreamRefusedError as error:
@@ -174,7 +193,9 @@ class Push:
             raise
         async with self._database.transaction() as tx:
             await self._promotion.record_published(tx, repository, judgement, reference)
-            await self._audit(tx, caller, repository, reference, judgement)
+            if under_tag is not judgement:
+                await record(tx, repository, under_tag)
+            await self._audit(tx, caller, repository, reference, under_tag)
 
     async def _audit(
         self,

@@ -8,6 +8,7 @@ from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.content import parse_manifest
 from scanning.advisories.model import AdvisoryReport
 from scanning.documents import decode
+from scanning.downgrades import FormerPackages
 from scanning.facts import ImageFacts
 from scanning.judge import judge
 from scanning.oci.digest import Digest
@@ -41,6 +42,7 @@ class Replay:
             facts_document = await _document(tx, inputs.facts) if inputs.facts else None
             children = [await _get(tx, child) for child in inputs.children]
             approved = await approvals.named(tx, inputs.approvals)
+            former = decode(FormerPackages, await _document(tx, inputs.former)) if inputs.former else None
         facts = await asyncio.to_thread(decode, ImageFacts, facts_document) if facts_document else None
         if facts is not None:
             advisories = await self._advisories.report_of(inputs.snapshot, facts)
@@ -55,6 +57,7 @@ class Replay:
             advisories=advisories,
             children=tuple(child for child in children if child.runnable),
             approvals=approved,
+            former=former,
         )
         return case, policy
 

@@ -30,6 +30,8 @@ def _lines(verdict: Verdict) -> Iterator[str]:
     yield headline(verdict)
     yield ""
     yield f"  {verdict.kind:<12} {verdict.repository}@{verdict.digest}"
+    if verdict.tag:
+        yield f"  {'under the tag':<12} {verdict.tag}"
     yield f"  {'verdict':<12} {verdict.id}, {verdict.judged_at:%Y-%m-%d %H:%M:%S} UTC"
     yield f"  {'seen':<12} {', '.join(f'{name} {count}' for name, count in verdict.counts) or 'nothing to inspect'}"
     yield f"  {'policy':<12} {verdict.inputs.policy}"

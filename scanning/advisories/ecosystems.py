@@ -30,6 +30,8 @@ _LANGUAGES: Mapping[str, str] = MappingProxyType(
         "pypi": "PyPI",
     }
 )
+_DISTRIBUTIONS: Mapping[str, str] = MappingProxyType({"apk": "Alpine", "deb": "Debian", "rpm": "Red Hat"})
+"""One of those that share an order."""
 _ROLLING: Mapping[str, str] = MappingProxyType({"chainguard": "Chainguard", "wolfi": "Wolfi"})
 _ENTERPRISE: Mapping[str, str] = MappingProxyType({"almalinux": "AlmaLinux", "rocky": "Rocky Linux"})
 _RED_HAT_REPOSITORIES = ("baseos", "appstream", "crb", "highavailability", "nfv", "realtime", "resilientstorage")
@@ -57,6 +59,11 @@ class Subject:
     def key(self) -> Key:
         """What its advisories are fetched by."""
         return self.ecosystem, self.name
+
+
+def ordering(kind: str) -> str | None:
+    """The ecosystem whose order the versions of a package type (of its purl) have; None where none is known."""
+    return _LANGUAGES.get(kind) or _DISTRIBUTIONS.get(kind)
 
 
 def subject(package: Package, distribution: OsRelease | None) -> Subject | None:

@@ -12,6 +12,7 @@ from scanning.rules.inspection import uninspected
 from scanning.rules.packages import denied_packages, unvetted
 from scanning.rules.question import Answers, Question
 from scanning.rules.signatures import signatures
+from scanning.rules.tags import downgrade
 
 RULES: tuple[Callable[[Question], Answers], ...] = (
     uninspected,
@@ -27,6 +28,7 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     root_user,
     hardening,
     advisory_data,
+    downgrade,
     children,
     signatures,
 )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.approvals import Approvals
+from scanning.downgrades import FormerPackages
 from scanning.facts import ImageFacts
 from scanning.heritage import Heritage, trace
 from scanning.oci.manifest import Manifest, ManifestKind
@@ -16,6 +17,7 @@ class Case:
     """Everything that is known about one manifest in one repository.
 
     `facts` and `advisories` are there for images and artifacts, `children` (the verdicts of its images) for indexes.
+    `former` is what a tag has had, where it is asked whether the tag may mean the manifest.
     """
 
     repository: str
@@ -26,6 +28,7 @@ class Case:
     advisories: AdvisoryReport = field(default_factory=lambda: AdvisoryReport(AdvisoryBasis()))
     children: tuple[Verdict, ...] = ()
     approvals: Approvals = field(default_factory=Approvals)
+    former: FormerPackages | None = None
 
     @property
     def runnable(self) -> bool:
