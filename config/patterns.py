@@ -9,9 +9,10 @@ A tag pattern has `*` alone, for any run of characters: `v*`, `*-rc*`.
 
 A purl pattern takes the same wildcards in namespace and name, and `*` in version and qualifiers. What it
 leaves out (a version, a qualifier) may be anything. Names are normalised as the purl specification says for
-the type.
+the type. In place of a version may stand a range of them (`config.version_ranges`).
 
     pkg:deb/debian/openssl@3.*       pkg:npm/@angular/*       pkg:pypi/**       pkg:deb/**?arch=amd64
+    pkg:deb/debian/openssl@>=3.0.15|<4
 
 Compiled patterns use atomic groups: a literal is sought once, left to right, and never given back, so no
 pattern can make matching explode. The leftmost place is always good enough: what follows it can only profit
@@ -31,6 +32,8 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from config.errors import InvalidPatternError
+from config.version_ranges import VersionRange
+from config.versions import InvalidVersionError
 
 MAX_PATTERN_LENGTH = 512
 
@@ -183,7 +186,7 @@ class PurlPattern(_Pattern):
 
     _type: str = field(init=False, repr=False, compare=False)
     _path: re.Pattern[str] = field(init=False, repr=False, compare=False)
-    _version: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
+    _version: re.Pattern[str] | VersionRange | None = field(init=False, repr=False, compare=False)
     _qualifiers: Mapping[str, re.Pattern[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -197,39 +200,75 @@ class PurlPattern(_Pattern):
                 " pkg:deb/debian/openssl@3.* or pkg:npm/**; the type is in lower case and has no wildcard"
             )
         _check_any_parts(self.text, purl.path)
-        if _ANY_PARTS in purl.version or any(_ANY_PARTS in value for value in purl.qualifiers.values()):
+        is_range = VersionRange.is_one(purl.written_version)
+        plain = (*purl.qualifiers.values(), *(() if is_range else (purl.version,)))
+        if any(_ANY_PARTS in value for value in plain):
             raise InvalidPatternError(f"the purl pattern {self.text!r} has ** outside its namespace and name: write *")
         *namespace, name = (_normalised(part, purl.type, position) for position, part in _positions(purl.path))
         values = {key: re.compile(_expression(value, "."), re.DOTALL) for key, value in purl.qualifiers.items()}
-        version = re.compile(_expression(purl.version, "."), re.DOTALL) if purl.version else None
+        version: re.Pattern[str] | VersionRange | None = None
+        if is_range:
+            version = VersionRange.parse(purl.written_version, purl.type)
+        elif purl.version:
+            version = re.compile(_expression(purl.version, "."), re.DOTALL)
         object.__setattr__(self, "_type", purl.type)
         object.__setattr__(self, "_path", re.compile(_path_expression((*namespace, name))))
         object.__setattr__(self, "_version", version)
         object.__setattr__(self, "_qualifiers", MappingProxyType(values))
 
     def matches(self, purl: str) -> bool:
-        """Whether `purl`, in its canonical form, is covered. What is no purl is not."""
+        """Whether `purl`, in its canonical form, is covered. What is no purl is not, nor is a version that cannot be
+        compared with the pattern's range.
+        """
+        return self._covers(purl, in_doubt=False)
+
+    def may_match(self, purl: str) -> bool:
+        """The same, but a version that cannot be compared is covered: for what must not slip through."""
+        return self._covers(purl, in_doubt=True)
+
+    def _covers(self, purl: str, *, in_doubt: bool) -> bool:
         if not purl.startswith(f"pkg:{self._type}/"):
             return False
         package = _Purl.split(purl)
         return (
             package is not None
             and self._path.fullmatch("/".join(package.path) + "/") is not None
-            and (self._version is None or self._version.fullmatch(package.version) is not None)
             and all(
                 value.fullmatch(package.qualifiers.get(key, "")) is not None for key, value in self._qualifiers.items()
             )
+            and self._covers_version(package, in_doubt=in_doubt)
         )
+
+    def _covers_version(self, package: "_Purl", *, in_doubt: bool) -> bool:
+        match self._version:
+            case None:
+                return True
+            case VersionRange() as versions:
+                try:
+                    return versions.holds(package.whole_version)
+                except InvalidVersionError:
+                    return in_doubt
+            case expression:
+                return expression.fullmatch(package.version) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class _Purl:
-    """The components of a purl, decoded. In `path` a decoded `/` stays escaped: it separates nothing."""
+    """The components of a purl, decoded. In `path` a decoded `/` stays escaped: it separates nothing.
+    `written_version` is the version as it was before.
+    """
 
     type: str
     path: tuple[str, ...]
     version: str
+    written_version: str
     qualifiers: Mapping[str, str]
+
+    @property
+    def whole_version(self) -> str:
+        """The version to compare by: the epoch of an rpm package is a qualifier of its purl."""
+        epoch = self.qualifiers.get("epoch") if self.type == "rpm" else None
+        return f"{epoch}:{self.version}" if epoch else self.version
 
     @classmethod
     def split(cls, text: str) -> Self | None:
@@ -244,7 +283,7 @@ class _Purl:
         if scheme != "pkg" or not colon or not slash or not all(parts):
             return None
         pairs = (pair.partition("=") for pair in query.split("&") if pair)
-        return cls(type_, parts, unquote(version), {key.lower(): unquote(value) for key, _, value in pairs})
+        return cls(type_, parts, unquote(version), version, {key.lower(): unquote(value) for key, _, value in pairs})
 
 
 def _positions(path: Sequence[str]) -> Iterable[tuple[str, str]]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cmp_to_key
 
+from config.versions import InvalidVersionError, compare
 from scanning.advisories.ecosystems import ordering
-from scanning.advisories.versions import InvalidVersionError, compare
 from scanning.facts import ImageFacts, Package
 
 

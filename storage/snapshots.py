@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from config.versions import ORDERED_ECOSYSTEMS
 from scanning.advisories.ecosystems import Key
 from scanning.advisories.model import AdvisoryBasis
 from scanning.advisories.osv import Advisory
-from scanning.advisories.versions import ORDERED_ECOSYSTEMS
 from scanning.documents import decode, encode
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest

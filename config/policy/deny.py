@@ -26,7 +26,7 @@ class DenyTools(Document):
 class DenyPackages(Document):
     """Refuse packages by purl pattern."""
 
-    purls: tuple[PurlPattern, ...] = Field(description="purl patterns, such as pkg:npm/left-pad@*.", min_length=1)
+    purls: tuple[PurlPattern, ...] = Field(description="purl patterns, such as pkg:npm/left-pad@<1.3.", min_length=1)
     effect: Effect = Field(Effect.REJECT, description="What finding one does.")
 
 

@@ -26,7 +26,7 @@ class RequireSignatures(Document):
 class RequireVetted(Document):
     """Ask that every package is vetted, by purl pattern."""
 
-    purls: tuple[PurlPattern, ...] = Field(description="The vetted packages, such as pkg:deb/debian/*.")
+    purls: tuple[PurlPattern, ...] = Field(description="The vetted packages: pkg:deb/debian/*, pkg:npm/x@>=1.2.0|<2.")
     approved: bool = Field(
         True, description="Whether packages that an admin approved (imagegate image vet) count as vetted."
     )

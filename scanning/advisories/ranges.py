@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key, partial
 
+from config.versions import InvalidVersionError, compare
 from scanning.advisories.osv import Affected, Bound, Event
-from scanning.advisories.versions import InvalidVersionError, compare
 
 _BEFORE_ALL = "0"
 # At one version a fix comes before a new introduction, and both before the end of what is affected.

@@ -17,7 +17,7 @@ def denied_packages(question: Question) -> Answers:
     if denied is None or facts is None:
         return
     for package in facts.packages:
-        pattern = next((purl for purl in denied.purls if purl.matches(package.purl)), None)
+        pattern = next((purl for purl in denied.purls if purl.may_match(package.purl)), None)
         if pattern is None:
             continue
         if question.package_waived(package):
@@ -28,7 +28,9 @@ def denied_packages(question: Question) -> Answers:
             denied.effect,
             f"{package.name} {package.version}",
             package.path,
-            f"the policy denies {pattern}",
+            f"the policy denies {pattern}"
+            if pattern.matches(package.purl)
+            else f"the policy denies {pattern}, and this version cannot be compared with that",
             f"remove the package {package.name} and build again",
             layer=package.layer,
             created_by=facts.step_of(package.layer),

@@ -2,7 +2,7 @@
 
 from packaging.version import InvalidVersion, Version
 
-from scanning.advisories.versions.errors import InvalidVersionError
+from config.versions.errors import InvalidVersionError
 
 
 def _version(text: str) -> Version:

@@ -2,7 +2,7 @@
 
 from univers.gem import GemVersion
 
-from scanning.advisories.versions.errors import InvalidVersionError
+from config.versions.errors import InvalidVersionError
 
 
 def _version(text: str) -> GemVersion:

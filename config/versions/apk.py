@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from itertools import zip_longest
 
-from scanning.advisories.versions.errors import InvalidVersionError
+from config.versions.errors import InvalidVersionError
 
 _SUFFIXES = ("alpha", "beta", "pre", "rc", "", "cvs", "svn", "git", "hg", "p")
 _RELEASE = _SUFFIXES.index("")

@@ -5,8 +5,8 @@ Unlike there, letters count the same in both cases, and leading zeros do not cou
 
 import re
 
-from scanning.advisories.versions.errors import InvalidVersionError
-from scanning.advisories.versions.semver import prerelease
+from config.versions.errors import InvalidVersionError
+from config.versions.semver import prerelease
 
 _GRAMMAR = re.compile(
     r"(?P<numbers>[0-9]+(?:\.[0-9]+){0,3})(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?"

@@ -6,7 +6,7 @@ end of the part, the end before letters, and letters before everything else.
 
 import re
 
-from scanning.advisories.versions.errors import InvalidVersionError
+from config.versions.errors import InvalidVersionError
 
 _GRAMMAR = re.compile(
     # A colon may stand in the upstream part only after an epoch, a hyphen only before a revision.

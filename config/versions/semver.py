@@ -6,7 +6,7 @@ does not count (section 10), pre-releases sort as section 11 says.
 
 import re
 
-from scanning.advisories.versions.errors import InvalidVersionError
+from config.versions.errors import InvalidVersionError
 
 _GRAMMAR = re.compile(
     r"(?P<major>[0-9]+)(?:\.(?P<minor>[0-9]+)(?:\.(?P<patch>[0-9]+))?)?"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanning.advisories.versions import MAX_LENGTH, InvalidVersionError, compare
+from config.versions import MAX_LENGTH, InvalidVersionError, compare
 
 _SIGNS = {"<": -1, "=": 0, ">": 1}
 

@@ -4,7 +4,7 @@ import re
 
 from univers.rpm import RpmVersion, compare_rpm_versions
 
-from scanning.advisories.versions.errors import InvalidVersionError
+from config.versions.errors import InvalidVersionError
 
 _GRAMMAR = re.compile(r"(?:(?P<epoch>[0-9]{1,10}):)?(?P<version>[A-Za-z0-9._+~^]+)(?:-(?P<release>[A-Za-z0-9._+~^]+))?")
 

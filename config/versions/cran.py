@@ -2,7 +2,7 @@
 
 import re
 
-from scanning.advisories.versions.errors import InvalidVersionError
+from config.versions.errors import InvalidVersionError
 
 _GRAMMAR = re.compile(r"[0-9]+(?:[.-][0-9]+)*")
 

@@ -4,7 +4,7 @@ import re
 
 from univers.maven import Version
 
-from scanning.advisories.versions.errors import InvalidVersionError
+from config.versions.errors import InvalidVersionError
 
 _GRAMMAR = re.compile(r"[0-9A-Za-z]++(?:[.+_-]*+[0-9A-Za-z]++)*+")
 _RELEASE = re.compile(r"[.-](?:release|ga|final)$", re.IGNORECASE)
