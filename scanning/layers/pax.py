@@ -20,8 +20,15 @@ _ENCODED_CAPABILITIES = b"LIBARCHIVE.xattr.security.capability"
 """The same in base64, as bsdtar writes it besides. Docker and containerd read the first, other readers either."""
 _DECISIVE = _NEVER_EMPTY | {_CAPABILITIES, _ENCODED_CAPABILITIES}
 _LARGEST = (1 << 63) - 1
-_REFUSED = (b"GNU.sparse.", b"SCHILY.realsize", b"SCHILY.xattr.trusted.overlay.", b"SCHILY.xattr.user.overlay.")
-"""Sparse files in any form, and instructions to the overlay file system dressed as attributes."""
+_REFUSED = (
+    *(b"GNU.sparse.", b"SCHILY.realsize"),
+    *(b"SCHILY.xattr.trusted.overlay.", b"SCHILY.xattr.user.overlay."),
+    *(b"SCHILY.xattr.user.fuseoverlayfs.", b"SCHILY.xattr.security.fuseoverlayfs."),
+    *(b"SCHILY.xattr.user.containers.", b"SCHILY.xattr.user.rootlesscontainers"),
+)
+"""Sparse files in any form, and instructions dressed as attributes: to overlay file systems, in the kernel or in
+fuse-overlayfs, to hide what lies below, and to rootless runtimes to show another owner or mode.
+"""
 
 
 @dataclass(frozen=True, slots=True)

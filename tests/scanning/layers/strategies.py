@@ -64,9 +64,16 @@ def _fits_ustar(member: Member) -> bool:
 
 @st.composite
 def damaged_archives(draw: st.DrawFn) -> bytes:
-    """An archive with a few bytes changed, blocks moved, or its headers' fields altered and signed again."""
-    archive = bytearray(draw(archives())[0])
+    """An archive of Python's, damaged."""
+    return damage(draw, draw(archives())[0])
+
+
+def damage(draw: st.DrawFn, intact: bytes) -> bytes:
+    """The archive with a few bytes changed, blocks moved, or its headers' fields altered and signed again."""
+    archive = bytearray(intact)
     for _ in range(draw(st.integers(1, 4))):
+        if len(archive) < 512:
+            break
         block = draw(st.integers(0, len(archive) // 512 - 1)) * 512
         action = draw(st.sampled_from(["field", "field", "field", "byte", "drop", "repeat", "zero", "cut"]))
         if action == "field":
@@ -81,8 +88,6 @@ def damaged_archives(draw: st.DrawFn) -> bytes:
             archive[block : block + 512] = bytes(512)
         else:
             del archive[block + draw(st.integers(0, 511)) :]
-        if len(archive) < 512:
-            break
     return bytes(archive)
 
 

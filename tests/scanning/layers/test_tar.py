@@ -69,6 +69,10 @@ class TestWhatIsRead:
     def test_names_are_normalised_as_runtimes_do(self, name: bytes, path: str) -> None:
         assert only_entry(member(name), END).path == path
 
+    @pytest.mark.parametrize("name", [b"a", b"a/", b"a//", b"a///", b"a/.", b"a/./", b"/.//a//.//"])
+    def test_t54_names_of_directories_are_normalised_to_their_end(self, name: bytes) -> None:
+        assert only_entry(directory(name), END).path == "a"
+
     def test_the_root_directory_is_no_entry(self) -> None:
         assert paths(inspect(directory(b"./") + directory(b"/") + member(b"./a") + END)) == ["a"]
 
@@ -265,8 +269,20 @@ class TestDifferentials:
     def test_t54_sparse_files_in_records(self, key: bytes) -> None:
         assert "does not accept" in refusal(pax((key, b"1")), member(b"c"), END)
 
-    def test_t54_overlay_instructions_as_attributes(self) -> None:
-        assert "does not accept" in refusal(pax((b"SCHILY.xattr.trusted.overlay.opaque", b"y")), directory(b"d"), END)
+    @pytest.mark.parametrize(
+        "attribute",
+        [
+            *(b"trusted.overlay.opaque", b"trusted.overlay.redirect", b"user.overlay.opaque"),
+            *(
+                b"user.fuseoverlayfs.opaque",
+                b"user.fuseoverlayfs.override_stat",
+                b"security.fuseoverlayfs.override_stat",
+            ),
+            *(b"user.containers.override_stat", b"user.rootlesscontainers"),
+        ],
+    )
+    def test_t54_instructions_to_runtimes_as_attributes(self, attribute: bytes) -> None:
+        assert "does not accept" in refusal(pax((b"SCHILY.xattr." + attribute, b"y")), directory(b"d"), END)
 
     @pytest.mark.parametrize(
         ("kind", "what"), [(b"S", "sparse"), (b"7", "contiguous"), (b"D", "dump"), (b"Z", "unknown")]
