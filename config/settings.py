@@ -326,7 +326,7 @@ class Registry(_Section):
 
 
 class Inspection(_Section):
-    """How layers are inspected. A layer that passes a bound is refused."""
+    """How layers are inspected. An image that passes a bound is refused, by a sentence that names the bound."""
 
     mode: Literal["inline", "deferred"] = Field(
         "inline",
@@ -344,6 +344,9 @@ class Inspection(_Section):
     path_bytes: int = Field(128 << 20, ge=1, description="Characters of all paths and link targets together.")
     pax_bytes: int = Field(1 << 20, ge=1, description="Bytes of one extended header or long name.")
     file_bytes: int = Field(128 << 20, ge=1, description="Bytes of one package database or Java archive.")
+    archive_depth: int = Field(4, ge=1, le=32, description="Java archives in each other.")
+    archive_entries: int = Field(200_000, ge=1, description="Entries of one Java archive and of those in it.")
+    archive_bytes: int = Field(512 << 20, ge=1, description="Bytes read of one Java archive and of those in it.")
     cpu_seconds: int = Field(600, ge=1, description="Processor time for one layer, in seconds.")
     memory_bytes: int = Field(1 << 30, ge=64 << 20, description="Memory of one worker, in bytes.")
     idle_seconds: int = Field(60, ge=1, description="Silence of a client after which its worker is freed.")

@@ -50,7 +50,9 @@ class NotALayerError(UnreadableLayerError):
 
 
 class LimitExceededError(UnreadableLayerError):
-    """A layer passes one of the configured inspection limits. `limit` names the setting that raises it."""
+    """A layer, or a file in it, passes one of the configured inspection limits. `limit` names the setting that raises
+    it.
+    """
 
     def __init__(self, limit: str, allowed: int, *, entry: str = "", offset: int | None = None) -> None:
         super().__init__(

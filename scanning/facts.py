@@ -224,6 +224,8 @@ class FileFinds:
     fingerprint: Fingerprint | None = None
     problem: str = ""
     """Why a file that should have been understood (a package database) could not be."""
+    limit: str = ""
+    """The inspection limit that it passed, if that is the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,11 @@ class LayerFacts:
     opaque: tuple[str, ...] = ()
     finds: tuple[FileFinds, ...] = ()
     version: int = FACTS_VERSION
+
+    @property
+    def hang_on_limits(self) -> bool:
+        """Whether inspection under higher limits would find more."""
+        return any(found.limit for found in self.finds)
 
 
 @dataclass(frozen=True, slots=True)

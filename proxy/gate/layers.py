@@ -58,7 +58,7 @@ class LayerObserver:
             facts = await running.finish()
         except (UnreadableLayerError, InspectionFailedError):
             return
-        if facts.digest == digest:
+        if facts.digest == digest and not facts.hang_on_limits:
             with suppress(StorageError):
                 await self._inspector.keep(facts)
 
@@ -169,6 +169,8 @@ class LayerInspector:
             raise TooManyRequestsError(
                 f"layer {digest} is not inspected yet: {error}", retry_after=_RETRY_SECONDS
             ) from error
+        if isinstance(outcome, LayerFacts) and outcome.hang_on_limits:
+            return outcome
         async with self._database.transaction() as tx:
             if isinstance(outcome, LayerRefusal):
                 await layers.record_refusal(tx, outcome, self._clock())

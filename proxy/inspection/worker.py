@@ -50,11 +50,11 @@ class _SpentError(Exception):
 class _Examiner:
     """`scanning.files.examine` under the limits of this gate."""
 
-    def __init__(self, file_bytes: int) -> None:
-        self._file_bytes = file_bytes
+    def __init__(self, limits: InspectionLimits) -> None:
+        self._limits = limits
 
     def begin(self, entry: FileEntry) -> FileExamination | None:
-        return examine.begin(entry, self._file_bytes)
+        return examine.begin(entry, self._limits)
 
     def examine_link(self, entry: FileEntry) -> FileFinds | None:
         return examine.examine_link(entry)
@@ -97,7 +97,7 @@ class Worker:
                 self._say(message)
 
     def _inspect(self, layer: IncomingLayer) -> LayerFacts:
-        reading = ArchiveReading(self._limits, _Examiner(self._limits.file_bytes))
+        reading = ArchiveReading(self._limits, _Examiner(self._limits))
         for piece in layer:
             reading.feed(piece)
         return reading.finish(layer.blob)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from config.vocabulary import ToolKind
-from scanning.errors import InvalidContentError
+from scanning.errors import InvalidContentError, LimitExceededError
 from scanning.facts import Evidence, FileEntry, FileFinds, Package, Secret, Tool
 from scanning.files import key_stores, secrets, system
 from scanning.files.fingerprints import Fingerprinting, kind_of
@@ -27,8 +27,7 @@ from scanning.packages import catalogers, dpkg, licences, ownership
 MAX_TEXT_BYTES = 8 * MIB
 """How much of one text file is searched for secrets. Larger text is generated data: logs, dumps, indexes."""
 
-DEFAULT_FILE_BYTES = InspectionLimits().file_bytes
-
+_USUAL_LIMITS = InspectionLimits()
 _HEAD_BYTES = 4096
 _ELF = b"\x7fELF"
 _EXECUTABLE = 0o111
@@ -39,12 +38,19 @@ _ACCOUNT_FILES = frozenset({system.ACCOUNTS, system.PASSWORDS})
 class FileExamination:
     """Reads one regular file."""
 
-    __slots__ = ("_entry", "_fingerprinting", "_head", "_problem", "_program", "_secrets", "_store", "_text", "_whole")
+    __slots__ = (
+        *("_entry", "_fingerprinting", "_head", "_limit", "_limits", "_problem", "_program", "_secrets", "_store"),
+        *("_text", "_whole"),
+    )
 
-    def __init__(self, entry: FileEntry, problem: str, *, is_metadata: bool) -> None:
+    def __init__(self, entry: FileEntry, limits: InspectionLimits, *, is_metadata: bool) -> None:
         self._entry = entry
-        self._problem = problem
-        self._whole: bytearray | None = bytearray() if is_metadata and not problem else None
+        self._limits = limits
+        self._problem = self._limit = ""
+        if is_metadata and entry.size > limits.file_bytes:
+            self._problem = str(LimitExceededError("file_bytes", limits.file_bytes, entry=entry.path))
+            self._limit = "file_bytes"
+        self._whole: bytearray | None = bytearray() if is_metadata and not self._problem else None
         self._head: bytearray | None = bytearray()  # None once it is known what the content is
         self._program: ProgramExamination | None = None
         self._store: bytearray | None = None
@@ -84,7 +90,7 @@ class FileExamination:
         inside, packages = self._inside()
         tools = self._tools(inside)
         if self._whole is not None:
-            found = _with_metadata(path, bytes(self._whole))
+            found = _with_metadata(path, bytes(self._whole), self._limits)
             found = replace(
                 found,
                 packages=(*found.packages, *packages),
@@ -94,7 +100,14 @@ class FileExamination:
             )
             return found if found != FileFinds(path) else None
         if packages or tools or self._secrets or self._problem:
-            return FileFinds(path, packages=packages, tools=tools, secrets=self._secrets, problem=self._problem)
+            return FileFinds(
+                path,
+                packages=packages,
+                tools=tools,
+                secrets=self._secrets,
+                problem=self._problem,
+                limit=self._limit,
+            )
         return None
 
     def _end_head(self) -> None:
@@ -155,16 +168,15 @@ class FileExamination:
         return is_program_path(self._entry.path) and bool(self._entry.mode & _EXECUTABLE) and self._entry.size > 0
 
 
-def begin(entry: FileEntry, file_bytes: int = DEFAULT_FILE_BYTES) -> FileExamination | None:
+def begin(entry: FileEntry, limits: InspectionLimits = _USUAL_LIMITS) -> FileExamination | None:
     """Begin to read the regular file `entry`; None if it cannot tell anything.
 
-    A package database or other metadata file of more than `file_bytes` is not read: its finds name the problem.
+    A package database or other metadata file of more than `limits.file_bytes` is not read: its finds name the problem.
     """
     is_metadata = _is_metadata(entry.path)
     if entry.size == 0 and not is_metadata:
         return None
-    problem = _too_large(entry, file_bytes) if is_metadata and entry.size > file_bytes else ""
-    return FileExamination(entry, problem, is_metadata=is_metadata)
+    return FileExamination(entry, limits, is_metadata=is_metadata)
 
 
 def examine_link(entry: FileEntry) -> FileFinds | None:
@@ -190,20 +202,12 @@ def _is_metadata(path: str) -> bool:
     )
 
 
-def _too_large(entry: FileEntry, file_bytes: int) -> str:
-    return (
-        f"{entry.path} has {entry.size} bytes, and a file that must be read whole may have {file_bytes};"
-        " raise inspection.file_bytes if this is expected"
-    )
-
-
-def _with_metadata(path: str, content: bytes) -> FileFinds:
+def _with_metadata(path: str, content: bytes, limits: InspectionLimits) -> FileFinds:
     """What the file at `path` tells because of where it lies."""
-    cataloger = catalogers.cataloger_of(path)
     try:
         return FileFinds(
             path,
-            packages=cataloger.read(path, content) if cataloger else (),
+            packages=catalogers.read(path, content, limits),
             os_release=system.read_os_release(path, content) if system.is_os_release(path) else None,
             accounts=system.read_passwd(content) if path == system.ACCOUNTS else (),
             open_accounts=system.read_open_accounts(content) if path in _ACCOUNT_FILES else (),
@@ -211,5 +215,7 @@ def _with_metadata(path: str, content: bytes) -> FileFinds:
             licences=licences.read(path, content) if licences.matches(path) else (),
             diversions=dpkg.read_diversions(content) if path == dpkg.DIVERSIONS else (),
         )
+    except LimitExceededError as error:
+        return FileFinds(path, problem=str(error), limit=error.limit)
     except InvalidContentError as error:
         return FileFinds(path, problem=str(error))

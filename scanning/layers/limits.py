@@ -30,6 +30,12 @@ class InspectionLimits:
     """Bytes of one extended header or long name. Go's archive/tar has the same limit."""
     file_bytes: int = 128 * MIB
     """Bytes of one metadata file (a package database) that must be held whole to be understood."""
+    archive_depth: int = 4
+    """Java archives in each other, the file itself counted."""
+    archive_entries: int = 200_000
+    """Entries of one Java archive and of those in it."""
+    archive_bytes: int = 512 * MIB
+    """Bytes that are read of one Java archive and of those in it, decompressed."""
     cpu_seconds: int = 600
     """Processor time for one layer. Kept by the process that inspects, since only it can be interrupted."""
     memory_bytes: int = 1 * GIB

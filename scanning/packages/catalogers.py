@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from scanning.facts import Package
+from scanning.layers.limits import InspectionLimits
 from scanning.packages import (
     apk,
     bitnami,
@@ -54,6 +55,16 @@ def cataloger_of(path: str) -> Cataloger | None:
     if not path.endswith(_ENDINGS) and not path.startswith(dpkg.FRAGMENTS):
         return None
     return next((cataloger for cataloger in CATALOGERS if cataloger.matches(path)), None)
+
+
+def read(path: str, content: bytes, limits: InspectionLimits) -> tuple[Package, ...]:
+    """The packages the file at `path` tells of, none if it is no such file. Raises `InvalidContentError` if it cannot
+    be understood, `LimitExceededError` if it is too much.
+    """
+    cataloger = cataloger_of(path)
+    if cataloger is java:  # what unpacks anything has bounds to keep
+        return java.read(path, content, limits)
+    return cataloger.read(path, content) if cataloger else ()
 
 
 def must_be_read(path: str) -> bool:

@@ -5,7 +5,7 @@
         META-INF/maven/GROUP/ARTIFACT/pom.xml           the licences of each
         the name of the file: commons-text-1.9.jar      the archive itself, where it is none of these
         META-INF/MANIFEST.MF                            its version, where its name has none; its licence
-        *.jar, *.war inside                             the same, up to `_DEEPEST`
+        *.jar, *.war inside                             the same, up to `InspectionLimits.archive_depth`
 
 A package without a group is one that no advisory can be matched to; it is listed all the same, without a version if
 nothing tells one.
@@ -19,16 +19,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from scanning.errors import InvalidContentError
+from scanning.errors import InvalidContentError, LimitExceededError
 from scanning.facts import Package
+from scanning.layers.limits import InspectionLimits
 from scanning.packages.fields import checked_version, text_of
 
 ENDINGS = (".jar", ".war", ".ear", ".par", ".sar", ".nar", ".jpi", ".hpi", ".kar", ".lpkg")
 
-_DEEPEST = 4
-_MOST_ENTRIES = 200_000
-_MOST_BYTES = 512 << 20
-"""Entries of one file and of the archives in it; bytes that are read of them, decompressed."""
+_USUAL_LIMITS = InspectionLimits()
 _MOST_TEXT = 1 << 20
 _POM = re.compile(r"META-INF/maven/[^/]+/[^/]+/pom\.properties")
 _MANIFEST = "META-INF/MANIFEST.MF"
@@ -51,11 +49,14 @@ def matches(path: str) -> bool:
     return path.endswith(ENDINGS)
 
 
-def read(path: str, content: bytes) -> tuple[Package, ...]:
-    """The packages in the archive, itself among them. Raises `InvalidContentError` if it cannot be read whole."""
+def read(path: str, content: bytes, limits: InspectionLimits = _USUAL_LIMITS) -> tuple[Package, ...]:
+    """The packages in the archive, itself among them.
+
+    Raises `InvalidContentError` if it cannot be read whole, `LimitExceededError` if it is too much.
+    """
     if not content:
         return ()
-    return tuple(dict.fromkeys(_Reader(path).read(content, path.rpartition("/")[2], depth=1)))
+    return tuple(dict.fromkeys(_Reader(path, limits).read(content, path, depth=1)))
 
 
 @dataclass(slots=True)
@@ -63,38 +64,42 @@ class _Reader:
     """Reads one file, and counts what it costs."""
 
     path: str
+    limits: InspectionLimits
     entries: int = 0
     read_so_far: int = 0
 
-    def read(self, content: bytes, name: str, depth: int) -> Iterator[Package]:
-        """The packages of an archive called `name` and of those in it."""
+    def read(self, content: bytes, place: str, depth: int) -> Iterator[Package]:
+        """The packages of an archive and of those in it. `place` is its path, `OUTER.jar!/lib/INNER.jar` in others."""
+        name = place.rpartition("/")[2]
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                self._count(len(archive.infolist()))
-                yield from self._packages(archive, name)
+                self._count(len(archive.infolist()), place)
+                yield from self._packages(archive, place)
                 inner = [entry for entry in archive.infolist() if entry.filename.endswith(ENDINGS) and entry.file_size]
-                if inner and depth == _DEEPEST:
-                    raise InvalidContentError(f"{self.path} holds archives in archives, more than {_DEEPEST} deep")
+                if inner and depth == self.limits.archive_depth:
+                    raise self._passed("archive_depth", _inside(place, inner[0]))
                 for entry in inner:
-                    inside = self._content(archive, entry, _MOST_BYTES)
-                    yield from self.read(inside, entry.filename.rpartition("/")[2], depth + 1)
+                    inside = self._content(archive, entry, place)
+                    yield from self.read(inside, _inside(place, entry), depth + 1)
         except _UNREADABLE as error:
             raise InvalidContentError(
                 f"{self.path} holds an archive, {name[:200]!r}, that cannot be read ({error}); build it again with"
                 " the jar tool"
             ) from error
 
-    def _packages(self, archive: zipfile.ZipFile, name: str) -> Iterator[Package]:
+    def _packages(self, archive: zipfile.ZipFile, place: str) -> Iterator[Package]:
         entries = {entry.filename: entry for entry in archive.infolist()}
         artifacts = set()
         for path, entry in entries.items():
             if _POM.fullmatch(path):
                 model = entries.get(f"{path.rpartition('/')[0]}/pom.xml")
-                for package in self._pom(self._text(archive, entry), self._text(archive, model) if model else ""):
+                properties = self._text(archive, entry, place)
+                for package in self._pom(properties, self._text(archive, model, place) if model else ""):
                     artifacts.add(package.name.rpartition(":")[2])
                     yield package
         manifest = next((entry for path, entry in entries.items() if path.upper() == _MANIFEST), None)
-        itself = self._described(self._text(archive, manifest) if manifest else "", name)
+        text = self._text(archive, manifest, place) if manifest else ""
+        itself = self._described(text, place.rpartition("/")[2])
         if itself is not None and itself.name.rpartition(":")[2] not in artifacts:
             yield itself
 
@@ -139,24 +144,35 @@ class _Reader:
         version = checked_version(version, name, self.path) if version else ""
         return Package("maven", name, version, name, version, self.path, licences=licences)
 
-    def _text(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
-        return text_of(self._content(archive, entry, _MOST_TEXT))
-
-    def _content(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
-        allowed = min(most, _MOST_BYTES - self.read_so_far)
-        with archive.open(entry) as file:
-            content = file.read(allowed + 1)
-        self.read_so_far += len(content)
-        if len(content) > allowed:
+    def _text(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> str:
+        content = self._content(archive, entry, place, _MOST_TEXT + 1)
+        if len(content) > _MOST_TEXT:
             raise InvalidContentError(
-                f"{self.path} holds more than {most} bytes in {entry.filename[:200]!r} or {_MOST_BYTES} in all"
+                f"{self.path} holds {entry.filename[:200]!r}, of more than {_MOST_TEXT} bytes; build it again without"
             )
+        return text_of(content)
+
+    def _content(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str, most: int | None = None) -> bytes:
+        """The first `most` bytes of an entry, or all of it."""
+        left = self.limits.archive_bytes - self.read_so_far
+        with archive.open(entry) as file:
+            content = file.read(left + 1 if most is None else min(most, left + 1))
+        self.read_so_far += len(content)
+        if len(content) > left:
+            raise self._passed("archive_bytes", _inside(place, entry))
         return content
 
-    def _count(self, entries: int) -> None:
+    def _count(self, entries: int, place: str) -> None:
         self.entries += entries
-        if self.entries > _MOST_ENTRIES:
-            raise InvalidContentError(f"{self.path} holds more than {_MOST_ENTRIES} entries")
+        if self.entries > self.limits.archive_entries:
+            raise self._passed("archive_entries", place)
+
+    def _passed(self, limit: str, place: str) -> LimitExceededError:
+        return LimitExceededError(limit, getattr(self.limits, limit), entry=place)
+
+
+def _inside(place: str, entry: zipfile.ZipInfo) -> str:
+    return f"{place}!/{entry.filename[:200]}"
 
 
 def _properties(text: str) -> Mapping[str, str]:

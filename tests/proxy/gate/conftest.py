@@ -31,9 +31,18 @@ __all__ = ["docker_registry"]
 
 
 class MakeWorld(Protocol):
-    """Puts a gate before `upstream`, on a database of its own unless it shares `on` with others."""
+    """Puts a gate before `upstream`, on a database of its own unless it shares `on` with others; its workers are those
+    of the session, or of `with_pool`.
+    """
 
-    def __call__(self, upstream: Upstream, on: Database | None = None, *, observes_uploads: bool = True) -> World: ...
+    def __call__(
+        self,
+        upstream: Upstream,
+        on: Database | None = None,
+        *,
+        observes_uploads: bool = True,
+        with_pool: WatchedPool | None = None,
+    ) -> World: ...
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -79,8 +88,14 @@ async def remote(docker_registry: RealRegistry) -> AsyncIterator[RemoteUpstream]
 def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path) -> MakeWorld:
     """A gate before any upstream. Its policy refuses ssh; there are no advisories."""
 
-    def make(upstream: Upstream, on: Database | None = None, *, observes_uploads: bool = True) -> World:
-        opened = on or database
+    def make(
+        upstream: Upstream,
+        on: Database | None = None,
+        *,
+        observes_uploads: bool = True,
+        with_pool: WatchedPool | None = None,
+    ) -> World:
+        opened, workers = on or database, with_pool or pool
         path = tmp_path / "policy.yaml"
         if not path.exists():
             path.write_text(policy_text(deny=REFUSE_SSH))
@@ -90,7 +105,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
         parts = GateParts(
             opened,
             upstream,
-            pool,
+            workers,
             policy,
             desk,
             approvals,
@@ -105,7 +120,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             opened,
             upstream,
             gate,
-            pool,
+            workers,
             policy,
             path,
             desk,

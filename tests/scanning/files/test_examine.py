@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from scanning.facts import Account, EntryKind, FileEntry, FileFinds, OsRelease, Package, Secret
 from scanning.files import examine
+from scanning.layers.limits import InspectionLimits
 from tests.images import OS_RELEASE_12, PASSWD, dpkg_status
 from tests.scanning.files.files import ELF, told
 from tests.scanning.files.keys import KEYS
@@ -31,10 +32,11 @@ def test_a_broken_package_database_is_a_problem() -> None:
 
 def test_a_database_that_is_too_large_is_a_problem_and_not_held() -> None:
     content = dpkg_status(("dash", "1"))
-    found = told("var/lib/dpkg/status", content, file_bytes=len(content) - 1)
+    found = told("var/lib/dpkg/status", content, limits=InspectionLimits(file_bytes=len(content) - 1))
     assert found is not None
     assert "raise inspection.file_bytes" in found.problem
-    assert told("var/lib/dpkg/status", content, file_bytes=len(content)) != found
+    assert found.limit == "file_bytes"
+    assert told("var/lib/dpkg/status", content, limits=InspectionLimits(file_bytes=len(content))) != found
 
 
 def test_system_files() -> None:

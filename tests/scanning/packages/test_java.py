@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanning.errors import InvalidContentError
+from scanning.errors import InvalidContentError, LimitExceededError
 from scanning.facts import OsRelease
+from scanning.layers.limits import InspectionLimits
 from scanning.packages import java
 from scanning.packages.purl import purl
 
@@ -38,9 +39,9 @@ def manifest(**headers: str) -> dict[str, bytes | str]:
     return {"META-INF/MANIFEST.MF": "\r\n".join(["Manifest-Version: 1.0", *lines, "", ""])}
 
 
-def told(content: bytes, path: str = PATH) -> list[tuple[str, str]]:
+def told(content: bytes, path: str = PATH, **limits: int) -> list[tuple[str, str]]:
     """Names and versions of the packages in an archive."""
-    return [(package.name, package.version) for package in java.read(path, content)]
+    return [(package.name, package.version) for package in java.read(path, content, InspectionLimits(**limits))]
 
 
 def test_maven_s_own_words_count_first() -> None:
@@ -113,14 +114,31 @@ def test_t56_archives_are_read_only_so_deep() -> None:
         assert ("a:b", "1") in told(content), depth
         content = archive({"in.jar": content})
     assert ("a:b", "1") in told(content)
-    with pytest.raises(InvalidContentError, match="more than 4 deep"):
-        told(archive({"in.jar": content}))
+    deeper = archive({"in.jar": content})
+    with pytest.raises(LimitExceededError, match=r"archive_depth of 4 .*'app/lib/app\.jar(!/in\.jar){4}'"):
+        told(deeper)
+    assert ("a:b", "1") in told(deeper, archive_depth=5)
 
 
-def test_t56_a_bomb_in_an_archive_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(java, "_MOST_BYTES", 1 << 20)
-    with pytest.raises(InvalidContentError, match=r"more than 1048576 bytes in 'in\.jar'"):
-        told(archive({"in.jar": bytes(2 << 20)}))
+def test_t56_a_bomb_in_an_archive_is_refused() -> None:
+    with pytest.raises(LimitExceededError, match=r"archive_bytes of 1048576 .*'app/lib/app\.jar!/in\.jar'"):
+        told(archive({"in.jar": bytes(2 << 20)}), archive_bytes=1 << 20)
+
+
+def test_t56_many_small_archives_in_one_are_counted_together() -> None:
+    small = archive({"a": b"1", "b": b"2"})
+    content = archive({f"{number}.jar": small for number in range(20)})
+    with pytest.raises(LimitExceededError, match=r"archive_entries of 50 .*'app/lib/app\.jar!/15\.jar'"):
+        told(content, archive_entries=50)
+    assert len(told(content, archive_entries=60)) == 21
+    with pytest.raises(LimitExceededError, match=r"archive_bytes"):
+        told(content, archive_bytes=len(small) * 20 - 1)
+    assert len(told(content, archive_bytes=len(small) * 20)) == 21
+
+
+def test_t56_a_manifest_that_is_no_text_for_people_is_refused() -> None:
+    with pytest.raises(InvalidContentError, match=r"^app/lib/app\.jar holds 'META-INF/MANIFEST\.MF', of more than"):
+        told(archive({"META-INF/MANIFEST.MF": bytes(2 << 20)}))
 
 
 @pytest.mark.parametrize(
