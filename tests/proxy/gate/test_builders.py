@@ -1,0 +1,79 @@
+"""What every builder writes is admitted, and its packages are found: no builder's habits are mistaken for an attack."""
+
+from collections.abc import Callable
+
+import pytest
+
+from scanning.documents import decode
+from scanning.facts import ImageFacts
+from scanning.oci.digest import Digest
+from scanning.verdict import Outcome
+from storage import documents
+from tests import builders
+from tests.images import TestImage
+from tests.proxy.gate.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BASE = "deb base-files 12.4"
+
+FOUND: dict[Callable[[], TestImage], set[str]] = {
+    builders.kaniko: {BASE, "deb libthing1 1.0-2"},
+    builders.jib: {
+        *(BASE, "maven org.yaml:snakeyaml 1.33", "maven org.apache.commons:commons-text 1.10.0"),
+        f"maven {builders.LONG_NAME} 1.2.3",
+    },
+    builders.bazel: {BASE, "pypi requests 2.32.0"},
+    builders.apko: {"apk wolfi-baselayout 20230201-r24", "apk glibc 2.41-r3"},
+    builders.nix: {"nix glibc 2.40-66", "nix hello 2.12.1"},
+    builders.buildkit: {BASE, "pypi flask 3.0.0"},
+    builders.podman_chunked: {BASE},
+    builders.windows_of_ko: set(),
+}
+
+
+async def facts_of(world: World, digest: Digest) -> ImageFacts:
+    """What was found in an image."""
+    verdict = await world.verdict(digest)
+    assert verdict.outcome is Outcome.ADMIT
+    assert verdict.inputs.facts is not None
+    async with world.database.snapshot() as tx:
+        document = await documents.get(tx, verdict.inputs.facts)
+    assert document is not None
+    return decode(ImageFacts, document)
+
+
+def told(facts: ImageFacts) -> set[str]:
+    """Its packages."""
+    return {f"{package.type} {package.name} {package.version}" for package in facts.packages}
+
+
+@pytest.mark.parametrize("build", FOUND, ids=lambda build: build.__name__)
+async def test_what_a_builder_writes_is_admitted_with_its_packages(
+    build: Callable[[], TestImage], small_world: World
+) -> None:
+    image = build()
+    pushed = await small_world.push(image)
+
+    assert [warning for warning in pushed.warnings if "executable files" not in warning] == []
+    assert told(await facts_of(small_world, image.digest)) == FOUND[build]
+    assert (await small_world.pull()).body == image.manifest
+
+
+async def test_what_kaniko_hides_is_hidden_and_what_it_links_is_there(small_world: World) -> None:
+    image = builders.kaniko()
+    await small_world.push(image)
+
+    facts = await facts_of(small_world, image.digest)
+    assert facts.files == 5  # os-release, passwd, status and the two names of one program
+    assert facts.executables == 2
+
+
+async def test_an_index_of_buildkit_is_admitted_with_what_it_attests(small_world: World) -> None:
+    index = builders.buildkit_index()
+    await small_world.push(index)
+
+    for child in index.children:
+        assert (await small_world.pull(child.digest)).body == child.manifest
+        assert (await small_world.verdict(child.digest)).outcome is Outcome.ADMIT
+    assert (await small_world.pull()).digest == index.digest
