@@ -30,19 +30,6 @@ _HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 _HELM_PROVENANCE = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 _WASM = frozenset({"application/wasm", "application/vnd.wasm.content.layer.v1+wasm"})
 _WASM_MAGIC = b"\0asm"
-_SBOM = frozenset(
-    {
-        "application/spdx+json",
-        "application/spdx+xml",
-        "application/vnd.cyclonedx",
-        "application/vnd.cyclonedx+json",
-        "application/vnd.cyclonedx+xml",
-        "application/vnd.syft+json",
-        "text/spdx",
-        "text/spdx+json",
-        "text/spdx+xml",
-    }
-)
 _SBOM_STARTS = (b"{", b"<", b"SPDXVersion:")
 
 
@@ -118,7 +105,7 @@ def _kind(manifest: Manifest, heads: Mapping[Digest, bytes], archives: Sequence[
         return ArtifactKind.OTHER
     if types <= _WASM and all(start.startswith(_WASM_MAGIC) for start in starts):
         return ArtifactKind.WASM
-    if types <= _SBOM and all(start.startswith(_SBOM_STARTS) for start in starts):
+    if types <= media_types.SBOMS and all(start.startswith(_SBOM_STARTS) for start in starts):
         return ArtifactKind.SBOM
     if _is_chart(manifest, types, archives):
         return ArtifactKind.HELM_CHART

@@ -13,7 +13,7 @@ from scanning.errors import InvalidManifestError
 from scanning.facts import ImageFacts, LayerFacts, LayerRefusal
 from scanning.layers.history import build_steps
 from scanning.layers.overlay import assemble
-from scanning.oci.classify import DOCUMENT_HEAD, check_documents
+from scanning.oci.classify import DOCUMENT_HEAD, check_bills, check_documents
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
 from scanning.oci.names import Repository
@@ -56,7 +56,7 @@ class ImageInspector:
     async def inspect_artifact(self, repository: Repository, manifest: Manifest, tenant: str = "") -> ImageFacts:
         """What an artifact is, and what lies in those of its blobs that a runtime could unpack (threat 46).
 
-        Raises as `inspect` does.
+        Raises as `inspect` does, and `InvalidManifestError` for an image that calls its layers bills of materials.
         """
         heads: dict[Digest, bytes] = {}
         archives: list[Digest] = []
@@ -65,6 +65,7 @@ class ImageInspector:
             heads[blob.digest] = head[:DOCUMENT_HEAD]
             if await asyncio.to_thread(could_be_unpacked, head, is_whole=blob.size <= ARTIFACT_HEAD):
                 archives.append(blob.digest)
+        check_bills(manifest, archives)
         outcomes = await self._layers.outcomes(repository, archives, tenant)
         refused = tuple(outcome for outcome in outcomes.values() if isinstance(outcome, LayerRefusal))
         if refused:

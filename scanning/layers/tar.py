@@ -132,8 +132,12 @@ class TarReader:
         self._position += end
 
     def finish(self) -> None:
-        """Say that the archive ends here. Raises `UnreadableLayerError` if it stops inside something."""
-        if self._data or self._padding or self._partial:
+        """Say that the archive ends here. Raises `UnreadableLayerError` if it stops inside something.
+
+        What is missing may be the blocks of zeros, and what fills the last block after data: `umoci insert` writes
+        neither, and every reader takes all of the data.
+        """
+        if self._data or self._partial:
             raise self._refusal("the archive is cut short")
         self._refuse_dangling()
 

@@ -15,19 +15,21 @@ So in this order:
    (cosign's `.sig` and buildkit's attestations carry an image config, so docker and podman would still unpack them:
    `check_documents` proves from the blobs' first bytes that there is nothing to unpack)
 2. a Docker schema 2 manifest                                   -> image
-3. an image config, whatever the layers are                     -> image
-4. the empty config `{}`, by type and digest                    -> artifact
+3. nothing but bills of materials for layers                    -> artifact
+   (ko and `cosign attach sbom` write an image config beside them too: `check_bills` proves that none can be unpacked)
+4. an image config, whatever the layers are                     -> image
+5. the empty config `{}`, by type and digest                    -> artifact
    (it names no layer, so every runtime refuses to run what has any; `oras push` writes image layer types beside it)
-5. any layer of an image layer type, whatever the config is     -> image
-6. nothing but types that docker would take                     -> image
-7. anything else                                                -> artifact
+6. any layer of an image layer type, whatever the config is     -> image
+7. nothing but types that docker would take                     -> image
+8. anything else                                                -> artifact
 
 What is in an artifact is judged as well (`scanning.artifacts`).
 
 `artifactType`, annotations, and who is asking are never looked at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from scanning.errors import InvalidManifestError
 from scanning.oci import media_types
@@ -67,6 +69,8 @@ def classify(media_type: str, config: Descriptor, layers: Sequence[Descriptor]) 
         return ManifestKind.SIGNATURE
     if media_type == media_types.DOCKER_MANIFEST:
         return ManifestKind.IMAGE
+    if layers and all(layer.media_type in media_types.SBOMS for layer in layers):
+        return ManifestKind.ARTIFACT
     types = [layer.media_type.lower() for layer in layers]
     if config.media_type.lower().startswith(_IMAGE_CONFIGS):
         return ManifestKind.IMAGE
@@ -97,10 +101,26 @@ def check_documents(manifest: Manifest, heads: Mapping[Digest, bytes]) -> None:
             raise InvalidManifestError(f"blob {blob.digest} of a signature is not there, so it cannot be checked")
         start = _COSE_SIGN1_TAG if blob.media_type == _COSE else b"{"
         if not head.startswith(start) or is_tar_header(head[:DOCUMENT_HEAD]):
-            raise InvalidManifestError(
-                f"blob {blob.digest} calls itself {blob.media_type}, but is not such a document: a runtime could"
-                " unpack it; push images under the media types of images"
-            )
+            raise _in_disguise(blob)
+
+
+def check_bills(manifest: Manifest, archives: Collection[Digest]) -> None:
+    """Check that an artifact with an image config, which can only hold bills of materials, has none of `archives`: the
+    blobs that a runtime could unpack. Raises `InvalidManifestError`, naming the blob.
+    """
+    config = manifest.config
+    if config is None or not config.media_type.lower().startswith(_IMAGE_CONFIGS):
+        return
+    for blob in manifest.blobs:
+        if blob.digest in archives:
+            raise _in_disguise(blob)
+
+
+def _in_disguise(blob: Descriptor) -> InvalidManifestError:
+    return InvalidManifestError(
+        f"blob {blob.digest} calls itself {blob.media_type}, but is not such a document: a runtime could unpack it;"
+        " push images under the media types of images"
+    )
 
 
 def is_tar_header(block: bytes) -> bool:

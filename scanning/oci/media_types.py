@@ -15,6 +15,20 @@ SIGSTORE_BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 DSSE_ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 IN_TOTO = "application/vnd.in-toto+json"
 
+SBOMS = frozenset(
+    {
+        "application/spdx+json",
+        "application/spdx+xml",
+        "application/vnd.cyclonedx",
+        "application/vnd.cyclonedx+json",
+        "application/vnd.cyclonedx+xml",
+        "application/vnd.syft+json",
+        "text/spdx",
+        "text/spdx+json",
+        "text/spdx+xml",
+    }
+)
+
 IMAGE_MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 MANIFESTS = IMAGE_MANIFESTS | INDEXES

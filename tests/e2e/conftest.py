@@ -209,7 +209,7 @@ def containerd() -> Iterator[Containerd]:
 
 @contextmanager
 def _started(kind: type[_Daemon]) -> Iterator[_Daemon]:
-    with _short_folder() as folder:
+    with short_folder() as folder:
         daemon = kind(folder)
         daemon.start()
         try:
@@ -221,21 +221,21 @@ def _started(kind: type[_Daemon]) -> Iterator[_Daemon]:
 @pytest.fixture(params=["skopeo", "podman", "docker"])
 def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """The clients most people use, never used before."""
-    with _short_folder() as home:
+    with short_folder() as home:
         yield _client(request, home)
 
 
 @pytest.fixture(params=["docker", "docker-containerd", "ctr", "podman", "buildah", "skopeo", "crane", "regctl", "oras"])
 def every_client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """Each real client in turn, never used before."""
-    with _short_folder() as home:
+    with short_folder() as home:
         yield _client(request, home)
 
 
 @pytest.fixture(params=["skopeo", "crane", "regctl", "oras"])
 def curator(request: pytest.FixtureRequest) -> Iterator[Curator]:
     """The clients that list and delete, never used before."""
-    with _short_folder() as home:
+    with short_folder() as home:
         made = _client(request, home)
         assert isinstance(made, Curator)
         yield made
@@ -255,7 +255,7 @@ def _client(request: pytest.FixtureRequest, home: Path) -> Client:
 
 
 @contextmanager
-def _short_folder() -> Iterator[Path]:
+def short_folder() -> Iterator[Path]:
     """A folder with a short name, since podman and sockets take no long one, and one that podman can read as part of
     a repository's name: what `tempfile` draws may end in an underscore, which no repository may.
     """

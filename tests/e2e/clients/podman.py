@@ -33,6 +33,11 @@ class Podman:
     def pull(self, reference: str) -> Said:
         return self._at_gate("pull", f"docker://{reference}")
 
+    def build(self, context: Path, reference: str, *options: str) -> Said:
+        """Build an image of a folder with a Dockerfile, and push it."""
+        spoken(self._at_gate("build", "--isolation", "chroot", *options, "--tag", reference, str(context)))
+        return self._at_gate("push", reference, f"docker://{reference}")
+
     def copy(self, source: str, target: str) -> Said:
         spoken(self.pull(source))
         return self._at_gate("push", source, f"docker://{target}")

@@ -62,11 +62,24 @@ SBOM = artifact(b'{"spdxVersion": "SPDX-2.3"}', layer="application/spdx+json", a
 WASM = artifact(
     b"\0asm\x01\0\0\0", layer="application/wasm", config="application/vnd.wasm.config.v0+json", artifact_type=""
 )
+ATTACHED_SBOM = artifact(
+    b"SPDXVersion: SPDX-2.3",
+    layer="text/spdx",
+    config=media_types.OCI_CONFIG,
+    configuration=b'{"architecture": "", "os": "", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}',
+    artifact_type="",
+)
 OTHER = artifact(b"numbers")
 EACH = {"helm-chart": CHART, "sbom": SBOM, "wasm": WASM, "other": OTHER}
 
 
 class TestAllowed:
+    async def test_a_bill_of_materials_that_cosign_or_ko_attached_is_one(self, world: World) -> None:
+        await world.change_policy(policy_text(artifacts=["sbom"]))
+        await world.push(ATTACHED_SBOM)
+
+        assert (await world.pull()).body == ATTACHED_SBOM.manifest
+
     @pytest.mark.parametrize("name", EACH)
     async def test_all_are_unless_the_policy_says_otherwise(self, world: World, name: str) -> None:
         pushed = EACH[name]
@@ -157,6 +170,19 @@ class TestRefusedLayers:
     async def test_t46_nor_calling_a_layer_the_config(self, world: World) -> None:
         with pytest.raises(DeniedError, match="ssh in usr/bin/ssh"):
             await world.push(artifact(b"report", config="application/vnd.example.config", configuration=tar(SSH)))
+
+    @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress], ids=["plain", "gzip", "bzip2"])
+    async def test_t46_nor_calling_it_a_bill_of_materials_beside_the_config_of_an_image(
+        self, world: World, pack: Callable[[bytes], bytes]
+    ) -> None:
+        dressed = artifact(pack(SHELL), layer="text/spdx+json", config=media_types.OCI_CONFIG, artifact_type="")
+        with pytest.raises(InvalidManifestError, match=r"calls itself text/spdx\+json, .*a runtime could unpack it"):
+            await world.push(dressed)
+
+        await world.upload(dressed)
+        await world.upstream.put_manifest(world.repository, LATEST, dressed.media_type, dressed.manifest)
+        with pytest.raises((DeniedError, InvalidManifestError)):
+            await world.pull()
 
     async def test_t46_nor_the_config_of_a_signature(self, world: World) -> None:
         posing = artifact(b"{}", layer=media_types.COSIGN_SIMPLE_SIGNING, configuration=gzip.compress(tar(SSH)))

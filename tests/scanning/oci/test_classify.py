@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from scanning.errors import InvalidManifestError
-from scanning.oci.classify import DOCUMENT_HEAD, check_documents
+from scanning.oci.classify import DOCUMENT_HEAD, check_bills, check_documents
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.media_types import (
@@ -22,6 +22,7 @@ from scanning.oci.media_types import (
     OCI_CONFIG,
     OCI_EMPTY,
     OCI_MANIFEST,
+    SBOMS,
     SIGSTORE_BUNDLE,
 )
 from scanning.oci.read import read_manifest
@@ -112,6 +113,24 @@ def test_t46_podman_unpacks_any_docker_manifest(config: str) -> None:
 def test_t46_an_artifact_type_does_not_hide_an_image(artifact_type: str) -> None:
     document = manifest(OCI_CONFIG, OCI_LAYER, artifactType=artifact_type)
     assert read(document).kind is ManifestKind.IMAGE
+
+
+@pytest.mark.parametrize("bill", sorted(SBOMS))
+def test_bills_of_materials_beside_the_config_of_an_image_are_an_artifact(bill: str) -> None:
+    assert read(manifest(OCI_CONFIG, bill)).kind is ManifestKind.ARTIFACT
+    assert read(manifest(OCI_CONFIG, bill, OCI_LAYER)).kind is ManifestKind.IMAGE
+    assert read(manifest(OCI_CONFIG, bill, "application/wasm")).kind is ManifestKind.IMAGE
+    assert read(manifest(DOCKER_CONFIG, bill, media_type=DOCKER_MANIFEST)).kind is ManifestKind.IMAGE
+
+
+def test_t46_what_a_runtime_could_unpack_is_no_bill_of_materials() -> None:
+    bills = read(manifest(OCI_CONFIG, "text/spdx+json", "text/spdx+json"))
+    check_bills(bills, [])
+    for blob in bills.blobs:
+        with pytest.raises(InvalidManifestError, match=f"{blob.digest} calls itself .*a runtime could unpack it"):
+            check_bills(bills, [blob.digest])
+    other = read(manifest("application/vnd.example+json", "text/spdx+json"))
+    check_bills(other, [blob.digest for blob in other.blobs])  # no runtime takes it: what is in it is judged
 
 
 def test_t46_an_image_without_layers_is_an_image() -> None:
