@@ -1,9 +1,10 @@
 """What must not be in an image."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_serializer
 
+from config.licences import LicenceName
 from config.patterns import FilePattern, PurlPattern
 from config.policy.model import Document
 from config.vocabulary import Effect, Gravity, Severity, ToolKind
@@ -34,6 +35,19 @@ class DenyMalicious(Document):
     """Refuse packages that were published to do harm (OSV's `MAL-` advisories), whatever `findings` leaves out."""
 
     effect: Effect = Field(Effect.REJECT, description="What such a package does.")
+
+
+class DenyLicences(Document):
+    """Refuse packages that can be used under none but the named licences."""
+
+    names: tuple[LicenceName, ...] = Field(
+        description="SPDX ids, such as AGPL-3.0-or-later or SSPL-*; LicenseRef-name for others.", min_length=1
+    )
+    unknown: Literal["allow", "deny"] = Field(
+        "allow", description="What becomes of packages that tell no licence, or one that is not on the SPDX list."
+    )
+    exempt: tuple[PurlPattern, ...] = Field((), description="Packages whose licences do not matter.")
+    effect: Effect = Field(Effect.REJECT, description="What finding one does.")
 
 
 class DenyFindings(Document):
@@ -80,6 +94,7 @@ class Deny(Document):
 
     tools: DenyTools | None = None
     packages: DenyPackages | None = None
+    licences: DenyLicences | None = None
     malicious: DenyMalicious = Field(default_factory=DenyMalicious)
     findings: DenyFindings | None = None
     secrets: DenySecrets | None = None

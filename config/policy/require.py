@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from config.durations import Duration
+from config.licences import LicenceName
 from config.patterns import PurlPattern, RepositoryPattern
 from config.policy.model import Document
 from config.vocabulary import Effect
@@ -39,6 +40,20 @@ class RequireVetted(Document):
     effect: Effect = Field(Effect.REJECT, description="What an unvetted package does.")
 
 
+class RequireLicences(Document):
+    """Ask that every package can be used under allowed licences."""
+
+    allowed: tuple[LicenceName, ...] = Field(
+        description="SPDX ids, such as MIT or GPL-2.0-only WITH Classpath-exception-2.0; LicenseRef-name for others.",
+        min_length=1,
+    )
+    unknown: Literal["allow", "deny"] = Field(
+        "deny", description="What becomes of packages that tell no licence, or one that is not on the SPDX list."
+    )
+    exempt: tuple[PurlPattern, ...] = Field((), description="Packages whose licences do not matter.")
+    effect: Effect = Field(Effect.REJECT, description="What another licence does.")
+
+
 class RequireBase(Document):
     """Ask that images are built on an approved base image (imagegate base approve), told by their layers."""
 
@@ -60,5 +75,6 @@ class Require(Document):
 
     signatures: RequireSignatures | None = None
     vetted_packages: RequireVetted | None = None
+    licences: RequireLicences | None = None
     advisories: RequireAdvisories | None = None
     base: RequireBase | None = None

@@ -9,6 +9,7 @@ from scanning.rules.files import secrets, tools
 from scanning.rules.hardening import hardening, root_user
 from scanning.rules.indexes import children
 from scanning.rules.inspection import uninspected
+from scanning.rules.licences import allowed_licences, denied_licences
 from scanning.rules.packages import denied_packages, unvetted
 from scanning.rules.question import Answers, Question
 from scanning.rules.signatures import signatures
@@ -23,7 +24,9 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     malicious,
     findings,
     denied_packages,
+    denied_licences,
     unvetted,
+    allowed_licences,
     base,
     root_user,
     hardening,

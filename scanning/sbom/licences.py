@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 
-from license_expression import (  # type: ignore[import-untyped]  # the library carries no types
-    ExpressionError,
-    get_spdx_licensing,
-)
+from license_expression import ExpressionError  # type: ignore[import-untyped]  # the library carries no types
 
-_LICENCES = get_spdx_licensing()
+from config.licences import licensing
 
 
 def declared(licences: Sequence[str]) -> str:
@@ -20,7 +17,7 @@ def declared(licences: Sequence[str]) -> str:
 
 def _expression(text: str) -> str:
     try:
-        parsed = _LICENCES.parse(text, validate=True, strict=True)
+        parsed = licensing().parse(text, validate=True, strict=True)
     except (ExpressionError, ValueError, TypeError):  # what the library raises of the texts that packages carry
         return ""
     return "" if parsed is None else str(parsed)
