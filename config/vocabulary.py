@@ -43,6 +43,15 @@ class ArtifactKind(StrEnum):
     OTHER = "other"
 
 
+class SbomFormat(StrEnum):
+    """The forms a bill of materials can be had in."""
+
+    CYCLONEDX = "cyclonedx"
+    """CycloneDX 1.6, JSON (ECMA-424)."""
+    SPDX = "spdx"
+    """SPDX 2.3, JSON."""
+
+
 class Severity(_Ranked):
     """How bad an advisory says it is. `UNRATED` where it says nothing: policy decides what that counts as."""
 

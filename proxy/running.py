@@ -17,9 +17,10 @@ from proxy.collecting import collect_and_record, sentence
 from proxy.feeds.fetch import feed_session, update
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
+from proxy.gate.attached_sboms import SbomAttachment
 from proxy.gate.build import GateParts, build_gate
+from proxy.gate.gate import Gate
 from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
-from proxy.gate.promotion import Promotion
 from proxy.inspection.build import inspection_pool
 from proxy.services import Parts, Services, assemble
 from proxy.serving.board import Board
@@ -108,7 +109,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         )
         stack.push_async_callback(services.close)
         services.metrics.watch_audit(lambda: spool.waiting)
-        background = Background(settings, parts, snapshots, content, gate.promotion, leads=seat.leads)
+        background = Background(settings, parts, snapshots, content, gate, leads=seat.leads)
         further: list[Job] = [tls.watch] if tls else []
         if colleagues:
             further.append(partial(colleagues.keep_posting, services.metrics))
@@ -125,7 +126,7 @@ class Background:
         parts: GateParts,
         snapshots: Snapshots,
         content: ContentStore,
-        promotion: Promotion,
+        gate: Gate,
         *,
         leads: bool,
     ) -> None:
@@ -138,13 +139,16 @@ class Background:
         self._pool = parts.pool
         self._snapshots = snapshots
         self._content = content
-        self._promotion = promotion
+        self._promotion = gate.promotion
+        self._attachment = SbomAttachment(
+            parts.database, parts.upstream, gate, lambda: parts.policy.current, parts.monotonic
+        )
         self._spool = parts.spool
 
     @asynccontextmanager
     async def at_work(self, further: Iterable[Job] = ()) -> AsyncIterator[None]:
-        """Watch policy, advisories and approvals, promote what may go upstream, refresh feeds, and do what is `further`
-        given; until left.
+        """Watch policy, advisories and approvals, promote what may go upstream, attach bills of materials, refresh
+        feeds, and do what is `further` given; until left.
         """
         jobs: list[Job] = [
             partial(self._policy.watch, self._policy_changed),
@@ -154,7 +158,7 @@ class Background:
             *further,
         ]
         if self._leads:
-            jobs += [self._reconsider, self._sweep_uploads, self._judge_unjudged]
+            jobs += [self._reconsider, self._sweep_uploads, self._judge_unjudged, self._attachment.keep_attaching]
         if self._leads and self._settings.content.collect_hours:
             jobs.append(self._collect_blobs)
         if self._leads and self._settings.feeds.refresh_hours:

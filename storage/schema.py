@@ -5,6 +5,7 @@
     manifests       every manifest the gate has judged, per repository, with its edges:
       manifest_blobs      manifest -> the blobs a puller of it may read
       manifest_children   index -> its manifests
+      sboms               bills of materials that lie, or are to lie, beside an image
       held_tags           tags that wait for a quarantined manifest
       tag_history         what was admitted under each tag, in that order
       tag_packages        the newest version of each package that a tag has had, where the policy asks for it
@@ -118,6 +119,19 @@ manifest_children = sa.Table(
     sa.Column("child", _DIGEST, primary_key=True),
     sa.ForeignKeyConstraint(["repository", "parent"], _OF_MANIFEST, ondelete="CASCADE", name="fk_children_manifest"),
     sa.Index(None, "repository", "child"),
+)
+
+sboms = sa.Table(
+    "sboms",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("subject", _DIGEST, primary_key=True),
+    sa.Column("form", sa.String(16), primary_key=True),
+    sa.Column("verdict", sa.String(32), nullable=False, comment="the one that it is made of"),
+    sa.Column("facts", _DIGEST, nullable=False, comment="those of the verdict"),
+    sa.Column("told", _DIGEST, comment="the facts that have been told of"),
+    sa.Column("artifact", _DIGEST, comment="the manifest that is attached"),
+    sa.ForeignKeyConstraint(["repository", "subject"], _OF_MANIFEST, ondelete="CASCADE", name="fk_sboms_manifest"),
 )
 
 held_tags = sa.Table(

@@ -12,6 +12,7 @@ from config.policy.model import Document
 from config.policy.rule import RepositoryRule
 from config.policy.signers import Signer
 from config.policy.waivers import Waiver
+from config.vocabulary import ArtifactKind
 
 
 class Policy(Document):
@@ -25,7 +26,7 @@ class Policy(Document):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        mistakes = [*self._unknown_signers(), *self._ties()]
+        mistakes = [*self._unknown_signers(), *self._ties(), *self._sboms_refused()]
         if mistakes:
             raise MisplacedValueError(mistakes)
         return self
@@ -42,6 +43,14 @@ class Policy(Document):
                 yield (
                     (*place, "threshold"),
                     f"{wanted.threshold} signers are needed and {len(set(wanted.of))} named; nobody can satisfy it",
+                )
+
+    def _sboms_refused(self) -> Iterator[tuple[Location, str]]:
+        for number, rule in enumerate(self.rules):
+            if rule.sbom.attach and rule.artifacts is not True and ArtifactKind.SBOM not in (rule.artifacts or ()):
+                yield (
+                    ("rules", number, "sbom", "attach"),
+                    "this rule does not allow artifacts of the kind sbom, so none can be attached; add it to artifacts",
                 )
 
     def _ties(self) -> Iterator[tuple[Location, str]]:

@@ -9,6 +9,7 @@ from config.patterns import RepositoryPattern
 from config.policy.deny import Deny
 from config.policy.model import Document
 from config.policy.require import Require
+from config.policy.sbom import SbomRules
 from config.policy.tags import TagRules
 from config.vocabulary import ArtifactKind, Mode
 
@@ -42,5 +43,6 @@ class RepositoryRule(Document):
     )
     foreign_layers: bool = Field(False, description="Whether layers that live at other addresses are allowed.")
     tags: TagRules = Field(default_factory=TagRules)
+    sbom: SbomRules = Field(default_factory=SbomRules)
     deny: Deny = Field(default_factory=Deny)
     require: Require = Field(default_factory=Require)

@@ -11,7 +11,7 @@ from proxy.identity.principal import Caller
 from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
-from storage import held_tags, manifests, tag_history, tag_packages
+from storage import held_tags, manifests, sboms, tag_history, tag_packages
 from storage.audit import Event
 from storage.database import Database
 
@@ -85,12 +85,18 @@ class Deletion:
         return found
 
     async def _delete_manifest(self, caller: Caller, repository: Repository, digest: Digest, detail: str) -> bool:
+        async with self._database.snapshot() as tx:
+            attached = await sboms.attached_to(tx, repository, digest)
         gone = await self._upstream.delete_manifest(repository, digest)
+        for artifact in attached:
+            await self._upstream.delete_manifest(repository, artifact)
         async with self._database.transaction() as tx:
+            for artifact in attached:
+                await manifests.forget(tx, repository, artifact)
             found = await manifests.forget(tx, repository, digest) or gone
             await tag_history.forget_manifest(tx, repository, digest)
             outcome = "deleted" if found else "unknown"
             target = Target(repository, digest)
             await self._trail.write(tx, Event.DELETE, caller, target, outcome=outcome, detail=detail)
-        self._promotion.deleted(repository, digest)
+        self._promotion.deleted(repository, digest, *attached)
         return found

@@ -1,6 +1,7 @@
 """Which images a reference means, and what is in one: a bill of materials made of the facts it was judged by."""
 
 import asyncio
+from datetime import datetime
 
 from proxy.errors import BadRequestError, ManifestUnknownError
 from scanning.approvals import Approvals
@@ -12,7 +13,7 @@ from scanning.oci.manifest import ManifestKind
 from scanning.oci.names import Repository
 from scanning.sbom import SbomFormat, Subject, write_sbom
 from scanning.verdict import Verdict
-from storage import approvals, documents, verdicts
+from storage import approvals, documents, manifests, verdicts
 from storage.database import Database, Transaction
 
 
@@ -24,11 +25,24 @@ async def bill_of_materials(database: Database, repository: Repository, digest: 
     """
     async with database.snapshot() as tx:
         verdict = await only_image(tx, repository, digest)
-        document = await documents.get(tx, verdict.inputs.facts) if verdict.inputs.facts else None
+    return await bill_of_materials_of(database, repository, verdict.id, form)
+
+
+async def bill_of_materials_of(database: Database, repository: Repository, verdict_id: str, form: SbomFormat) -> bytes:
+    """The bill of materials of the image that a verdict is about; the same bytes for as long as the image is there.
+
+    Raises `BadRequestError` if it is none.
+    """
+    async with database.snapshot() as tx:
+        verdict = await verdicts.get(tx, verdict_id)
+        facts = verdict.inputs.facts if verdict else None
+        document = await documents.get(tx, facts) if facts else None
+        if verdict is None or document is None:
+            raise BadRequestError(f"verdict {verdict_id} of {repository} is about no image: nothing could be listed")
         approved = await approvals.named(tx, verdict.inputs.approvals)
-    if document is None:
-        raise BadRequestError(f"{repository}@{digest} is no image: nothing was inspected that could be listed")
-    return await asyncio.to_thread(_write, repository, verdict, document, approved, form)
+        known = await manifests.find(tx, repository, verdict.digest)
+    seen_at = known.first_seen if known else verdict.judged_at
+    return await asyncio.to_thread(_write, repository, seen_at, document, approved, form)
 
 
 async def images_of(tx: Transaction, repository: Repository, digest: Digest) -> tuple[Verdict, ...]:
@@ -63,7 +77,7 @@ async def only_image(tx: Transaction, repository: Repository, digest: Digest) ->
     return images[0]
 
 
-def _write(repository: Repository, verdict: Verdict, document: bytes, approved: Approvals, form: SbomFormat) -> bytes:
+def _write(repository: Repository, seen_at: datetime, document: bytes, approved: Approvals, form: SbomFormat) -> bytes:
     facts = decode(ImageFacts, document)
     heritage = trace(facts, approved.bases_for(repository.name))
-    return write_sbom(Subject(repository, facts, verdict.judged_at, heritage), form)
+    return write_sbom(Subject(repository, facts, seen_at, heritage), form)

@@ -16,6 +16,7 @@ from proxy.gate.downgrades import Downgrades
 from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
+from proxy.gate.wanted_sboms import want_sboms
 from proxy.upstream.port import Upstream, UpstreamError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
@@ -61,9 +62,9 @@ class Promotion:
         """Forget what was known of a manifest and of what it lists. Call it once a judgement is recorded."""
         self._admissions.forget_judged(repository, judgement)
 
-    def deleted(self, repository: Repository, digest: Digest) -> None:
-        """Forget a manifest. Call it once its deletion is recorded."""
-        self._admissions.forget(repository, digest)
+    def deleted(self, repository: Repository, *digests: Digest) -> None:
+        """Forget manifests. Call it once their deletion is recorded."""
+        self._admissions.forget(repository, *digests)
 
     async def publish(
         self, repository: Repository, judgement: Judgement, *references: Reference
@@ -95,6 +96,7 @@ class Promotion:
         """
         await record(tx, repository, judgement)
         await record_manifest(tx, repository, judgement, held=False, published=True)
+        await want_sboms(tx, self._upstream, repository, judgement)
         for reference in references:
             if isinstance(reference, Tag):
                 await self._let_go(tx, repository, reference, judgement)
@@ -114,6 +116,8 @@ class Promotion:
                     await record(tx, repository, judgement)
                     if known is not None:  # else it was deleted meanwhile
                         await record_manifest(tx, repository, judgement, held=is_held)
+                        if not is_held:
+                            await want_sboms(tx, self._upstream, repository, judgement)
                         await self._note_change(tx, repository, judgement, last)
                 self.judged_anew(repository, judgement)
                 return

@@ -30,6 +30,7 @@ from proxy.gate.refusal import refuse
 from proxy.gate.standing import StandingVerdicts
 from proxy.gate.tag_views import TagViews
 from proxy.gate.trail import Target, Trail
+from proxy.gate.wanted_sboms import want_sboms
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.errors import InvalidContentError
@@ -225,5 +226,6 @@ class Pull:
             async with self._database.transaction() as tx:
                 await record(tx, repository, judgement)
                 await record_manifest(tx, repository, judgement, held=False)
+                await want_sboms(tx, self._upstream, repository, judgement)
             self._promotion.judged_anew(repository, judgement)
         return judgement.verdict

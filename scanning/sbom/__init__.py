@@ -1,22 +1,13 @@
 """Bills of materials: what is in an image, in the two forms that others read."""
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from types import MappingProxyType
 
+from config.vocabulary import SbomFormat
 from scanning.sbom import cyclonedx, spdx
 from scanning.sbom.subject import Subject
 
-__all__ = ["SbomFormat", "Subject", "media_type", "write_sbom"]
-
-
-class SbomFormat(StrEnum):
-    """The forms a bill of materials can be had in."""
-
-    CYCLONEDX = "cyclonedx"
-    """CycloneDX 1.6, JSON (ECMA-424)."""
-    SPDX = "spdx"
-    """SPDX 2.3, JSON."""
+__all__ = ["SbomFormat", "Subject", "file_name", "media_type", "write_sbom"]
 
 
 _WRITERS: Mapping[SbomFormat, tuple[Callable[[Subject], bytes], str]] = MappingProxyType(
@@ -35,3 +26,8 @@ def write_sbom(subject: Subject, form: SbomFormat) -> bytes:
 def media_type(form: SbomFormat) -> str:
     """The media type of a bill of materials of this form."""
     return _WRITERS[form][1]
+
+
+def file_name(form: SbomFormat) -> str:
+    """What a file of this form is called, by the conventions of both specifications."""
+    return {SbomFormat.CYCLONEDX: "sbom.cdx.json", SbomFormat.SPDX: "sbom.spdx.json"}[form]

@@ -18,7 +18,7 @@ _NAMESPACE = uuid.UUID("6f6c1f5e-5d3a-5b0e-9d6e-2f1f5a3c7b11")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One image of a repository, by its facts. `seen_at` is when the gate judged it, in UTC, `heritage` what it has
+    """One image of a repository, by its facts. `seen_at` is when the gate first saw it, in UTC, `heritage` what it has
     from an approved base image.
     """
 

@@ -179,6 +179,15 @@ def test_the_most_specific_rule_judges_and_no_rule_is_none() -> None:
     assert policy.rule_for("elsewhere") is None
 
 
+def test_bills_of_materials_are_attached_only_where_artifacts_of_that_kind_are_taken() -> None:
+    document = "{{version: 1, rules: [{{repositories: ['**'], artifacts: {}, sbom: {{attach: [spdx]}}}}]}}"
+    for taken in ("true", "[sbom, helm-chart]"):
+        assert load(document.format(taken)).rules[0].sbom.attach == ("spdx",)
+    for refused in ("false", "[]", "[helm-chart]"):
+        (problem,) = problems(document.format(refused))
+        assert "rules[0].sbom.attach: this rule does not allow artifacts of the kind sbom" in problem
+
+
 def test_t86_a_waiver_names_what_who_why_and_until_when() -> None:
     waiver = "repositories: [team/app], reason: unreachable, author: alice, expires: 2027-01-31T00:00:00Z"
     document = "{{version: 1, rules: [{{repositories: ['**']}}], waivers: [{{{}}}]}}"

@@ -127,6 +127,7 @@ def policy_text(public_key: str) -> str:
                 {"repositories": ["images-only/**"], "deny": deny, "artifacts": False},
                 {"repositories": ["audited/**"], "mode": "audit", "deny": deny},
                 {"repositories": ["charts/**"], "deny": deny, "artifacts": ["helm-chart"]},
+                {"repositories": ["listed/**"], "deny": deny, "sbom": {"attach": ["cyclonedx", "spdx"]}},
                 {"repositories": ["releases/**"], "deny": deny, "tags": {"immutable": ["v*"]}},
             ],
         }

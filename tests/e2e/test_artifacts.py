@@ -1,12 +1,13 @@
 """Charts, modules, documents and signatures with the clients people make them with, in front of both upstreams."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from scanning.oci.digest import Digest
-from tests.e2e.clients import Helm, Oras, Regctl, Said, Skopeo, run
+from tests.e2e.clients import Crane, Helm, Oras, Regctl, Said, Skopeo, run
 from tests.e2e.conftest import Gate, SigningKey, need
 from tests.e2e.test_every_client import application, log_in
 from tests.e2e.wire import Wire
@@ -92,6 +93,32 @@ def test_oras_attaches_an_sbom_and_finds_it(gate: Gate, oras: Oras, tmp_path: Pa
     name, _, _ = copied.rpartition(":")
     done(oras.run("pull", "--plain-http", f"{name}@{found[0]['digest']}", "--output", str(tmp_path / "pulled")))
     assert (tmp_path / "pulled" / "sbom.json").read_bytes() == (tmp_path / "sbom.json").read_bytes()
+
+
+def test_what_the_gate_attaches_is_found_by_those_who_pull(gate: Gate, oras: Oras, tmp_path: Path) -> None:
+    need("regctl", "crane")
+    repository = fresh_repository("listed")
+    subject = f"{gate.host}/{repository}:1"
+    done(oras.push(application(str(repository)), subject))
+    done(oras.login(gate.host, gate.operator))
+    found: dict[str, str] = {}
+    deadline = time.monotonic() + 60
+    while len(found) < 2 and time.monotonic() < deadline:
+        listed = json.loads(done(oras.run("discover", "--plain-http", "--format", "json", subject)))["referrers"]
+        found = {item["artifactType"]: item["digest"] for item in listed}
+    assert sorted(found) == [SBOM, "application/vnd.cyclonedx+json"], gate.running.log
+
+    name, pulled = f"{gate.host}/{repository}", tmp_path / "pulled"
+    done(oras.run("pull", "--plain-http", f"{name}@{found[SBOM]}", "--output", str(pulled)))
+    names = [package["name"] for package in json.loads((pulled / "sbom.spdx.json").read_bytes())["packages"]]
+    assert names[0] == str(repository)
+    assert "base-files" in names
+    regctl, crane = Regctl(tmp_path), Crane(tmp_path)
+    done(regctl.login(gate.host, gate.operator))
+    assert json.loads(done(regctl.run("artifact", "get", "--subject", subject, "--filter-artifact-type", SBOM)))
+    done(crane.login(gate.host, gate.operator))
+    manifest = json.loads(done(crane.run("manifest", f"{name}@{found[SBOM]}")))
+    assert manifest["subject"]["digest"] == done(crane.run("digest", subject)).strip()
 
 
 def test_a_wasm_module_goes_in_and_out(gate: Gate, oras: Oras, tmp_path: Path) -> None:

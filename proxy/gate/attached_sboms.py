@@ -1,0 +1,135 @@
+"""Bills of materials beside images, as referrers, where the policy asks (`sbom.attach`).
+
+    admission --proxy.gate.wanted_sboms--> wanted --in the background--> pushed as anybody would, judged, attached
+
+The bytes are made of the verdict and of when the image was first seen, so doing it twice does it once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+
+from config.errors import ImagegateError
+from config.patterns import RepositoryPattern
+from proxy.errors import DeniedError
+from proxy.gate.gate import Gate
+from proxy.gate.inventory import bill_of_materials_of
+from proxy.gate.policy import PolicyInForce
+from proxy.identity.principal import Caller, Principal, Role
+from proxy.upstream.port import Upstream
+from scanning.oci.digest import Digest
+from scanning.oci.manifest import Descriptor
+from scanning.oci.media_types import OCI_MANIFEST
+from scanning.oci.names import Repository
+from scanning.sbom import file_name, media_type
+from scanning.sbom.artifact import EMPTY, write_artifact
+from storage import manifests, sboms
+from storage.database import Database
+from storage.manifests import ManifestRecord
+from storage.sboms import WantedSbom
+
+_ITSELF = Caller(Principal("", "imagegate", Role.DEVELOPER, (RepositoryPattern("**"),)), "", "")
+_LONGEST_PAUSE = 600.0
+_log = structlog.get_logger(__name__)
+
+
+class SbomAttachment:
+    """Attaches what is wanted. `monotonic` counts seconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        upstream: Upstream,
+        gate: Gate,
+        policy: Callable[[], PolicyInForce],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._upstream = upstream
+        self._gate = gate
+        self._policy = policy
+        self._monotonic = monotonic
+        self._failed: dict[WantedSbom, tuple[float, float]] = {}
+
+    async def keep_attaching(self, seconds: float = 1.0) -> None:
+        """Attach what is wanted, every `seconds`, for ever."""
+        while True:
+            try:
+                await self.attach_all()
+            except ImagegateError as error:
+                _log.warning("bills of materials wait", problem=str(error))
+            await asyncio.sleep(seconds)
+
+    async def attach_all(self) -> None:
+        """Attach all that is wanted. What fails is tried again later, after longer and longer pauses.
+
+        Raises the `StorageError` family.
+        """
+        async with self._database.snapshot() as tx:
+            waiting = await sboms.waiting(tx)
+        self._failed = {wanted: self._failed[wanted] for wanted in waiting if wanted in self._failed}
+        for wanted in waiting:
+            pause, since = self._failed.get(wanted, (0.0, 0.0))
+            if pause and self._monotonic() - since < pause:
+                continue
+            try:
+                await self._attach(wanted)
+            except ImagegateError as error:
+                self._failed[wanted] = min(2 * pause or 1.0, _LONGEST_PAUSE), self._monotonic()
+                image = f"{wanted.repository}@{wanted.subject}"
+                _log.warning("bill of materials not attached yet", image=image, form=wanted.form, problem=str(error))
+
+    async def _attach(self, wanted: WantedSbom) -> None:
+        rule = self._policy().policy.rule_for(wanted.repository.name)
+        async with self._database.snapshot() as tx:
+            image = await manifests.find(tx, wanted.repository, wanted.subject)
+        if rule is None or wanted.form not in rule.sbom.attach or image is None:
+            async with self._database.transaction() as tx:
+                await sboms.give_up(tx, wanted)
+            return
+        try:
+            artifact: Digest | None = await self._pushed(wanted, image)
+        except DeniedError as error:  # recorded, as any refusal is
+            _log.warning("bill of materials refused", image=f"{image.repository}@{image.digest}", problem=str(error))
+            artifact = None
+        async with self._database.transaction() as tx:
+            is_there = await sboms.settle(tx, wanted, artifact)
+        outdated = wanted.replaces if is_there else artifact
+        if outdated is not None and not (is_there and outdated == artifact):
+            await self._remove(wanted.repository, outdated)
+
+    async def _pushed(self, wanted: WantedSbom, image: ManifestRecord) -> Digest:
+        document = await bill_of_materials_of(self._database, wanted.repository, wanted.verdict, wanted.form)
+        subject = Descriptor(image.media_type, image.digest, len(image.body))
+        kind, title = media_type(wanted.form), file_name(wanted.form)
+        body = write_artifact(subject, kind, document, image.first_seen, title)
+        for content in (EMPTY, document):
+            await self._upload(wanted.repository, content)
+        digest = Digest.of(body)
+        await self._gate.push_manifest(_ITSELF, wanted.repository, digest, OCI_MANIFEST, body)
+        return digest
+
+    async def _upload(self, repository: Repository, content: bytes) -> None:
+        digest = Digest.of(content)
+        if await self._upstream.blob_size(repository, digest) == len(content):
+            return
+        upload = await self._upstream.begin_upload(repository)
+        upload = await self._upstream.append(repository, upload, _once(content), length=len(content))
+        await self._upstream.finish_upload(repository, upload, digest)
+
+    async def _remove(self, repository: Repository, artifact: Digest) -> None:
+        """Take back one that tells of older facts, or whose image was deleted meanwhile. It stays in registries that
+        delete nothing.
+        """
+        try:
+            await self._upstream.delete_manifest(repository, artifact)
+        except ImagegateError as error:
+            _log.warning("an outdated bill of materials stays", manifest=f"{repository}@{artifact}", problem=str(error))
+            return
+        async with self._database.transaction() as tx:
+            await manifests.forget(tx, repository, artifact)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
