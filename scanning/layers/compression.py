@@ -2,7 +2,8 @@
 
 What is ambiguous is refused: bytes after the last gzip member or zstd frame, a missing or wrong checksum, a
 truncated stream, other compressions (runtimes disagree on them). All gzip members and all zstd frames are read
-(threat 49), zstd's skippable frames are stepped over.
+(threat 49), zstd's skippable frames are stepped over. podman does not know a blob for zstd that begins with one of
+those, and takes it for a plain archive; so it may not look like one.
 
 Memory is bounded whatever the input: no step produces more than `STEP_BYTES`.
 RFC 1952 (gzip), RFC 8878 (Zstandard).
@@ -14,9 +15,9 @@ from typing import Protocol, cast
 from isal import isal_zlib
 
 from scanning.errors import NotALayerError, UnreadableLayerError
-from scanning.layers.header import BLOCK_BYTES, ZERO_BLOCK, checksum_holds
+from scanning.layers.header import BLOCK_BYTES, ZERO_BLOCK, checksum_holds, some_checksum_holds
 from scanning.layers.limits import KIB, MIB, InspectionLimits
-from scanning.layers.zstd import ZstdStream, is_zstd
+from scanning.layers.zstd import ZstdStream, is_skippable, is_zstd
 
 STEP_BYTES = 1 * MIB
 _INPUT_BYTES = 256 * KIB
@@ -81,6 +82,14 @@ class Decompressor:
         if lead.startswith(_GZIP):
             self.compression, self._stream = "gzip", _GzipStream()
         elif is_zstd(lead):
+            if is_skippable(lead):
+                if len(lead) < BLOCK_BYTES and not last:
+                    return False
+                if some_checksum_holds(lead[:BLOCK_BYTES]):
+                    raise UnreadableLayerError(
+                        "the layer begins with a zstd frame to skip that is a tar header too: podman would unpack what"
+                        " is in it, others what follows"
+                    )
             self.compression, self._stream = "zstd", ZstdStream(self._limits.window_bytes)
         elif len(lead) >= BLOCK_BYTES:
             block = lead[:BLOCK_BYTES]

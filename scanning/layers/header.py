@@ -34,6 +34,16 @@ def checksum_holds(block: bytes) -> bool:
         return False
 
 
+def some_checksum_holds(block: bytes) -> bool:
+    """Whether the checksum agrees counted in unsigned or in signed bytes, as old tars counted and Go accepts."""
+    try:
+        expected = _expected_total(block[148:156])
+    except ValueError:
+        return False
+    negative = sum(byte > 0x7F for byte in block[:148] + block[156:])
+    return expected in {_total(block), _total(block) - 0x100 * negative}
+
+
 class Header:
     """A header block as it stands, before extended headers and long names. Read again and again to be fast.
 

@@ -21,7 +21,12 @@ _RLE, _RESERVED = 1, 3
 
 def is_zstd(lead: bytes) -> bool:
     """Whether the first bytes of a blob are a Zstandard or a skippable frame's."""
-    return lead.startswith(_MAGIC) or int.from_bytes(lead[:4], "little") in _SKIPPABLE
+    return lead.startswith(_MAGIC) or is_skippable(lead)
+
+
+def is_skippable(lead: bytes) -> bool:
+    """Whether the first bytes of a blob are a skippable frame's."""
+    return int.from_bytes(lead[:4], "little") in _SKIPPABLE
 
 
 class ZstdStream:

@@ -1,10 +1,12 @@
 """Archives made byte by byte, so that a test can say exactly what is wrong with one."""
 
 import io
+import struct
 import tarfile
 from collections.abc import Iterable, Iterator
 
 from scanning.facts import EntryKind, FileEntry, FileFinds, LayerFacts
+from scanning.layers.header import BLOCK_BYTES
 from scanning.layers.inspect import FileExamination, inspect_layer
 from scanning.layers.limits import InspectionLimits
 
@@ -73,6 +75,13 @@ def pax(*records: tuple[bytes, bytes], kind: bytes = b"x") -> bytes:
 def long_name(name: bytes, kind: bytes = b"L") -> bytes:
     """A GNU long name (L) or long link (K)."""
     return member(b"././@LongLink", name + b"\x00", kind=kind, magic=GNU)
+
+
+def archive_in_a_skippable_frame(name: bytes = b"") -> bytes:
+    """An archive that is a zstd frame to skip, too: its first name begins with the frame's magic and size."""
+    content = padded(b"#!/bin/sh\n")
+    size = struct.pack("<II", 0x184D2A50, BLOCK_BYTES + len(content) + len(END) - 8)
+    return header(size + name, size=len(content)) + content + END
 
 
 class Collector:

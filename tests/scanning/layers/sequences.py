@@ -32,8 +32,13 @@ _TYPES = {
 }
 
 _rarely = st.integers(0, 9).map(lambda number: number == 9)
-_components = st.one_of(st.sampled_from(_COMMON), st.sampled_from(_COMMON), st.sampled_from(_COMMON + _ODD))
+_seldom = st.integers(0, 29).map(lambda number: number == 29)
+_components = st.integers(0, 149).map(lambda number: _ODD[number] if number < len(_ODD) else _COMMON[number % 3])
 _new_paths = st.lists(_components, min_size=1, max_size=3).map(b"/".join)
+_FILE, _LINKED, _LINK, _FOLDER, _HIDE, _OPAQUE = b"0", b"1", b"2", b"5", b"hide", b"opaque"
+_kinds = st.sampled_from(
+    (*[_FILE] * 4, *[_FOLDER] * 3, *[_HIDE] * 2, *[_OPAQUE] * 2, *[_LINKED] * 2, *[_LINK] * 2, b"6", b"3")
+)
 
 
 @dataclass(frozen=True)
@@ -60,57 +65,60 @@ class _Drawing:
         """One archive."""
         self._touched = set()
         self.members.append([])
-        members = [self._member() for _ in range(self._draw(st.integers(0, 6)))]
+        members = [self._member() for _ in range(self._draw(st.integers(1, 4)))]
         return b"".join(members) + self._draw(st.sampled_from((END, END, b"", bytes(512))))
 
     def _member(self) -> bytes:
         draw = self._draw
-        kind = draw(
-            st.sampled_from((b"0", b"0", b"0", b"5", b"5", b"5", b"2", b"1", b"hide", b"hide", b"opaque", b"6", b"3"))
-        )
-        if kind == b"hide":
+        kind = draw(_kinds)
+        if kind == _HIDE:
             path = self._path()
             folder, slash, name = path.rpartition(b"/")
             if not draw(_rarely):
                 self._made.pop(path, None)
-            return self._written(folder + slash + b".wh." + name, b"0", 0o600, (0, 0))
-        if kind == b"opaque":
-            folder = draw(st.sampled_from(sorted(self._folders()) or [b"a"])) if not draw(_rarely) else b""
-            return self._written(folder + b"/.wh..wh..opq" if folder else b".wh..wh..opq", b"0", 0o600, (0, 0))
-        if kind == b"1":
+            return self._written(folder + slash + b".wh." + name, _FILE, 0o600, (0, 0))
+        if kind == _OPAQUE:
+            folder = draw(st.sampled_from((b"", *sorted(self._folders()))))
+            return self._written(folder + b"/.wh..wh..opq" if folder else b".wh..wh..opq", _FILE, 0o600, (0, 0))
+        if kind == _LINKED:
             return self._hard_link()
         path = self._path()
         mode, owner = draw(st.sampled_from(_MODES)), draw(st.sampled_from(_OWNERS))
         self._made[path] = (kind, mode, owner)
-        content = draw(st.sampled_from(_CONTENTS)) if kind == b"0" else b""
-        link = draw(st.sampled_from(_TARGETS)) if kind == b"2" else b""
+        content = draw(st.sampled_from(_CONTENTS)) if kind == _FILE else b""
+        link = draw(st.sampled_from(_TARGETS)) if kind == _LINK else b""
         return self._written(path, kind, mode, owner, content, link)
 
     def _hard_link(self) -> bytes:
         draw = self._draw
-        files = sorted(path for path, made in self._made.items() if made[0] != b"5")
+        files = sorted(path for path, made in self._made.items() if made[0] != _FOLDER)
         target = draw(st.sampled_from(files)) if files and not draw(_rarely) else draw(_new_paths)
         path = self._path()
-        made = self._made.get(target, (b"0", 0o644, (0, 0)))
+        made = self._made.get(target, (_FILE, 0o644, (0, 0)))
         if draw(_rarely):
             made = made[0], draw(st.sampled_from(_MODES)), draw(st.sampled_from(_OWNERS))
         self._made[path] = made
-        return self._written(path, b"1", made[1], made[2], b"", self._spelling(target, is_folder=False))
+        return self._written(path, _LINKED, made[1], made[2], b"", self._spelling(target, is_folder=False))
 
     def _folders(self) -> set[bytes]:
-        folders = {path for path, made in self._made.items() if made[0] == b"5"}
-        return folders | {path.rpartition(b"/")[0] for path in self._made if b"/" in path}
+        folders = {path for path, made in self._made.items() if made[0] == _FOLDER}
+        for path in self._made:
+            while path := path.rpartition(b"/")[0]:
+                folders.add(path)
+        return folders
 
     def _path(self) -> bytes:
         """Somewhere new, below a folder there is, or in the place of something; seldom what the layer touched."""
         draw = self._draw
         folders = sorted(self._folders())
         path = draw(_new_paths)
-        choice = draw(st.integers(0, 3))
-        if choice < 2 and folders:
+        choice = draw(st.integers(0, 9))
+        if choice < 3 and folders:
             path = draw(st.sampled_from(folders)) + b"/" + draw(_components)
-        elif choice == 2 and self._made:
+        elif choice < 6 and self._made:
             path = draw(st.sampled_from(sorted(self._made)))
+        elif choice == 6 and self._made:
+            path = draw(st.sampled_from(sorted(self._made))) + b"/" + draw(_components)
         if path in self._touched and not draw(_rarely):
             path = draw(_new_paths)
         self._touched.add(path)
@@ -118,30 +126,30 @@ class _Drawing:
 
     def _spelling(self, path: bytes, *, is_folder: bool) -> bytes:
         draw = self._draw
-        path = draw(st.sampled_from((b"", b"", b"", b"./", b"/", b".//", b"/./"))) + path
         if draw(_rarely):
-            path = path.replace(b"/", draw(st.sampled_from((b"//", b"/./"))))
+            path = draw(st.sampled_from((b"./", b"/", b".//", b"/./"))) + path
+            path = path.replace(b"/", draw(st.sampled_from((b"/", b"//", b"/./"))))
         return path + draw(st.sampled_from((b"/", b"/", b"", b"//", b"/."))) if is_folder else path
 
     def _written(
         self, path: bytes, kind: bytes, mode: int, owner: tuple[int, int], content: bytes = b"", link: bytes = b""
     ) -> bytes:
         draw = self._draw
-        name = self._spelling(path, is_folder=kind == b"5")
+        name = self._spelling(path, is_folder=kind == _FOLDER)
         magic = draw(st.sampled_from((USTAR, USTAR, GNU, V7)))
         before = b""
-        if len(link) > 100 or draw(_rarely):
-            before += long_name(link, b"K") if link else b""
-        records = [(b"SCHILY.xattr.security.capability", _NET_RAW)] if kind == b"0" and draw(_rarely) else []
-        if len(name) > 100 or draw(_rarely):
+        if len(link) > 100 or (link and draw(_rarely)):
+            before += long_name(link, b"K")
+        records = [(b"SCHILY.xattr.security.capability", _NET_RAW)] if kind == _FILE and draw(_rarely) else []
+        if len(name) > 100 or draw(_seldom):
             if draw(st.booleans()):
                 records.append((b"path", name))
             else:
                 before += long_name(name)
-        if max(owner) > 8**7 - 1 or draw(_rarely):
+        if max(owner) > 8**7 - 1 or draw(_seldom):
             records += [(b"uid", b"%d" % owner[0]), (b"gid", b"%d" % owner[1])]
         before += pax(*records) if records else b""
-        if draw(_rarely):
+        if draw(_seldom):
             mode |= _TYPES[kind]
         told = f"{kind.decode()} {name!r} {mode:o} {owner[0]}:{owner[1]} {len(content)} {link!r} {records or ''}"
         self.members[-1].append(told.strip())
@@ -151,7 +159,7 @@ class _Drawing:
             "gid": b"%07o\x00" % min(owner[1], 8**7 - 1),
             **({"major": b"0000001\x00", "minor": b"0000003\x00"} if kind == b"3" and magic != V7 else {}),
         }
-        if (kind == b"0" or (magic == V7 and name.endswith(b"/"))) and draw(_rarely):
+        if (kind == _FILE or (magic == V7 and name.endswith(b"/"))) and draw(_seldom):
             kind = b"\x00"
         block = header(name[:100], kind, size=len(content), link=link[:100], magic=magic, **fields)
         return before + block + padded(content)

@@ -1,8 +1,11 @@
 """Random archives: as builders write them, and the same ones damaged in the places that matter."""
 
+import struct
 import tarfile
+import zlib
 from dataclasses import dataclass
 
+import zstandard
 from hypothesis import strategies as st
 
 from tests.scanning.layers.archives import python_archive
@@ -118,3 +121,70 @@ def _alter_field(draw: st.DrawFn, archive: bytearray, block: int) -> None:
     if len(archive) >= block + 512:
         archive[block + 148 : block + 156] = b" " * 8
         archive[block + 148 : block + 156] = b"%06o\x00 " % sum(archive[block : block + 512])
+
+
+@st.composite
+def blobs(draw: st.DrawFn) -> bytes:
+    """A layer blob of one or more parts, compressed in one of the ways there are, and damaged in half of the cases."""
+    compress = draw(st.sampled_from([_gzip_member, _gzip_member, _zstd_frame, _zstd_frame, _plain]))
+    parts = [compress(draw) for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3])))]
+    blob = bytearray(b"".join(parts))
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 1, 2]))):
+        # Most of what matters is at the edges of parts.
+        edges = [sum(map(len, parts[:number])) for number in range(len(parts) + 1)]
+        place = max(0, min(len(blob), draw(st.sampled_from(edges)) + draw(st.integers(-12, 24))))
+        action = draw(st.sampled_from(["set", "flip", "insert", "drop", "cut"]))
+        if action == "insert":
+            blob[place:place] = draw(st.one_of(st.binary(min_size=1, max_size=9), st.just(bytes(512))))
+        elif action == "drop":
+            del blob[place : place + draw(st.integers(1, 4))]
+        elif action == "cut":
+            del blob[place:]
+        elif place < len(blob):
+            blob[place] = draw(st.integers(0, 255)) if action == "set" else blob[place] ^ 1 << draw(st.integers(0, 7))
+    return bytes(blob)
+
+
+_contents = st.one_of(
+    st.binary(max_size=300), st.binary(max_size=9).map(lambda start: start * 200), st.just(bytes(1024))
+)
+
+
+def _plain(draw: st.DrawFn) -> bytes:
+    return draw(archives())[0]
+
+
+def _gzip_member(draw: st.DrawFn) -> bytes:
+    """With any of the header fields of RFC 1952."""
+    content = draw(_contents)
+    flags = draw(st.integers(0, 31)) if draw(st.booleans()) else 0
+    header = b"\x1f\x8b\x08" + bytes([flags]) + draw(st.binary(min_size=6, max_size=6))
+    if flags & 4:
+        extra = draw(st.binary(max_size=20))
+        header += struct.pack("<H", len(extra)) + extra
+    for flag in (8, 16):
+        if flags & flag:
+            header += draw(st.binary(max_size=10)).replace(b"\x00", b"") + b"\x00"
+    if flags & 2:
+        header += struct.pack("<H", zlib.crc32(header) & 0xFFFF)
+    deflate = zlib.compressobj(draw(st.integers(0, 9)), wbits=-15)
+    trailer = struct.pack("<II", zlib.crc32(content), len(content))
+    return header + deflate.compress(content) + deflate.flush() + trailer
+
+
+def _zstd_frame(draw: st.DrawFn) -> bytes:
+    """Some are skippable, some of many blocks."""
+    if not draw(st.integers(0, 4)):
+        content = draw(st.binary(max_size=20))
+        return struct.pack("<II", 0x184D2A50 + draw(st.integers(0, 15)), len(content)) + content
+    checksum, size = draw(st.booleans()), draw(st.booleans())
+    compressor = zstandard.ZstdCompressor(draw(st.integers(1, 19)), write_checksum=checksum, write_content_size=size)
+    content = draw(_contents)
+    if size:
+        return compressor.compress(content)
+    stream = compressor.compressobj()
+    blocks = [
+        stream.compress(content[: len(content) // 2]) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK),
+        stream.compress(content[len(content) // 2 :]),
+    ]
+    return b"".join(blocks) + stream.flush()

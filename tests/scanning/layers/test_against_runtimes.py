@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, event, given, settings
 
 from scanning.errors import UnreadableLayerError
 from scanning.facts import EntryKind
 from scanning.layers.capabilities import named_capabilities
 from scanning.layers.filesystem import FileSystem, Node
+from scanning.layers.inspect import Unpacking
 from scanning.layers.paths import archive_path, to_text
 from tests.scanning.layers.archives import (
     END,
     GNU,
     LIMITS,
     Collector,
+    archive_in_a_skippable_frame,
     directory,
     header,
     inspect,
@@ -33,10 +36,11 @@ from tests.scanning.layers.archives import (
     pax,
 )
 from tests.scanning.layers.sequences import DrawnImage, images
+from tests.scanning.layers.strategies import blobs
 
 pytestmark = pytest.mark.real
 
-PROGRAM = Path(__file__).parent / "runtimes"
+SOURCE = Path(__file__).parent / "runtimes"
 
 
 class Runtimes:
@@ -58,24 +62,37 @@ class Runtimes:
 
 
 @pytest.fixture(scope="module")
-def runtimes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtimes]:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     go = shutil.which("go")
     if go is None:
         pytest.skip("no go on PATH: the runtimes' libraries cannot be asked")
-    if os.geteuid() != 0:
-        pytest.skip("runtimes set owners and mount, which needs root")
-    folder = tmp_path_factory.mktemp("runtimes")
+    program = tmp_path_factory.mktemp("runtimes") / "runtimes"
     built = subprocess.run(
-        [go, "build", "-o", folder / "runtimes", "."],
-        cwd=PROGRAM,
+        [go, "build", "-o", program, "."],
+        cwd=SOURCE,
         env={**os.environ, "CGO_ENABLED": "0"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert built.returncode == 0, built.stderr
-    command: list[str | Path] = ["unshare", "--mount", folder / "runtimes", folder]
+    return program
+
+
+@pytest.fixture(scope="module")
+def runtimes(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtimes]:
+    """They unpack whole images."""
+    if os.geteuid() != 0:
+        pytest.skip("runtimes set owners and mount, which needs root")
+    command: list[str | Path] = ["unshare", "--mount", program, tmp_path_factory.mktemp("unpacked")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Runtimes(process)
+
+
+@pytest.fixture(scope="module")
+def decompressors(program: Path) -> Iterator[Runtimes]:
+    """They decompress one blob."""
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield Runtimes(process)
 
 
@@ -87,6 +104,8 @@ class Judged:
     contents: list[dict[str, bytes]]
     implied: list[set[str]]
     """By layer, the folders that it writes or hides something in."""
+    has_hard_links: bool
+    """Then some files lose their capabilities: setting the owner of a link takes them away."""
 
     def is_implied_above(self, folder: str, layer: int) -> bool:
         """Whether a layer above `layer` writes into `folder` without an entry for it."""
@@ -94,7 +113,7 @@ class Judged:
 
 
 def judged(layers: Sequence[bytes]) -> Judged | None:
-    tree, contents, implied = FileSystem(), [], []
+    tree, contents, implied, has_hard_links = FileSystem(), [], [], False
     for layer in layers:
         collector = Collector()
         try:
@@ -103,9 +122,10 @@ def judged(layers: Sequence[bytes]) -> Judged | None:
             return None
         tree.apply(facts)
         contents.append(collector.files)
+        has_hard_links |= any(entry.kind is EntryKind.HARDLINK for entry in facts.entries)
         paths = [*(entry.path for entry in facts.entries), *facts.whiteouts, *(f"{path}/x" for path in facts.opaque)]
         implied.append({folder for path in paths for folder in _folders_of(path)})
-    return None if tree.refusals else Judged(tree, contents, implied)
+    return None if tree.refusals else Judged(tree, contents, implied, has_hard_links)
 
 
 def _folders_of(path: str) -> Iterator[str]:
@@ -133,8 +153,7 @@ def differences(image: Judged, runtime: str, entries: Sequence[Any]) -> Iterator
             continue
         capabilities = _capabilities(theirs[path])
         granted = {node.entry.capabilities for node in names[id(ours[path].source)].values() if node.entry}
-        # Setting the owner of a hard link takes its capabilities away.
-        if capabilities not in granted | ({""} if len(names[id(ours[path].source)]) > 1 else set()):
+        if capabilities not in granted and (capabilities or not image.has_hard_links):
             yield f"{path}: capabilities {capabilities!r}, not {granted}"
     inodes: dict[int, set[str]] = {}
     for path, entry in theirs.items():
@@ -295,3 +314,35 @@ def test_t54_an_owner_above_32_bits_is_root(runtimes: Runtimes, uid: int) -> Non
     layers = [archive(pax((b"uid", b"%d" % uid)), member(b"a", b"1", mode=b"0004755\x00"))]
     assert judged(layers) is None
     assert {entry["uid"] for listing in runtimes.show(layers).values() for entry in listing["entries"]} == {0}
+
+
+def decompressed(blob: bytes) -> bytes | None:
+    """What the gate makes of a blob, None if it refuses it."""
+    unpacking = Unpacking(LIMITS)
+    try:
+        return b"".join([*unpacking.feed(blob), *unpacking.finish()])
+    except UnreadableLayerError:
+        return None
+
+
+def test_t49_an_archive_in_a_zstd_frame_to_skip_is_what_podman_takes(decompressors: Runtimes) -> None:
+    hidden, shown = archive_in_a_skippable_frame(), archive(member(b"a", b"1"))
+    blob = hidden + zstandard.compress(shown)
+    assert decompressed(blob) is None
+    sums = {runtime: answer["sum"] for runtime, answer in decompressors.show([blob]).items()}
+    assert sums["podman"] == hashlib.sha256(blob).hexdigest()
+    assert sums["containerd"] == hashlib.sha256(shown).hexdigest()
+
+
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(blobs())
+def test_t49_what_is_accepted_is_what_every_runtime_decompresses(decompressors: Runtimes, blob: bytes) -> None:
+    content = decompressed(blob)
+    event("refused" if content is None else "accepted")
+    if content is None:
+        return
+    for runtime, answer in decompressors.show([blob]).items():
+        if answer["error"]:
+            event(f"{runtime} refuses")
+        else:
+            assert answer["sum"] == hashlib.sha256(content).hexdigest(), runtime

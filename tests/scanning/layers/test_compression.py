@@ -15,7 +15,16 @@ from scanning.layers.compression import STEP_BYTES, Decompressor
 from scanning.layers.inspect import Unpacking, inspect_layer
 from scanning.layers.limits import MIB, InspectionLimits
 from scanning.oci.digest import Digest
-from tests.scanning.layers.archives import END, LIMITS, Collector, chunked, inspect, member, paths
+from tests.scanning.layers.archives import (
+    END,
+    LIMITS,
+    Collector,
+    archive_in_a_skippable_frame,
+    chunked,
+    inspect,
+    member,
+    paths,
+)
 
 ARCHIVE = member(b"a", bytes(range(256)) * 40) + member(b"b", b"text" * 100) + END
 FIRST, SECOND = ARCHIVE[:5000], ARCHIVE[5000:]
@@ -98,6 +107,15 @@ class TestWhatIsRefused:
     @pytest.mark.parametrize("trailing", [b"\x00", b"\x00" * 600, b"garbage", b"\x28\xb5", skippable(b"abc")[:-1]])
     def test_t49_trailing_bytes_after_zstd(self, trailing: bytes) -> None:
         refusal(zstd(ARCHIVE) + trailing)
+
+    @pytest.mark.parametrize("name", [b"", b"\xff\x80"])
+    @pytest.mark.parametrize("signed", [False, True])
+    def test_t49_an_archive_in_a_zstd_frame_to_skip(self, name: bytes, *, signed: bool) -> None:
+        hidden = archive_in_a_skippable_frame(name)
+        if signed:
+            total = sum(byte if byte < 0x80 else byte - 0x100 for byte in hidden[:148] + b" " * 8 + hidden[156:512])
+            hidden = hidden[:148] + b"%06o\x00 " % total + hidden[156:]
+        assert "is a tar header too" in refusal(hidden + zstd(ARCHIVE))
 
     @pytest.mark.parametrize("cut", [1, 4, 8, 9, 300])
     def test_truncated(self, cut: int) -> None:

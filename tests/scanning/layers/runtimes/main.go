@@ -5,7 +5,8 @@
 //
 //	{"error": "...", "entries": [{"path", "type", "mode", "uid", "gid", "size", "link", "sum", "capability", "inode"}]}
 //
-// It needs root, to set owners and to mount overlay file systems, and a mount namespace of its own.
+// Called with a folder, it unpacks there. That needs root, to set owners and to mount overlay file systems, and a mount
+// namespace of its own. Called without, it only decompresses, and answers {"error": "...", "sum": "..."}.
 package main
 
 import (
@@ -245,7 +246,11 @@ func main() {
 	log.SetHandler(discard.Default)
 	logrus.SetOutput(io.Discard)
 	unix.Umask(0)
-	if err := serve(os.Args[1]); err != nil {
+	work := serveBlobs
+	if len(os.Args) > 1 {
+		work = func() error { return serve(os.Args[1]) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
