@@ -29,7 +29,7 @@ _MOST = 1024
 _MOST_SEEN = 4096
 _LONGEST_HEAD = 8192
 _KEPT_SECONDS = 5.0
-"""Nothing that allows a request is remembered for longer, so neither is the answer."""
+"""Nothing that allows a request is remembered for longer than that unless it is asked for, so neither is the answer."""
 _LAST_LINE = b"\r\n\r\n"
 _MORE_THAN_A_QUESTION = (
     hdrs.CONTENT_LENGTH,
@@ -69,7 +69,7 @@ class Answered:
     holds: Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Repeat:
     """A remembered answer: its head up to what differs each time, and its body. `key` is what it is found by."""
 
@@ -79,7 +79,7 @@ class Repeat:
     path: str
     start: bytes
     body: bytes
-    made_at: float
+    used_at: float
 
 
 class Repeats:
@@ -129,6 +129,10 @@ class Repeats:
         answerable = {repeat: asking for repeat, asking in together.items() if not draining and repeat.answered.holds()}
         if answerable and not self._answer(answerable):
             answerable = {}
+        for repeat in answerable:
+            repeat.used_at = self._began
+            if self._known.get(repeat.key) is repeat:
+                self._known.move_to_end(repeat.key)
         for repeat, asking in together.items():
             if repeat not in answerable:
                 self._known.pop(repeat.key, None)
@@ -156,7 +160,7 @@ class Repeats:
         if head is None or start is None or not isinstance(body, bytes):
             return
         now = self._monotonic()
-        while self._known and now - next(iter(self._known.values())).made_at >= _KEPT_SECONDS:
+        while self._known and now - next(iter(self._known.values())).used_at >= _KEPT_SECONDS:
             self._known.popitem(last=False)
         sent = b"" if request.method == hdrs.METH_HEAD else body
         path = request.raw_path.partition("?")[0]

@@ -6,8 +6,9 @@
 The functions of this floor take the transaction first, so that what belongs together is committed together.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Self
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from storage.engines import Engines, create_engines, unavailable
 from storage.errors import StorageUnavailableError
 
 Transaction = AsyncConnection
+_CLOSING_SECONDS = 5.0
 
 
 class Database:
@@ -27,6 +29,9 @@ class Database:
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
         self._is_open = True
+        self._running = 0
+        self._is_quiet = asyncio.Event()
+        self._is_quiet.set()
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -78,19 +83,28 @@ class Database:
             await tx.execute(sa.select(1))
 
     async def close(self) -> None:
-        """Close every connection; the database cannot be used again."""
+        """Close every connection, once what runs has ended or taken too long; the database cannot be used again."""
         self._is_open = False
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_quiet.wait(), _CLOSING_SECONDS)
         await self._engines.dispose()
 
     @asynccontextmanager
     async def _begin(self, engine: AsyncEngine) -> AsyncIterator[Transaction]:
         if not self._is_open:
             raise _closed()
-        with _one_family(SQLAlchemyError):
-            async with AsyncExitStack() as stack:
-                with _one_family(OSError):  # while connecting only: later, an OSError is the caller's own
-                    tx = await stack.enter_async_context(engine.begin())
-                yield tx
+        self._running += 1
+        self._is_quiet.clear()
+        try:
+            with _one_family(SQLAlchemyError):
+                async with AsyncExitStack() as stack:
+                    with _one_family(OSError):  # while connecting only: later, an OSError is the caller's own
+                        tx = await stack.enter_async_context(engine.begin())
+                    yield tx
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._is_quiet.set()
 
 
 def _closed() -> StorageUnavailableError:

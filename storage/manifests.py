@@ -4,6 +4,7 @@ manifest --blob--> what a puller of the manifest may read
 index --child--> manifest
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -100,6 +101,26 @@ async def find(tx: Transaction, repository: Repository, digest: Digest) -> Manif
     """A manifest of this repository."""
     row = (await tx.execute(sa.select(manifests).where(*_is(repository, digest)))).one_or_none()
     return None if row is None else _record(row)
+
+
+async def find_many(
+    tx: Transaction, wanted: Collection[tuple[Repository, Digest]]
+) -> dict[tuple[Repository, Digest], ManifestRecord]:
+    """Those of `wanted` that there are."""
+    rows = await tx.execute(sa.select(manifests).where(among(wanted, manifests.c.repository, manifests.c.digest)))
+    found = {(record.repository, record.digest): record for record in map(_record, rows)}
+    return {key: found[key] for key in wanted if key in found}
+
+
+def among(
+    wanted: Collection[tuple[Repository, Digest]], repository: sa.Column[str], digest: sa.Column[str]
+) -> sa.ColumnElement[bool]:
+    """A condition that holds for all of `wanted` and can hold for others: one of their repositories with the digest of
+    another. SQLite finds that in an index, where it would scan a whole table for a list of pairs.
+    """
+    repositories = sorted({str(name) for name, _ in wanted})
+    digests = sorted({str(each) for _, each in wanted})
+    return sa.and_(repository.in_(repositories), digest.in_(digests))
 
 
 async def forget(tx: Transaction, repository: Repository, digest: Digest) -> bool:

@@ -1,5 +1,7 @@
 """Verdicts, in the order they were made. Append-only."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from scanning.documents import decode, encode
@@ -9,6 +11,7 @@ from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict
 from storage.database import Transaction
 from storage.errors import StorageError
+from storage.manifests import among
 from storage.schema import verdicts
 from storage.upsert import insert
 
@@ -45,6 +48,23 @@ async def latest(tx: Transaction, repository: Repository, digest: Digest) -> Ver
         .limit(1)
     )
     return None if body is None else _read(body)
+
+
+async def latest_of_many(
+    tx: Transaction, wanted: Collection[tuple[Repository, Digest]]
+) -> dict[tuple[Repository, Digest], Verdict]:
+    """The last verdict on each of `wanted` that has one."""
+    last = (
+        sa.select(sa.func.max(verdicts.c.number))
+        .where(among(wanted, verdicts.c.repository, verdicts.c.digest))
+        .group_by(verdicts.c.repository, verdicts.c.digest)
+    )
+    rows = await tx.execute(
+        sa.select(verdicts.c.repository, verdicts.c.digest, verdicts.c.body).where(verdicts.c.number.in_(last))
+    )
+    bodies = {(row.repository, row.digest): row.body for row in rows}
+    found = {key: bodies.get((str(key[0]), str(key[1]))) for key in wanted}
+    return {key: _read(body) for key, body in found.items() if body is not None}
 
 
 async def list_newest(

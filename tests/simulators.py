@@ -213,7 +213,7 @@ class MemoryGate:
         self._check(stored.digest)
         return stored
 
-    def recall_manifest(self, caller: Caller, repository: Repository, digest: Digest, *, head: bool) -> None:
+    def recall_manifest(self, caller: Caller, repository: Repository, stored: StoredManifest, *, head: bool) -> None:
         return None
 
     def note_repeated(self, lines: bytes) -> None:

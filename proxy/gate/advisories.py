@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from config.errors import ImagegateError
+from proxy.ahead import AHEAD
 from scanning.advisories.matching import keys, match
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.facts import ImageFacts
@@ -15,6 +16,7 @@ from storage.snapshots import Snapshot, Snapshots
 
 _TIME_HOLDS = timedelta(seconds=5)
 """How long the highest time seen is not read again from its file, while the clock goes on."""
+_LOOK_AGAIN = timedelta(seconds=3)
 _log = structlog.get_logger(__name__)
 
 
@@ -26,6 +28,8 @@ class AdvisoryDesk:
         self._snapshots = snapshots
         self._current = snapshots.current()
         self._clock_seen = self._highest = datetime.min.replace(tzinfo=UTC)
+        self._observing = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
 
     @property
     def in_force(self) -> Digest | None:
@@ -39,16 +43,34 @@ class AdvisoryDesk:
     async def now(self, clock: datetime) -> datetime:
         """The time to judge at: `clock`, or the highest time ever seen where the clock was set back (threat 79)."""
         now = self.now_at_once(clock)
-        if now is None:
-            self._highest = await asyncio.to_thread(self._snapshots.observe, clock)
-            self._clock_seen = clock
-            now = max(self._highest, clock)
-        return now
+        if now is not None:
+            return now
+        async with self._observing:  # one look for all who come at the same time
+            return self.now_at_once(clock) or await self._observe(clock)
 
     def now_at_once(self, clock: datetime) -> datetime | None:
-        """The time to judge at, where that can be told without reading a file; else None."""
+        """The time to judge at, where that can be told without reading a file; else None.
+
+        Call it on the event loop: where it is asked for all the time, the file is read before it must be.
+        """
         if not self._clock_seen <= clock < self._clock_seen + _TIME_HOLDS:
             return None
+        if clock >= self._clock_seen + _LOOK_AGAIN and self._looking is None:
+            self._looking = asyncio.create_task(self._look_ahead(clock), name=AHEAD)
+        return max(self._highest, clock)
+
+    async def _look_ahead(self, clock: datetime) -> None:
+        try:
+            async with self._observing:
+                await self._observe(clock)
+        except ImagegateError:
+            return  # whoever asks once it must be read is told
+        finally:
+            self._looking = None
+
+    async def _observe(self, clock: datetime) -> datetime:
+        self._highest = await asyncio.to_thread(self._snapshots.observe, clock)
+        self._clock_seen = clock
         return max(self._highest, clock)
 
     async def report(self, facts: ImageFacts) -> AdvisoryReport:

@@ -8,6 +8,7 @@ from proxy.clock import Clock
 from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
+from proxy.gate.behind import Behind
 from proxy.gate.deletion import Deletion
 from proxy.gate.downgrades import Downgrades
 from proxy.gate.gate import Gate
@@ -18,6 +19,7 @@ from proxy.gate.policy import PolicyFile
 from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
 from proxy.gate.push import Push
+from proxy.gate.records import Records
 from proxy.gate.signatures import SignatureFinder
 from proxy.gate.standing import StandingVerdicts
 from proxy.gate.tag_views import TagViews
@@ -73,6 +75,7 @@ def build_gate(parts: GateParts) -> Gate:
     promotion = Promotion(database, upstream, judge, admissions, guard, downgrades, trail)
     standing = StandingVerdicts(
         database,
+        Records(database),
         admissions,
         lambda: parts.policy.current,
         parts.advisories,
@@ -80,7 +83,16 @@ def build_gate(parts: GateParts) -> Gate:
         clock,
     )
     views = TagViews(database, upstream, promotion, lambda: parts.policy.current)
-    pull = Pull(database, upstream, judge, promotion, standing, views, trail, parts.public_url)
+    pull = Pull(
+        database,
+        Behind(upstream, admissions),
+        judge,
+        promotion,
+        standing,
+        views,
+        trail,
+        parts.public_url,
+    )
     push = Push(database, images, judge, promotion, guard, trail, clock, parts.public_url)
     deletion = Deletion(database, upstream, promotion, guard, trail)
     return Gate(database, upstream, layers, push, pull, deletion, promotion, trail)

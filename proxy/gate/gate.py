@@ -59,9 +59,11 @@ class Gate:
         """See `Pull.manifest`."""
         return await self._pull.manifest(caller, repository, reference, head=head)
 
-    def recall_manifest(self, caller: Caller, repository: Repository, digest: Digest, *, head: bool) -> Recalled | None:
+    def recall_manifest(
+        self, caller: Caller, repository: Repository, stored: StoredManifest, *, head: bool
+    ) -> Recalled | None:
         """See `Pull.recall`."""
-        return self._pull.recall(caller, repository, digest, head=head)
+        return self._pull.recall(caller, repository, stored, head=head)
 
     def note_repeated(self, lines: bytes) -> None:
         """See `Trail.note_repeated`."""

@@ -14,6 +14,7 @@ import asyncio
 from contextlib import suppress
 from functools import partial
 
+from proxy.ahead import AHEAD
 from proxy.errors import (
     BlobUnknownError,
     BusyError,
@@ -21,6 +22,7 @@ from proxy.errors import (
     ManifestBlobUnknownError,
     ManifestUnknownError,
 )
+from proxy.gate.behind import Behind
 from proxy.gate.content import parse_manifest
 from proxy.gate.decision import Decision
 from proxy.gate.judgement import Judge, Place, record, record_manifest
@@ -32,7 +34,7 @@ from proxy.gate.tag_views import TagViews
 from proxy.gate.trail import Target, Trail
 from proxy.gate.wanted_sboms import want_sboms
 from proxy.identity.principal import Action, Caller
-from proxy.upstream.port import StoredManifest, Upstream
+from proxy.upstream.port import StoredManifest, UpstreamError
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest
@@ -41,6 +43,7 @@ from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests
 from storage.audit import Event
 from storage.database import Database
+from storage.errors import StorageError
 
 _PENDING_SECONDS = 10
 """When to ask again for an image whose inspection failed for a reason that is not the image's."""
@@ -55,7 +58,7 @@ class Pull:
     def __init__(
         self,
         database: Database,
-        upstream: Upstream,
+        behind: Behind,
         judge: Judge,
         promotion: Promotion,
         standing: StandingVerdicts,
@@ -64,7 +67,7 @@ class Pull:
         public_url: str,
     ) -> None:
         self._database = database
-        self._upstream = upstream
+        self._behind = behind
         self._judge = judge
         self._promotion = promotion
         self._standing = standing
@@ -72,6 +75,7 @@ class Pull:
         self._trail = trail
         self._public_url = public_url
         self._judging: dict[tuple[Repository, Digest], asyncio.Task[Verdict]] = {}
+        self._renewing: set[asyncio.Task[None]] = set()
 
     async def manifest(
         self, caller: Caller, repository: Repository, reference: Reference, *, head: bool
@@ -84,11 +88,13 @@ class Pull:
         pusher = caller.principal.granted(Action.PUSH, repository)
         moment = self._standing.admissions.moment
         recalled = await self._standing.recall_manifest(repository, reference)
-        held = None if recalled else await self._held(repository, reference)
         if recalled is not None:
+            self._look_ahead(repository, recalled)
             behind: StoredManifest | None = recalled.stored
+            held: StoredManifest | None = None
         else:
-            behind = None if pusher and held else await self._upstream.get_manifest(repository, reference)
+            held = await self._held(repository, reference)
+            behind = None if pusher and held else await self._behind.get(repository, reference)
         stored = behind or held
         if stored is None:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
@@ -110,16 +116,43 @@ class Pull:
             raise refuse(decision.verdict, repository, reference, self._public_url)
         return decision.stored
 
-    def recall(self, caller: Caller, repository: Repository, digest: Digest, *, head: bool) -> Recalled | None:
-        """What `manifest` would give without asking anybody; None where it would ask."""
+    def recall(self, caller: Caller, repository: Repository, stored: StoredManifest, *, head: bool) -> Recalled | None:
+        """How `manifest` would give `stored` without asking anybody; None where it would ask."""
+        digest = stored.digest
         found = self._standing.recall_at_once(repository, digest)
-        if found is None or not isinstance(found.verdict, Verdict):
+        if found is None or found.stored != stored or not isinstance(found.verdict, Verdict):
             return None
         target = Target(repository, digest, digest)
         record = None
         if not head:
             record = self._trail.repeated(Event.PULL, caller, target, verdict=found.verdict, outcome=_SERVED)
-        return Recalled(record, lambda: self._standing.recall_at_once(repository, digest) is found)
+        return Recalled(record, partial(self._still_holds, repository, found))
+
+    def _still_holds(self, repository: Repository, found: Decision) -> bool:
+        if self._standing.recall_at_once(repository, found.stored.digest) is not found:
+            return False
+        self._look_ahead(repository, found)
+        return True
+
+    def _look_ahead(self, repository: Repository, known: Decision) -> None:
+        """Look up again what is asked for all the time before it must be, so that nobody waits for that."""
+        if self._standing.admissions.is_to_be_renewed(repository, known.stored.digest):
+            task = asyncio.create_task(self._renew(repository, known), name=AHEAD)
+            self._renewing.add(task)
+            task.add_done_callback(self._renewing.discard)
+
+    async def _renew(self, repository: Repository, known: Decision) -> None:
+        digest = known.stored.digest
+        moment = self._standing.admissions.moment
+        try:
+            last = (await self._standing.records.find(repository, digest)).verdict
+            stored = await self._behind.get(repository, digest)
+        except (UpstreamError, StorageError):
+            return  # whoever asks once it is too old is told
+        if last == known.verdict and stored == known.stored:
+            self._standing.admissions.remember_manifest(repository, known, moment)
+        else:
+            self._standing.admissions.forget(repository, digest)
 
     async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
         """Return if `caller` may read the blob. Raises `DeniedError` or `BlobUnknownError`."""
@@ -175,15 +208,19 @@ class Pull:
         self._trail.note(Event.PULL, caller, target, verdict=verdict, outcome=outcome, detail=detail)
 
     async def _held(self, repository: Repository, reference: Reference) -> StoredManifest | None:
-        async with self._database.snapshot() as tx:
-            digest = await held_tags.find(tx, repository, reference) if isinstance(reference, Tag) else reference
-            known = await manifests.find(tx, repository, digest) if digest else None
+        if isinstance(reference, Tag):
+            async with self._database.snapshot() as tx:
+                digest = await held_tags.find(tx, repository, reference)
+        else:
+            digest = reference
+        known = (await self._standing.records.find(repository, digest)).manifest if digest else None
         if known is None or (isinstance(reference, Digest) and not known.held):
             return None
         return StoredManifest(known.digest, known.media_type, known.body)
 
     async def _verdict_on(self, place: Place, repository: Repository, stored: StoredManifest) -> Verdict:
-        standing = await self._standing.find(repository, stored.digest)
+        last = (await self._standing.records.find(repository, stored.digest)).verdict
+        standing = await self._standing.measured(last)
         # Under another media type the same bytes can be another thing: then they are read, and judged, anew.
         if standing is not None and standing.inputs.media_type == stored.media_type:
             return standing

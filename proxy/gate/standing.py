@@ -8,6 +8,7 @@ from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.decision import Decision
 from proxy.gate.policy import PolicyInForce
+from proxy.gate.records import Records
 from scanning.approvals import Approvals
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
@@ -25,12 +26,14 @@ class StandingVerdicts:
     def __init__(
         self,
         database: Database,
+        records: Records,
         admissions: Admissions,
         policy: Callable[[], PolicyInForce],
         advisories: AdvisoryDesk,
         approvals: Callable[[], Approvals],
         clock: Clock,
     ) -> None:
+        self.records = records
         self.admissions = admissions
         self._database = database
         self._policy = policy
@@ -38,10 +41,8 @@ class StandingVerdicts:
         self._approvals = approvals
         self._clock = clock
 
-    async def find(self, repository: Repository, digest: Digest) -> Verdict | None:
-        """The verdict on a manifest that still stands; None if it must be judged (again)."""
-        async with self._database.snapshot() as tx:
-            last = await verdicts.latest(tx, repository, digest)
+    async def measured(self, last: Verdict | None) -> Verdict | None:
+        """The last verdict on a manifest if it still stands; None if the manifest must be judged (again)."""
         return last if last is not None and self._stands(last, await self._now()) else None
 
     async def recall_manifest(self, repository: Repository, reference: Reference) -> Decision | None:

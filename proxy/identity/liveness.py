@@ -1,23 +1,33 @@
-"""Whether a grant is alive, asked on every request and answered from memory for at most five seconds (threat 8)."""
+"""Whether a grant is alive, asked on every request and answered from memory for at most five seconds (threat 8).
 
+A grant that is used all the time is read again before it is that old, so that no request has to wait for that.
+"""
+
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from config.patterns import RepositoryPattern
+from proxy.ahead import AHEAD
 from proxy.clock import Clock
 from proxy.identity.principal import Principal, Role
 from storage.grants import Grant
 
 MAX_AGE_SECONDS = 5.0
+RENEW_SECONDS = 3.0
+"""From this age on, a grant that is used is read again."""
+_PAUSE_SECONDS = 1.0
 _REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
     loaded_at: float
     grant: Grant
     principal: Principal
+    renewed_at: float
+    """When it was last tried to read it again."""
 
 
 class Liveness:
@@ -39,30 +49,64 @@ class Liveness:
         self._monotonic = monotonic
         self._max_age = min(max_age, MAX_AGE_SECONDS)
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[_Known | None]] = {}
 
     async def find(self, grant_id: str) -> tuple[Grant, Principal] | None:
         """The grant and who holds it; None if there is none, or it expired or was revoked."""
-        known = self._recent(grant_id) or await self._reload(grant_id)
+        known = self._recent(grant_id) or await self._load_once(grant_id)
         if known is None or not known.grant.is_alive(self._clock()):
             return None
         return known.grant, known.principal
 
     def recall(self, grant_id: str) -> Principal | None:
-        """Who holds the grant, if that is known without asking; the same object as long as nobody asked again."""
+        """Who holds the grant, if that is known without asking; the same object as long as the grant is the same."""
         known = self._recent(grant_id)
         return known.principal if known is not None and known.grant.is_alive(self._clock()) else None
 
     def _recent(self, grant_id: str) -> _Known | None:
         known = self._known.get(grant_id)
-        return known if known is not None and self._monotonic() - known.loaded_at < self._max_age else None
+        if known is None:
+            return None
+        now = self._monotonic()
+        age = now - known.loaded_at
+        if age >= self._max_age:
+            return None
+        if age >= RENEW_SECONDS and now - known.renewed_at >= _PAUSE_SECONDS:
+            known.renewed_at = now
+            self._begin(grant_id)
+        return known
 
-    async def _reload(self, grant_id: str) -> _Known | None:
+    async def _load_once(self, grant_id: str) -> _Known | None:
+        """One question for all who ask at the same time."""
+        running = self._loading.get(grant_id)
+        known = await asyncio.shield(running or self._begin(grant_id))
+        if known is None and running is not None:  # it may have been made since another request asked for it
+            return await self._load_now(grant_id)
+        return known
+
+    def _begin(self, grant_id: str) -> asyncio.Task[_Known | None]:
+        task = asyncio.create_task(self._load_now(grant_id), name=AHEAD)
+        self._loading[grant_id] = task
+        task.add_done_callback(lambda done: self._ended(grant_id, done))
+        return task
+
+    def _ended(self, grant_id: str, task: asyncio.Task[_Known | None]) -> None:
+        if self._loading.get(grant_id) is task:
+            del self._loading[grant_id]
+        if not task.cancelled():
+            task.exception()  # whoever waits for it is told; nobody need be
+
+    async def _load_now(self, grant_id: str) -> _Known | None:
         asked_at = self._monotonic()  # before the question: the answer is at least as fresh as this
         grant = await self._load(grant_id)
         if grant is None:
             self._known.pop(grant_id, None)
             return None
-        known = _Known(asked_at, grant, principal_of(grant))
+        last = self._known.get(grant_id)
+        if last is not None and last.loaded_at > asked_at:
+            return last
+        principal = last.principal if last is not None and last.grant == grant else principal_of(grant)
+        known = _Known(asked_at, grant, principal, asked_at)
         self._known[grant_id] = known
         self._known.move_to_end(grant_id)
         if len(self._known) > _REMEMBERED:

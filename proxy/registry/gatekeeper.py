@@ -76,8 +76,10 @@ class Gatekeeper(Protocol):
         """The manifest, if this caller may have it."""
         ...
 
-    def recall_manifest(self, caller: Caller, repository: Repository, digest: Digest, *, head: bool) -> Recalled | None:
-        """What `pull_manifest` would give without asking anybody; None where it would ask."""
+    def recall_manifest(
+        self, caller: Caller, repository: Repository, stored: StoredManifest, *, head: bool
+    ) -> Recalled | None:
+        """How `pull_manifest` would give `stored` by its digest without asking anybody; None where it would ask."""
         ...
 
     def note_repeated(self, lines: bytes) -> None:

@@ -23,11 +23,12 @@ async def get(call: Call) -> web.StreamResponse:
     """A manifest, exactly the bytes that were judged; for HEAD their length."""
     reference = parse_reference(call.parameters["reference"])
     head = call.request.method == hdrs.METH_HEAD
+    gate, caller, repository = call.services.gate, call.caller, call.repository
+    stored = await gate.pull_manifest(caller, repository, reference, head=head)
     if isinstance(reference, Digest) and call.services.repeats.is_worth_it(call.request):
-        recalled = call.services.gate.recall_manifest(call.caller, call.repository, reference, head=head)
+        recalled = gate.recall_manifest(caller, repository, stored, head=head)
         if recalled is not None:
             call.request[RECALLED] = recalled
-    stored = await call.services.gate.pull_manifest(call.caller, call.repository, reference, head=head)
     return web.Response(
         body=stored.body,
         headers={

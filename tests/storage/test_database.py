@@ -121,6 +121,32 @@ async def test_a_time_without_a_zone_is_refused(database: Database) -> None:
             await signing_keys.add(tx, SigningKey("k", "tokens", b"", datetime(2026, 1, 1)))  # noqa: DTZ001 - refused
 
 
+async def test_what_runs_when_the_database_is_closed_may_end(database_url: str) -> None:
+    database = await Database.open(database_url)
+    inside, go = asyncio.Event(), asyncio.Event()
+
+    async def lasts() -> None:
+        async with database.transaction() as tx:
+            inside.set()
+            await go.wait()
+            await documents.put(tx, b"policy")
+
+    lasting = asyncio.create_task(lasts())
+    await inside.wait()
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    with pytest.raises(StorageUnavailableError, match="is closed"):
+        await database.check()
+    go.set()
+    await lasting
+    await closing
+
+    again = await Database.open(database_url)
+    async with again.snapshot() as tx:
+        assert await documents.get(tx, digest("policy")) == b"policy"
+    await again.close()
+
+
 async def test_a_closed_database_is_unavailable(database: Database) -> None:
     await database.close()
 

@@ -1,17 +1,23 @@
 """What was admitted a moment ago is served without asking again, and never for longer than it may."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from proxy.errors import BlobUnknownError, DeniedError, ManifestUnknownError
-from proxy.gate.admissions import MAX_AGE_SECONDS, Admissions
+from proxy.gate.admissions import MAX_AGE_SECONDS, RENEW_SECONDS, Admissions
 from proxy.gate.decision import Decision
 from proxy.upstream.port import StoredManifest, UpstreamUnavailableError
 from scanning.oci.digest import Digest
-from scanning.oci.names import Repository
-from storage import manifests
+from scanning.oci.names import Reference, Repository
+from scanning.verdict import Outcome
+from storage import manifests, verdicts
 from storage.audit import Event
 from storage.errors import StorageUnavailableError
 from tests.images import debian, image
+from tests.proxy.gate.conftest import MakeWorld
+from tests.proxy.gate.simulated import PausingUpstream
 from tests.proxy.gate.world import World, layers_of, policy_text, wants_signature
 from tests.scanning.advisories.records import advisory, affected, fixed
 from tests.storage.values import verdict
@@ -82,6 +88,134 @@ class TestRecalled:
 
         with pytest.raises(StorageUnavailableError):
             await world.pull(CLEAN.digest, who=world.pusher)
+
+
+class TestLookedAhead:
+    async def test_a_digest_that_is_asked_for_all_the_time_never_has_to_be_waited_for(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await world.push(CLEAN)
+        await world.pull(CLEAN.digest)
+        await world.wait(RENEW_SECONDS)
+        await world.pull(CLEAN.digest)
+        await world.looked_ahead()
+        cut_off(world, monkeypatch)
+        await world.wait(MAX_AGE_SECONDS - 0.1)
+
+        assert (await world.pull(CLEAN.digest)).body == CLEAN.manifest
+
+    async def test_while_nobody_can_be_asked_it_ends_after_five_seconds(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await world.push(CLEAN)
+        await world.pull(CLEAN.digest)
+        cut_off(world, monkeypatch)
+        await world.wait(RENEW_SECONDS)
+        await world.pull(CLEAN.digest)
+        await world.looked_ahead()
+        await world.wait(MAX_AGE_SECONDS - RENEW_SECONDS)
+
+        with pytest.raises(StorageUnavailableError):
+            await world.pull(CLEAN.digest)
+
+    async def test_what_is_found_gone_is_forgotten_before_its_time(self, world: World) -> None:
+        await world.push(CLEAN)
+        await world.pull(CLEAN.digest)
+        await world.upstream.delete_manifest(world.repository, CLEAN.digest)
+        await world.wait(RENEW_SECONDS)
+        await world.pull(CLEAN.digest)
+        await world.looked_ahead()
+
+        with pytest.raises(ManifestUnknownError):
+            await world.pull(CLEAN.digest)
+
+    async def test_a_verdict_of_another_process_is_found_before_its_time(self, world: World) -> None:
+        await world.push(CLEAN)
+        await world.pull(CLEAN.digest)
+        refusal = replace(await world.verdict(CLEAN.digest), id="another", outcome=Outcome.REJECT)
+        async with world.database.transaction() as tx:
+            await verdicts.append(tx, refusal)
+        await world.wait(RENEW_SECONDS)
+        await world.pull(CLEAN.digest)
+        await world.looked_ahead()
+
+        with pytest.raises(DeniedError):
+            await world.pull(CLEAN.digest)
+
+
+@pytest.fixture
+def paused(make_world: MakeWorld) -> tuple[World, PausingUpstream]:
+    """A gate before an upstream that makes whoever asks for the image wait."""
+    upstream = PausingUpstream(reference=CLEAN.digest)
+    return make_world(upstream), upstream
+
+
+class TestAtTheSameTime:
+    async def test_all_who_ask_for_a_digest_cost_the_upstream_one_question(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await world.push(CLEAN)
+        asked: list[Reference] = []
+        get = world.upstream.get_manifest
+
+        async def counted(repository: Repository, reference: Reference) -> StoredManifest | None:
+            asked.append(reference)
+            return await get(repository, reference)
+
+        monkeypatch.setattr(world.upstream, "get_manifest", counted)
+        found = await asyncio.gather(*(world.pull(CLEAN.digest) for _ in range(16)))
+
+        assert {one.body for one in found} == {CLEAN.manifest}
+        assert asked == [CLEAN.digest]
+        assert len([record for record in await world.audited() if record.event is Event.PULL]) == 16
+
+    async def test_t67_who_asks_after_a_deletion_is_not_given_what_was_asked_for_before_it(
+        self, paused: tuple[World, PausingUpstream]
+    ) -> None:
+        world, upstream = paused
+        upstream.go.set()
+        await world.push(CLEAN)
+        upstream.go.clear()
+        before = asyncio.create_task(world.pull(CLEAN.digest))
+        await upstream.reached.wait()
+        upstream.reference = None
+        await world.delete(CLEAN.digest)
+
+        with pytest.raises(ManifestUnknownError):
+            await world.pull(CLEAN.digest)
+        upstream.go.set()
+        await asyncio.wait([before])
+
+    async def test_who_asks_after_a_push_is_not_told_what_was_so_before_it(
+        self, paused: tuple[World, PausingUpstream]
+    ) -> None:
+        world, upstream = paused
+        before = asyncio.create_task(world.pull(CLEAN.digest))
+        await upstream.reached.wait()
+        upstream.reference = None
+        await world.upload(CLEAN)
+        pushed = asyncio.create_task(world.push_manifest(CLEAN, CLEAN.digest))
+        await asyncio.wait([pushed])
+        after = asyncio.create_task(world.pull(CLEAN.digest))
+        await asyncio.sleep(0)
+        upstream.go.set()
+
+        assert (await after).body == CLEAN.manifest
+        await asyncio.wait([before])
+
+    async def test_who_goes_away_takes_nothing_from_those_who_wait(self, paused: tuple[World, PausingUpstream]) -> None:
+        world, upstream = paused
+        upstream.go.set()
+        await world.push(CLEAN)
+        upstream.go.clear()
+        upstream.reached.clear()
+        first, second = (asyncio.create_task(world.pull(CLEAN.digest)) for _ in range(2))
+        await upstream.reached.wait()
+        first.cancel()
+        await asyncio.wait([first])
+        upstream.go.set()
+
+        assert (await second).body == CLEAN.manifest
 
 
 class TestForgotten:

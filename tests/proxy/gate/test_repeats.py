@@ -222,6 +222,23 @@ class TestAnswered:
         assert len(served.read) == 1
         assert sum(record.times for record in await served.pulls()) == 1
 
+    async def test_for_as_long_as_it_is_asked_for(self, served: Served) -> None:
+        head = served.head()
+        async with served.connected() as client:
+            await served.warm(client, head)
+            for _ in range(5):
+                await served.world.wait(3)
+                assert (await client.ask(head)).status == 200
+                await served.world.looked_ahead()
+        assert served.read == []
+
+    async def test_from_the_second_time_on(self, served: Served) -> None:
+        head = served.head()
+        async with served.connected() as client:
+            for _ in range(3):
+                await client.ask(head)
+        assert len(served.read) == 2
+
     async def test_over_tls_as_well(self, serve: Serve, tmp_path: Path) -> None:
         authority = Authority.make()
         certificate, key = authority.issue(tmp_path, "localhost")
@@ -281,6 +298,23 @@ class TestRefused:
             snapshot = await served.world.publish_advisories(harmless)
             await client.ask(head)
         assert (await served.world.verdict(CLEAN.digest)).inputs.snapshot == snapshot.digest
+
+    async def test_other_approvals_hold_at_once(self, served: Served) -> None:
+        world, head = served.world, served.head()
+        async with served.connected() as client:
+            await served.warm(client, head)
+            without = await world.verdict(CLEAN.digest)
+            approval = await world.approve_packages("pkg:pypi/requests@2.32.0")
+            await client.ask(head)
+            with_it = await world.verdict(CLEAN.digest)
+            await served.warm(client, head)
+            await world.revoke(approval)
+            await client.ask(head)
+            after = await world.verdict(CLEAN.digest)
+        assert without.inputs.approvals is None
+        assert with_it.inputs.approvals is not None
+        assert after.inputs.approvals is None
+        assert len({without.id, with_it.id, after.id}) == 3
 
     async def test_what_is_deleted_is_gone_at_once(self, served: Served) -> None:
         head = served.head()

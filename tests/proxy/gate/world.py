@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from config.patterns import RepositoryPattern
+from proxy.ahead import AHEAD
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.approving import Act, approve_base, approve_packages, revoke
@@ -263,9 +264,19 @@ class World:
         """Let time pass."""
         self.time.passed += seconds
 
+    async def looked_ahead(self) -> None:
+        """Wait until everything is looked up again that is under way to be."""
+        await looked_ahead()
+
     async def referrers(self, subject: Digest, who: Caller | None = None) -> tuple[Descriptor, ...]:
         """Ask what refers to `subject`, as the operator unless told otherwise."""
         return await self.gate.referrers(who or self.operator, self.repository, subject)
+
+
+async def looked_ahead() -> None:
+    """Wait until what this process looks up again is known."""
+    while ahead := [task for task in asyncio.all_tasks() if task.get_name() == AHEAD]:
+        await asyncio.wait(ahead)
 
 
 def scoped(caller: Caller, name: str) -> Caller:

@@ -1,12 +1,15 @@
 """How soon a revoked grant ends, and what that costs."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
-from proxy.identity.liveness import MAX_AGE_SECONDS, Liveness
+from proxy.identity.liveness import MAX_AGE_SECONDS, RENEW_SECONDS, Liveness
+from storage.errors import StorageUnavailableError
 from storage.grants import Grant
 from tests.proxy.face import START, Time
+from tests.proxy.gate.world import looked_ahead
 
 GRANT = Grant("g1", "ci", "developer", ("team/**",), "0" * 64, START, "tester", None, None)
 
@@ -50,8 +53,56 @@ async def test_t8_no_setting_makes_it_later(grants: Grants, time: Time) -> None:
 
 
 async def test_between_two_looks_the_database_rests(grants: Grants, liveness: Liveness, time: Time) -> None:
-    for time.passed in (0, 1, 4.9):
+    for time.passed in (0, 1, RENEW_SECONDS - 0.1):
         assert await liveness.find("g1") is not None
+    await looked_ahead()
+    assert grants.asked == 1
+
+
+async def test_a_grant_that_is_used_is_read_again_before_somebody_has_to_wait(
+    grants: Grants, liveness: Liveness, time: Time
+) -> None:
+    await liveness.find("g1")
+    principal = liveness.recall("g1")
+    for time.passed in (RENEW_SECONDS, RENEW_SECONDS + 0.1):
+        liveness.recall("g1")
+    await looked_ahead()
+    assert grants.asked == 2
+    time.passed = RENEW_SECONDS + MAX_AGE_SECONDS - 0.1
+    assert liveness.recall("g1") is principal
+    await looked_ahead()
+
+
+async def test_t8_what_is_read_ahead_ends_a_revoked_grant_too(grants: Grants, liveness: Liveness, time: Time) -> None:
+    await liveness.find("g1")
+    grants.found["g1"] = replace(GRANT, revoked_at=START)
+    time.passed = RENEW_SECONDS
+    liveness.recall("g1")
+    await looked_ahead()
+    assert liveness.recall("g1") is None
+
+
+async def test_t8_while_the_database_is_down_a_grant_ends_after_five_seconds(
+    grants: Grants, liveness: Liveness, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await liveness.find("g1")
+
+    async def down(_: str) -> None:
+        raise StorageUnavailableError("the database is gone")
+
+    monkeypatch.setattr(liveness, "_load", down)
+    time.passed = RENEW_SECONDS
+    assert liveness.recall("g1") is not None
+    await looked_ahead()
+    time.passed = MAX_AGE_SECONDS
+    assert liveness.recall("g1") is None
+    with pytest.raises(StorageUnavailableError):
+        await liveness.find("g1")
+
+
+async def test_all_who_ask_at_the_same_time_cost_one_question(grants: Grants, liveness: Liveness) -> None:
+    found = await asyncio.gather(*(liveness.find("g1") for _ in range(16)))
+    assert all(found)
     assert grants.asked == 1
 
 

@@ -1,0 +1,57 @@
+"""Manifests with their last verdicts, many in one go."""
+
+import sqlalchemy as sa
+
+from storage import judged, manifests, verdicts
+from storage.database import Database
+from storage.judged import Judged
+from tests.storage.values import APP, NOW, OTHER, digest, image, verdict
+
+
+async def test_each_is_found_with_its_last_verdict_in_its_repository_only(database: Database) -> None:
+    last = verdict("the last")
+    elsewhere = verdict("elsewhere", OTHER)
+    alone = verdict("without a manifest", manifest="refused")
+    async with database.transaction() as tx:
+        for word in ("image", "unjudged", "not asked for"):
+            await manifests.record(tx, APP, image(word), b"{}", held=False, facts=None, now=NOW)
+        for each in (verdict("the first"), last, elsewhere, alone):
+            await verdicts.append(tx, each)
+
+    wanted = [
+        (APP, digest("image")),
+        (OTHER, digest("image")),
+        (APP, digest("unjudged")),
+        (APP, digest("refused")),
+        (APP, digest("nobody's")),
+    ]
+    async with database.snapshot() as tx:
+        found = await judged.find(tx, wanted)
+        assert found == {
+            (APP, digest("image")): Judged(await manifests.find(tx, APP, digest("image")), last),
+            (OTHER, digest("image")): Judged(None, elsewhere),
+            (APP, digest("unjudged")): Judged(await manifests.find(tx, APP, digest("unjudged")), None),
+            (APP, digest("refused")): Judged(None, alone),
+            (APP, digest("nobody's")): Judged(),
+        }
+        for key in wanted:
+            assert found[key].verdict == await verdicts.latest(tx, *key)
+
+
+async def test_many_are_found_by_their_indexes(sqlite_url: str) -> None:
+    """Reading a whole table would take longer with every image there is."""
+    database = await Database.open(sqlite_url)
+    asked: list[tuple[str, tuple[str, ...]]] = []
+    async with database.snapshot() as tx:
+        connection = tx.sync_connection
+        assert connection is not None
+        sa.event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
+        await judged.find(tx, [(APP, digest("image")), (OTHER, digest("another"))])
+        questions = tuple(asked)
+        plans = [
+            [row.detail for row in await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]
+            for text, values in questions
+        ]
+    await database.close()
+    assert len(plans) == 2
+    assert [step for plan in plans for step in plan if step.startswith("SCAN")] == []
