@@ -102,6 +102,14 @@ class Promotion:
                 await self._let_go(tx, repository, reference, judgement)
         await self._let_go_waiting(tx, repository, judgement)
 
+    async def record_found(self, repository: Repository, judgement: Judgement) -> None:
+        """Record the first judgement of a manifest that was found at the upstream."""
+        async with self._database.transaction() as tx:
+            await record(tx, repository, judgement)
+            await record_manifest(tx, repository, judgement, held=False)
+            await want_sboms(tx, self._upstream, repository, judgement)
+        self.judged_anew(repository, judgement)
+
     async def settle(self, repository: Repository, judgement: Judgement) -> None:
         """Record a new judgement of a manifest that the gate knows; if it is held and admitted now, let it go."""
         digest = judgement.manifest.digest

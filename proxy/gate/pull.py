@@ -25,14 +25,13 @@ from proxy.errors import (
 from proxy.gate.behind import Behind
 from proxy.gate.content import parse_manifest
 from proxy.gate.decision import Decision
-from proxy.gate.judgement import Judge, Place, record, record_manifest
+from proxy.gate.judgement import Judge, Place
 from proxy.gate.promotion import Promotion
 from proxy.gate.recalled import Recalled
 from proxy.gate.refusal import refuse
 from proxy.gate.standing import StandingVerdicts
 from proxy.gate.tag_views import TagViews
 from proxy.gate.trail import Target, Trail
-from proxy.gate.wanted_sboms import want_sboms
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, UpstreamError
 from scanning.errors import InvalidContentError
@@ -260,9 +259,5 @@ class Pull:
         if known is not None:
             await self._promotion.settle(repository, judgement)
         else:
-            async with self._database.transaction() as tx:
-                await record(tx, repository, judgement)
-                await record_manifest(tx, repository, judgement, held=False)
-                await want_sboms(tx, self._upstream, repository, judgement)
-            self._promotion.judged_anew(repository, judgement)
+            await self._promotion.record_found(repository, judgement)
         return judgement.verdict
