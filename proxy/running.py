@@ -1,6 +1,8 @@
 """A gate from start to end: opens everything in the settings, keeps it up to date, and closes it in reverse order."""
 
 import asyncio
+import math
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -41,6 +43,8 @@ _UPLOADS_LIVE = timedelta(days=7)
 _SWEEP_EVERY = timedelta(hours=1)
 _LOOK_FOR_UNJUDGED = timedelta(seconds=10)
 _ALONE = Seat()
+_BUSY_BYTES_PER_PROCESSOR = 32 << 20
+"""Uploaded in a second: two processors are kept busy by less than a gigabit a second, four have time to inspect."""
 _BEGIN_AGAIN_SECONDS = 10.0
 Job = Callable[[], Awaitable[None]]
 _log = structlog.get_logger(__name__)
@@ -82,6 +86,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             settings.public_origin,
             spool,
             observes_uploads=settings.inspection.mode == "inline",
+            busy_upload_rate=_busy_upload_rate(settings),
         )
         gate = build_gate(parts)
 
@@ -115,6 +120,13 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             further.append(partial(colleagues.keep_posting, services.metrics))
         await stack.enter_async_context(background.at_work(further))
         yield services
+
+
+def _busy_upload_rate(settings: Settings) -> float:
+    """Bytes a second that give this process all it can do; none do where uploads pass at the pace of inspection."""
+    if settings.inspection.mode == "inline":
+        return math.inf
+    return _BUSY_BYTES_PER_PROCESSOR * (os.cpu_count() or 1) / settings.listen.workers
 
 
 class Background:

@@ -186,6 +186,7 @@ class MemoryGate:
     warnings: tuple[str, ...] = ()
     referring: tuple[Descriptor, ...] = ()
     observers: list[RecordingObserver] = field(default_factory=list)
+    uploaded_bytes: int = 0
     unobserved: list[tuple[Repository, Digest]] = field(default_factory=list)
     is_busy: bool = False
     pushes_wait_for: asyncio.Event | None = None
@@ -244,6 +245,9 @@ class MemoryGate:
     async def delete_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
         if not await self.upstream.delete_blob(repository, digest):
             raise BlobUnknownError(f"{repository} has no blob {digest}")
+
+    def bytes_uploaded(self, count: int) -> None:
+        self.uploaded_bytes += count
 
     def observe_upload(self) -> RecordingObserver | None:
         if self.is_busy:

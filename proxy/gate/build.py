@@ -1,5 +1,6 @@
 """Puts the use cases of the gate together."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from proxy.gate.gate import Gate
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge
 from proxy.gate.layers import LayerInspector
+from proxy.gate.pace import UploadPace
 from proxy.gate.policy import PolicyFile
 from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
@@ -36,7 +38,8 @@ class GateParts:
     """What a gate stands on.
 
     `public_url` is the address that refusals name, `monotonic` counts seconds; `observes_uploads` says whether layers
-    are inspected while they are uploaded, or read back afterwards.
+    are inspected while they are uploaded, or read back afterwards: while less than `busy_upload_rate` bytes arrive in a
+    second, or when a manifest names them.
     """
 
     database: Database
@@ -50,12 +53,14 @@ class GateParts:
     spool: AuditSpool
     monotonic: Callable[[], float] = time.monotonic
     observes_uploads: bool = True
+    busy_upload_rate: float = math.inf
 
 
 def build_gate(parts: GateParts) -> Gate:
     """Make a gate; what it stands on stays the caller's to close."""
     database, upstream, clock = parts.database, parts.upstream, parts.clock
-    layers = LayerInspector(database, upstream, parts.pool, clock, observes_uploads=parts.observes_uploads)
+    pace = UploadPace(parts.busy_upload_rate, parts.monotonic)
+    layers = LayerInspector(database, upstream, parts.pool, clock, observes_uploads=parts.observes_uploads, pace=pace)
     images = ImageInspector(upstream, layers)
     signatures = SignatureFinder(database, upstream)
     judge = Judge(

@@ -73,6 +73,10 @@ class Gate:
         """See `Pull.check_blob`."""
         await self._pull.check_blob(caller, repository, digest)
 
+    def bytes_uploaded(self, count: int) -> None:
+        """See `LayerInspector.bytes_uploaded`."""
+        self._layers.bytes_uploaded(count)
+
     def observe_upload(self) -> LayerObserver | None:
         """See `LayerInspector.observe`."""
         return self._layers.observe()

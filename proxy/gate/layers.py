@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from proxy.clock import Clock
 from proxy.errors import BusyError, ManifestBlobUnknownError, TooManyRequestsError
+from proxy.gate.pace import UploadPace
 from proxy.inspection.errors import InspectionQueueFullError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
 from proxy.upstream.port import BrokenContentError, ContentSource, UpstreamError
@@ -70,7 +71,7 @@ class LayerObserver:
 
 
 class LayerInspector:
-    """The facts of layers, by digest."""
+    """The facts of layers, by digest. What is read behind uploads waits for a calm moment, or to be asked for."""
 
     def __init__(
         self,
@@ -80,30 +81,37 @@ class LayerInspector:
         clock: Clock,
         *,
         observes_uploads: bool = True,
+        pace: UploadPace | None = None,
     ) -> None:
         self._database = database
         self._source = source
         self._pool = pool
         self._clock = clock
+        self._pace = pace or UploadPace()
         self._observes_uploads = observes_uploads
         self._running: dict[Digest, asyncio.Task[LayerOutcome]] = {}
-        self._ahead: set[Digest] = set()
+        self._ahead: dict[Digest, asyncio.Event] = {}  # set once somebody waits for it
 
     def observe(self) -> LayerObserver | None:
         """Look at an upload from its first byte; None while every worker is busy, or if uploads are not observed."""
         running = self._pool.try_begin() if self._observes_uploads else None
         return LayerObserver(self, running) if running is not None else None
 
+    def bytes_uploaded(self, count: int) -> None:
+        """So many bytes of an upload arrived just now: what can wait waits while they come fast."""
+        self._pace.note(count)
+
     def inspect_ahead(self, repository: Repository, digest: Digest, tenant: str) -> None:
-        """Begin to read back a blob that nobody observed; whoever names it in a manifest waits for what is found.
+        """Read back a blob that nobody observed as soon as uploads leave time for it. Whoever names it in a manifest
+        has it read at once, and waits for what is found.
 
         Nothing is raised, and nothing is lost if it fails or is left out: the manifest then has it read.
         """
         if len(self._ahead) < _MOST_AHEAD and digest not in self._running:
-            self._ahead.add(digest)
-            self._begin(
-                digest, self._inspect_unknown(repository, digest, tenant, may_be_no_layer=True)
-            ).add_done_callback(lambda _: self._ahead.discard(digest))
+            wanted = self._ahead[digest] = asyncio.Event()
+            self._begin(digest, self._inspect_behind(repository, digest, tenant, wanted)).add_done_callback(
+                lambda _: self._ahead.pop(digest, None)
+            )
 
     async def keep(self, facts: LayerFacts) -> None:
         """Record what an inspection found."""
@@ -122,6 +130,8 @@ class LayerInspector:
         wanted = tuple(dict.fromkeys(digests))
         async with self._database.snapshot() as tx:
             known: dict[Digest, LayerOutcome] = dict(await layers.find(tx, wanted))
+        for digest in self._ahead.keys() & set(wanted):
+            self._ahead[digest].set()
         for digest in wanted:
             if digest not in known:
                 known[digest] = await self._inspect_once(repository, digest, tenant)
@@ -142,6 +152,14 @@ class LayerInspector:
         task.add_done_callback(lambda _: self._running.pop(digest, None))
         task.add_done_callback(_notice)
         return task
+
+    async def _inspect_behind(
+        self, repository: Repository, digest: Digest, tenant: str, wanted: asyncio.Event
+    ) -> LayerOutcome:
+        while not wanted.is_set() and (pause := self._pace.seconds_until_calm()):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wanted.wait(), pause)
+        return await self._inspect_unknown(repository, digest, tenant, may_be_no_layer=True)
 
     async def _inspect_unknown(
         self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool = False

@@ -110,6 +110,10 @@ class Gatekeeper(Protocol):
         """Remove a blob from a repository."""
         ...
 
+    def bytes_uploaded(self, count: int) -> None:
+        """So many bytes of an upload arrived just now."""
+        ...
+
     def observe_upload(self) -> Observer | None:
         """Somebody to look at an upload from its first byte; None while all are busy."""
         ...

@@ -8,7 +8,7 @@
 The upstream sees none of the client's parameters or headers, only the parsed values (threats 14 to 16).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from aiohttp import hdrs, web
@@ -109,7 +109,8 @@ async def _receive(call: Call, session: Session) -> tuple[Session, Observer | No
     """Pass the request's body on to the upstream and an observer. What arrived before an error stays."""
     span = _checked_span(call.request, session)
     observer = call.services.observers.take(session)
-    intake = _Intake(chunks(call.request, call.services.settings.network.read_timeout_seconds), observer)
+    body = chunks(call.request, call.services.settings.network.read_timeout_seconds)
+    intake = _Intake(body, observer, call.services.gate.bytes_uploaded)
     try:
         upload = await intake.into(call, session)
     except BaseException:  # also when the client goes away: the observer must not wait for ever
@@ -141,9 +142,10 @@ def _checked_span(request: web.Request, session: Session) -> tuple[int, int] | N
 class _Intake:
     """A body on its way: counted, observed, and with its own error kept apart from the upstream's."""
 
-    def __init__(self, body: AsyncIterator[bytes], observer: Observer | None) -> None:
+    def __init__(self, body: AsyncIterator[bytes], observer: Observer | None, note: Callable[[int], None]) -> None:
         self._body = body
         self._observer = observer
+        self._note = note
         self._error: Exception | None = None
         self.count = 0
 
@@ -164,6 +166,7 @@ class _Intake:
         try:
             async for chunk in self._body:
                 self.count += len(chunk)
+                self._note(len(chunk))
                 if self._observer is not None:
                     await self._observer.feed(chunk)
                 yield chunk

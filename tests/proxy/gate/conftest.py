@@ -3,6 +3,7 @@
 One event loop and one inspection worker serve the whole session; everything else is new for every test.
 """
 
+import math
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +25,7 @@ from storage.content.filesystem import FilesystemContent
 from storage.database import Database
 from storage.snapshots import Snapshots
 from tests.proxy.face import Time
-from tests.proxy.gate.world import PUBLIC_URL, REFUSE_SSH, WatchedPool, World, policy_text
+from tests.proxy.gate.world import BUSY_RATE, PUBLIC_URL, REFUSE_SSH, WatchedPool, World, policy_text
 from tests.registries import RealRegistry, docker_registry, fresh_repository
 
 __all__ = ["docker_registry"]
@@ -42,6 +43,7 @@ class MakeWorld(Protocol):
         *,
         observes_uploads: bool = True,
         with_pool: WatchedPool | None = None,
+        busy_upload_rate: float = math.inf,
     ) -> World: ...
 
 
@@ -94,6 +96,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
         *,
         observes_uploads: bool = True,
         with_pool: WatchedPool | None = None,
+        busy_upload_rate: float = math.inf,
     ) -> World:
         opened, workers = on or database, with_pool or pool
         path = tmp_path / "policy.yaml"
@@ -114,6 +117,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             spool,
             time.monotonic,
             observes_uploads,
+            busy_upload_rate,
         )
         gate = build_gate(parts)
         return World(
@@ -148,5 +152,5 @@ def small_world(embedded: EmbeddedUpstream, make_world: MakeWorld) -> World:
 
 @pytest.fixture
 def deferred_world(embedded: EmbeddedUpstream, make_world: MakeWorld) -> World:
-    """A gate that inspects behind the uploads."""
-    return make_world(embedded, observes_uploads=False)
+    """A gate that inspects behind the uploads, when less than `BUSY_RATE` arrives."""
+    return make_world(embedded, observes_uploads=False, busy_upload_rate=BUSY_RATE)

@@ -10,11 +10,12 @@ from scanning.oci.names import Repository
 from scanning.verdict import Outcome
 from storage import layers
 from tests.images import File, TestImage, debian, image
-from tests.proxy.gate.world import LATEST, World, layers_of
+from tests.proxy.gate.world import BUSY_RATE, LATEST, World, layers_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CLEAN = image(debian(), {"one": b"1"}, {"two": b"2"})
+OTHER = image({"three": b"3"})
 WITH_SSH = image(debian(), {"usr/bin/ssh": File(b"\x7fELF", 0o755)})
 
 
@@ -86,6 +87,37 @@ async def test_t75_many_uploads_are_not_all_read_ahead(deferred_world: World) ->
 
     for one in many:
         assert await deferred_world.behind(one.digest) == one.digest
+
+
+async def test_nothing_is_read_behind_while_uploads_need_the_machine(deferred_world: World) -> None:
+    world = deferred_world
+    world.gate.bytes_uploaded(BUSY_RATE)
+    await upload(world, CLEAN)
+    await world.push(OTHER)
+    assert world.pool.begun == len(layers_of(OTHER))
+
+    world.time.passed += 10
+
+    await world.pool.waits_for(len(layers_of(OTHER)) + len(CLEAN.blobs))
+
+
+async def test_a_manifest_has_its_layers_read_though_uploads_go_on(deferred_world: World) -> None:
+    world = deferred_world
+    world.gate.bytes_uploaded(1000 * BUSY_RATE)
+    await upload(world, CLEAN)
+    await upload(world, OTHER)
+
+    await world.push_manifest(CLEAN)
+
+    assert await world.behind(LATEST) == CLEAN.digest
+    assert all([await kept(world, digest) for digest in layers_of(CLEAN)])
+    assert world.pool.begun == len(layers_of(CLEAN))
+
+
+async def test_an_image_is_read_at_once_where_uploads_are_observed(small_world: World) -> None:
+    small_world.gate.bytes_uploaded(1 << 40)
+    await upload(small_world, CLEAN)
+    await small_world.pool.waits_for(len(CLEAN.blobs))
 
 
 async def test_reading_behind_that_fails_is_made_up_for_by_the_manifest(deferred_world: World) -> None:

@@ -38,6 +38,7 @@ from tests.images import TestImage
 from tests.proxy.face import Time
 
 PUBLIC_URL = "http://gate.example"
+BUSY_RATE = 1 << 20
 LATEST = Tag("latest")
 
 REFUSE_SSH = {"tools": {"kinds": ["ssh-client", "ssh-server"]}}
