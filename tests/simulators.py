@@ -188,6 +188,10 @@ class MemoryGate:
     observers: list[RecordingObserver] = field(default_factory=list)
     uploaded_bytes: int = 0
     unobserved: list[tuple[Repository, Digest]] = field(default_factory=list)
+    sends_all: bool = False
+    """Whether its policy redirects nobody."""
+    unadmitted: set[Digest] = field(default_factory=set)
+    """What only those who push may read."""
     is_busy: bool = False
     pushes_wait_for: asyncio.Event | None = None
     pushes_waiting: int = 0
@@ -224,6 +228,12 @@ class MemoryGate:
         self._check(digest)
         if (repository, digest) not in self.upstream.blobs:
             raise BlobUnknownError(f"{repository} has no blob {digest}")
+
+    def redirects_blobs(self, repository: Repository) -> bool:
+        return not self.sends_all
+
+    async def admits_blob(self, repository: Repository, digest: Digest) -> bool:
+        return digest not in self.unadmitted
 
     async def referrers(self, caller: Caller, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
         return self.referring

@@ -6,13 +6,13 @@ from dataclasses import replace
 from functools import partial
 
 from bench import content, load
-from bench.content import Layer
 from bench.gate import REPOSITORY, Gate, gate
 from bench.peers import DIRECT, Nginx, docker_registry, nginx
 from bench.plan import Plan
 from bench.processes import Server
 from bench.report import Goal, Result
 from bench.turns import Candidate, Sample, in_turns, with_cpu
+from proxy.demo.images import Image
 
 _INLINE = "imagegate inline"
 _DEFERRED = "imagegate deferred"
@@ -55,21 +55,21 @@ def pushes(plan: Plan) -> list[Result]:
 
 def _push(size: int, streams: int, server: Server, running: Gate | None) -> Sample:
     layers = [content.layer(size) for _ in range(streams)]
+    blobs = [(part.digest, part.content) for part in layers]
+    image = content.image(layers)
+    rest = replace(image, blobs={digest: blob for digest, blob in image.blobs.items() if digest not in dict(blobs)})
     headers = {"Authorization": running.bearer("pull", "push")} if running else {}
 
     def measure() -> tuple[float, float, dict[str, float]]:
-        volume = load.uploads(server, REPOSITORY, [(part.digest, part.content) for part in layers], headers)
-        after = {"verdict after s": _verdict_after(running, layers)} if running else {}
+        volume = load.uploads(server, REPOSITORY, blobs, headers)
+        after = {"verdict after s": _verdict_after(running, rest)} if running else {}
         return volume.megabytes_per_second, volume.carried / 1e9, after
 
     return with_cpu(server, measure)
 
 
-def _verdict_after(running: Gate, layers: list[Layer]) -> float:
+def _verdict_after(running: Gate, rest: Image) -> float:
     """How long the rest of the push takes once the layers are there: the manifest is answered with the verdict."""
-    image = content.image(layers)
-    uploaded = {part.digest for part in layers}
-    rest = replace(image, blobs={digest: blob for digest, blob in image.blobs.items() if digest not in uploaded})
     began = time.perf_counter()
-    running.push(rest, image.digest)
+    running.push(rest, rest.digest)
     return time.perf_counter() - began

@@ -42,6 +42,10 @@ class RepositoryRule(Document):
         " their media types.",
     )
     foreign_layers: bool = Field(False, description="Whether layers that live at other addresses are allowed.")
+    redirect_blobs: bool = Field(
+        True,
+        description="Whether clients fetch blobs by themselves where the settings allow it; false: the gate sends all.",
+    )
     tags: TagRules = Field(default_factory=TagRules)
     sbom: SbomRules = Field(default_factory=SbomRules)
     deny: Deny = Field(default_factory=Deny)

@@ -100,4 +100,4 @@ def build_gate(parts: GateParts) -> Gate:
     )
     push = Push(database, images, judge, promotion, guard, trail, clock, parts.public_url)
     deletion = Deletion(database, upstream, promotion, guard, trail)
-    return Gate(database, upstream, layers, push, pull, deletion, promotion, trail)
+    return Gate(database, upstream, layers, push, pull, deletion, promotion, lambda: parts.policy.current)

@@ -1,16 +1,16 @@
 """The gate as its faces see it: every use case behind one value, put together once."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from proxy.errors import NameUnknownError
 from proxy.gate.deletion import Deletion
 from proxy.gate.layers import LayerInspector, LayerObserver
+from proxy.gate.policy import PolicyInForce
 from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
 from proxy.gate.push import Push, PushedManifest
 from proxy.gate.recalled import Recalled
-from proxy.gate.trail import Trail
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.errors import InvalidContentError
@@ -36,7 +36,7 @@ class Gate:
         pull: Pull,
         deletion: Deletion,
         promotion: Promotion,
-        trail: Trail,
+        policy: Callable[[], PolicyInForce],
     ) -> None:
         self._database = database
         self._upstream = upstream
@@ -44,7 +44,7 @@ class Gate:
         self._push = push
         self._pull = pull
         self._deletion = deletion
-        self._trail = trail
+        self._policy = policy
         self.promotion = promotion
 
     async def push_manifest(
@@ -66,12 +66,21 @@ class Gate:
         return self._pull.recall(caller, repository, stored, head=head)
 
     def note_repeated(self, lines: bytes) -> None:
-        """See `Trail.note_repeated`."""
-        self._trail.note_repeated(lines)
+        """See `Pull.note_repeated`."""
+        self._pull.note_repeated(lines)
 
     async def check_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
         """See `Pull.check_blob`."""
         await self._pull.check_blob(caller, repository, digest)
+
+    def redirects_blobs(self, repository: Repository) -> bool:
+        """Whether the policy lets clients fetch this repository's blobs elsewhere."""
+        rule = self._policy().policy.rule_for(repository.name)
+        return rule is not None and rule.redirect_blobs
+
+    async def admits_blob(self, repository: Repository, digest: Digest) -> bool:
+        """See `Pull.admits_blob`."""
+        return await self._pull.admits_blob(repository, digest)
 
     def bytes_uploaded(self, count: int) -> None:
         """See `LayerInspector.bytes_uploaded`."""

@@ -11,6 +11,7 @@ pull, the last one of it that is. One that is no tag of the upstream any more me
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -157,14 +158,8 @@ class Pull:
         """Return if `caller` may read the blob. Raises `DeniedError` or `BlobUnknownError`."""
         if caller.principal.granted(Action.PUSH, repository):
             return
-        if await self._standing.recalls_blob(repository, digest):
-            return
-        moment = self._standing.admissions.moment
-        async with self._database.snapshot() as tx:
-            holders = await manifests.holders(tx, repository, digest)
-        admitting, to_judge = await self._standing.survey(repository, holders)
-        if admitting is not None:
-            self._standing.admissions.remember_blob(repository, digest, admitting, moment)
+        is_admitted, holders, to_judge = await self._survey(repository, digest)
+        if is_admitted:
             return
         for holder in to_judge[:_MOST_JUDGED]:
             async with self._database.snapshot() as tx:
@@ -182,6 +177,27 @@ class Pull:
             )
         self._trail.note(Event.PULL, caller, Target(repository, digest, digest), outcome="denied", detail="blob")
         raise DeniedError(f"blob {digest} of {repository} belongs to no admitted image; it is served with one only")
+
+    async def admits_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Whether an image that stands as admitted refers to the blob; nothing is judged for that."""
+        is_admitted, _, _ = await self._survey(repository, digest)
+        return is_admitted
+
+    def note_repeated(self, lines: bytes) -> None:
+        """See `Trail.note_repeated`."""
+        self._trail.note_repeated(lines)
+
+    async def _survey(self, repository: Repository, digest: Digest) -> tuple[bool, Sequence[Digest], Sequence[Digest]]:
+        """Whether an admitted image has the blob; if not: which images have it, and which of them must be judged."""
+        if await self._standing.recalls_blob(repository, digest):
+            return True, (), ()
+        moment = self._standing.admissions.moment
+        async with self._database.snapshot() as tx:
+            holders = await manifests.holders(tx, repository, digest)
+        admitting, to_judge = await self._standing.survey(repository, holders)
+        if admitting is not None:
+            self._standing.admissions.remember_blob(repository, digest, admitting, moment)
+        return admitting is not None, holders, to_judge
 
     async def _decide(self, place: Place, repository: Repository, stored: StoredManifest) -> Decision:
         try:

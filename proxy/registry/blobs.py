@@ -24,7 +24,7 @@ async def get(call: Call) -> web.StreamResponse:
     await call.services.gate.check_blob(call.caller, call.repository, digest)
     if call.request.method == hdrs.METH_HEAD:
         return await _head(call, digest)
-    location = await call.services.upstream.blob_location(call.repository, digest)
+    location = await _location(call, digest)
     if location is not None:
         return _elsewhere(digest, location)
     span = await _wanted(call, digest)
@@ -57,6 +57,15 @@ async def _head(call: Call, digest: Digest) -> web.StreamResponse:
     if size is None:
         raise _unknown(call, digest)
     return web.Response(headers={**_headers(digest), hdrs.CONTENT_LENGTH: str(size)})
+
+
+async def _location(call: Call, digest: Digest) -> str | None:
+    """Where the client may get it: not what only those who push may read, since others could learn the address."""
+    gate = call.services.gate
+    if not gate.redirects_blobs(call.repository):
+        return None
+    location = await call.services.upstream.blob_location(call.repository, digest)
+    return location if location is not None and await gate.admits_blob(call.repository, digest) else None
 
 
 def _elsewhere(digest: Digest, location: str) -> web.StreamResponse:

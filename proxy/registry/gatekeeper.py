@@ -90,6 +90,14 @@ class Gatekeeper(Protocol):
         """Return if this caller may read the blob from this repository."""
         ...
 
+    def redirects_blobs(self, repository: Repository) -> bool:
+        """Whether the policy lets clients fetch this repository's blobs elsewhere."""
+        ...
+
+    async def admits_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Whether everybody who may pull from the repository may read the blob."""
+        ...
+
     async def referrers(self, caller: Caller, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
         """What refers to `subject`."""
         ...

@@ -70,6 +70,19 @@ def test_clients_follow_to_the_bucket(gate: RunningGate, client: Client) -> None
     assert [one for one in requests if one.get("status") == 307], "no blob was fetched from the bucket"
 
 
+def test_the_policy_can_keep_a_repositorys_blobs_with_the_gate(gate: RunningGate) -> None:
+    kept = "vault/app"
+    assert gate.stop() == 0, gate.log
+    policy = gate.state / "policy.yaml"
+    rule = "  - repositories: [vault/**]\n    redirect_blobs: false\n"
+    policy.write_text(policy.read_text().replace("rules:\n", f"rules:\n{rule}", 1))
+    gate.start()
+    pusher, puller = (Wire(gate.port, gate.token(role, role, "**")) for role in ("developer", "operator"))
+    for repository, status in ((kept, 200), (REPOSITORY, 307)):
+        assert pusher.push(repository, "1", IMAGE).status == 201
+        assert {puller.send("GET", f"/v2/{repository}/blobs/{digest}").status for digest in IMAGE.blobs} == {status}
+
+
 def test_t35_where_a_refused_image_lies_is_told_to_nobody(gate: RunningGate) -> None:
     pusher, puller = (Wire(gate.port, gate.token(role, role, "**")) for role in ("developer", "operator"))
     refused = image(debian(("openssh-client", "1:9.2p1-2")), {"usr/bin/ssh": b"\x7fELF usage: ssh ["})

@@ -55,6 +55,19 @@ class TestAdmitted:
         for blob in CLEAN.blobs:
             await world.check_blob(blob)
 
+    async def test_its_blobs_may_be_fetched_elsewhere_where_the_policy_says_so(self, world: World) -> None:
+        await world.push(CLEAN)
+        assert world.gate.redirects_blobs(world.repository)
+        assert all([await world.gate.admits_blob(world.repository, blob) for blob in CLEAN.blobs])
+
+        await world.change_policy(policy_text(redirect_blobs=False))
+
+        assert not world.gate.redirects_blobs(world.repository)
+
+    async def test_a_repository_that_no_rule_covers_has_nothing_fetched_elsewhere(self, world: World) -> None:
+        await world.change_policy(policy_text(repositories=["another/**"]))
+        assert not world.gate.redirects_blobs(world.repository)
+
     async def test_what_is_in_an_index_can_be_pulled_as_well(self, world: World) -> None:
         both = index(CLEAN, image(BASE, architecture="arm64"))
         await world.push(both)
@@ -84,6 +97,7 @@ class TestQuarantined:
     async def test_t35_its_blobs_are_for_pushers_only(self, quarantined: World) -> None:
         for blob in CLEAN.blobs:
             await quarantined.check_blob(blob, quarantined.pusher)
+            assert not await quarantined.gate.admits_blob(quarantined.repository, blob)
             with pytest.raises(DeniedError, match=f"blob {blob} of {quarantined.repository} belongs to no admitted"):
                 await quarantined.check_blob(blob)
 

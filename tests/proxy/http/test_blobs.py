@@ -87,6 +87,20 @@ async def test_a_blob_that_lies_elsewhere_is_a_redirect_that_nobody_keeps(
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+async def test_where_the_policy_wants_it_the_gate_sends_every_blob(face: Face, target: str) -> None:
+    face.upstream.locations[Digest.of(CONTENT)] = "https://blobs.example/x"
+    face.gate.sends_all = True
+    answer = await face.call("GET", target)
+    assert (answer.status, answer.body) == (200, CONTENT)
+
+
+async def test_t35_where_a_blob_lies_is_not_told_while_only_those_who_push_may_read_it(face: Face, target: str) -> None:
+    face.upstream.locations[Digest.of(CONTENT)] = "https://blobs.example/x"
+    face.gate.unadmitted.add(Digest.of(CONTENT))
+    answer = await face.call("GET", target)
+    assert (answer.status, answer.body) == (200, CONTENT)
+
+
 async def test_head_of_a_blob_that_lies_elsewhere_is_answered_here(face: Face, target: str) -> None:
     face.upstream.locations[Digest.of(CONTENT)] = "https://blobs.example/x"
     answer = await face.call("HEAD", target)
