@@ -309,6 +309,10 @@ class ImageFacts:
         steps = zip(self.layers, self.created_by, strict=False)
         return next((step for digest, step in steps if digest == layer), "")
 
+    def package(self, purl: str) -> Package | None:
+        """The first package with this purl."""
+        return next((package for package in self.packages if package.purl == purl), None)
+
     @property
     def holds_programs(self) -> bool:
         """Whether there is something to run, or a package that may bring it."""

@@ -19,18 +19,18 @@ from config.defaults import Profile, profile_text
 from config.policy import Policy
 from config.policy_file import load_policy, load_policy_file
 from config.settings import Settings
+from proxy.cli.check_report import check_report
 from proxy.cli.find_image import FoundImage, find_image
 from proxy.cli.local_state import approvals_of
-from proxy.cli.output import complain
+from proxy.cli.output import complain, terminal_width
 from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.errors import ManifestUnknownError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.images import ImageInspector
-from proxy.gate.judgement import Judge, check_complete
+from proxy.gate.judgement import Judge, Judgement, check_complete
 from proxy.gate.layers import LayerInspector
 from proxy.gate.policy import in_force
-from proxy.gate.report import report
 from proxy.gate.signatures import SignatureFinder
 from proxy.inspection.build import inspection_pool
 from proxy.upstream.port import BlobStream, StoredManifest
@@ -39,9 +39,13 @@ from scanning.documents import encode
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
 from scanning.oci.read import read_manifest
-from scanning.verdict import Outcome, Verdict
+from scanning.verdict import Outcome
 from storage.database import Database
 from storage.snapshots import Snapshots
+
+_BEFORE_SIGNING = "signatures were not asked for (--before-signing): sign it after the push"
+_UNSIGNED_YET = "an image on disk has no signatures yet: --before-signing asks what the gate says of the rest"
+_SIGNATURES = "require.signatures"
 
 
 class Format(StrEnum):
@@ -73,10 +77,25 @@ def _check(
     """Ask what the gate would say about an image. Status 0: admitted, 1: refused or quarantined, 2: cannot judge."""
     settings = settings_for(context)
     rules = _policy(settings, policy)
-    verdict = asyncio.run(_judge(settings, image, repository, _without_signatures(rules) if before_signing else rules))
-    typer.echo(encode(verdict).decode() if output is Format.JSON else report(verdict), nl=output is Format.JSON)
-    if verdict.outcome is not Outcome.ADMIT:
+    judgement = asyncio.run(
+        _judge(settings, image, repository, _without_signatures(rules) if before_signing else rules)
+    )
+    if output is Format.JSON:
+        typer.echo(encode(judgement.verdict).decode())
+    else:
+        notes = [_BEFORE_SIGNING] if before_signing else []
+        if Path(image).exists() and any(told.rule == _SIGNATURES for told in judgement.verdict.violations):
+            notes.append(_UNSIGNED_YET)
+        typer.echo(_coloured(check_report(judgement, notes, terminal_width()), judgement.verdict.outcome), nl=False)
+    if judgement.verdict.outcome is not Outcome.ADMIT:
         raise typer.Exit(1)
+
+
+def _coloured(text: str, outcome: Outcome) -> str:
+    """With the answer in colour; typer takes that out where no terminal reads it."""
+    first, line_end, rest = text.partition("\n")
+    colour = typer.colors.GREEN if outcome is Outcome.ADMIT else typer.colors.RED
+    return f"{typer.style(first, fg=colour, bold=True)}{line_end}{rest}"
 
 
 def _policy(settings: Settings, chosen: Path | None) -> Policy:
@@ -96,7 +115,7 @@ def _without_signatures(policy: Policy) -> Policy:
     return policy.model_copy(update={"rules": rules})
 
 
-async def _judge(settings: Settings, named: str, repository: str, policy: Policy) -> Verdict:
+async def _judge(settings: Settings, named: str, repository: str, policy: Policy) -> Judgement:
     async with find_image(settings, named, repository) as found:
         stored = await found.source.get_manifest(found.repository, found.reference)
         if stored is None:
@@ -106,7 +125,7 @@ async def _judge(settings: Settings, named: str, repository: str, policy: Policy
         async with _judge_of(settings, found, policy, approvals) as judge:
             judgement = await judge.judge(found.judged_as, manifest, stored.body)
             check_complete(judgement)
-            return judgement.verdict
+            return judgement
 
 
 @asynccontextmanager

@@ -28,6 +28,11 @@ def console() -> Console:
     return found if found.is_terminal else Console(markup=False, highlight=False, width=_WIDTH_OF_A_FILE)
 
 
+def terminal_width() -> int:
+    """The columns of standard output; many where it is no terminal."""
+    return console().width
+
+
 def command_name() -> str:
     """How the person at the terminal called this program, so that what is suggested can be pasted."""
     called = Path(sys.argv[0])

@@ -64,7 +64,7 @@ async def unpatched(stage: Stage, cast: Cast, folder: Path, *, fetch: bool) -> N
     old, repository = await old_jinja2(folder, fetch=fetch), Repository("team/website")
     stage.scene("An unpatched package", old.origin, "advisory PYSEC-2019-217, as `imagegate feeds import` takes it in")
     pushed = await cast.developer.push(repository, _TAG, build_image(BASE, old.files))
-    named = ("CVE-2019-10906", "jinja2 2.10:", "fixed in 2.10.1", "imagegate verdict show")
+    named = ("CVE-2019-10906", "jinja2 2.10 of layer", "fixed in 2.10.1", "imagegate verdict show")
     stage.step("developer", _push(repository, _TAG), pushed, Expected(403, "DENIED", named))
     stage.step("operator", _pull(repository, _TAG), await cast.operator.pull(repository, _TAG), _UNKNOWN)
 

@@ -20,7 +20,7 @@ def malicious(question: Question) -> Answers:
         if question.malicious_waived(finding):
             yield Waived(f"{', '.join(finding.malicious)} {finding.purl}")
             continue
-        package = next((one for one in facts.packages if one.purl == finding.purl), None) if facts else None
+        package = facts.package(finding.purl) if facts else None
         doubt = f", and {finding.uncertain}" if finding.uncertain else ""
         yield Violation(
             "deny.malicious",
@@ -55,22 +55,30 @@ def findings(question: Question) -> Answers:
         if question.finding_waived(finding):
             yield Waived(f"{finding.name} {finding.purl}")
             continue
-        yield _vulnerable(finding, denied)
+        yield _vulnerable(finding, denied, question.case.facts)
 
 
-def _vulnerable(finding: Finding, denied: DenyFindings) -> Violation:
-    also = f" ({finding.advisory})" if finding.advisory != finding.name else ""
+def finding_subject(finding: Finding) -> str:
+    """What a violation calls a finding: the id people know, and the advisory's own where that is another."""
+    return finding.name if finding.advisory == finding.name else f"{finding.name} ({finding.advisory})"
+
+
+def _vulnerable(finding: Finding, denied: DenyFindings, facts: ImageFacts | None) -> Violation:
+    package = facts.package(finding.purl) if facts else None
+    layer = package.layer if package else None
     fixed = f"fixed in {finding.fixed_version}" if finding.fixed_version else "no fixed version is known"
     return Violation(
         "deny.findings",
         denied.effect,
-        f"{finding.name}{also}",
+        finding_subject(finding),
         f"package {finding.package} {finding.version}",
         f"severity {finding.severity}, {finding.uncertain or fixed}",
         f"upgrade {finding.package} to {finding.fixed_version} or later"
         if finding.fixed_version
         else f"remove {finding.package}, or ask an admin for a waiver",
         "H10",
+        layer,
+        facts.step_of(layer) if facts else "",
         purl=finding.purl,
     )
 

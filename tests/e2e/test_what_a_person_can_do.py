@@ -61,7 +61,9 @@ def test_3_an_unpatched_image_is_refused_with_cve_package_and_versions(
     reference = f"{gate.host}/{client.name}/unpatched:1"
     said = developer(client, gate).push(debian_images["unpatched"], reference)
     assert not said.ok
-    told = re.search(r"CVE-\d+-\d+.* in package (\S+) (\S+): .* fixed in (\S+) \[deny\.findings\]; upgrade", said.text)
+    told = re.search(
+        r"CVE-\d+-\d+.* in package (\S+) (\S+) of layer .*: .* fixed in (\S+) \[deny\.findings\]; upgrade", said.text
+    )
     assert told, said.text
     verdict = re.search(r"imagegate verdict show (\w+)", said.text)
     assert verdict, said.text

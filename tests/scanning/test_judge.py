@@ -181,7 +181,7 @@ def test_what_is_found_names_its_check_its_layer_and_the_build_step() -> None:
         ("deny.tools", "H04", layer),
         ("deny.secrets", "H20", layer),
         ("deny.secrets", "H19", None),
-        ("deny.findings", "H10", None),
+        ("deny.findings", "H10", layer),
         ("deny.root_user", "H01", None),
         ("deny.hardening", "H17", layer),
         ("deny.packages", "", layer),

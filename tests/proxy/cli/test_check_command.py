@@ -50,7 +50,8 @@ class TestAnswers:
 
         assert checked.exit_code == 1
         assert checked.stdout.startswith("REFUSED\n")
-        assert "1. ssh in usr/bin/ssh" in checked.stdout
+        assert "1.  Remove 1 tool [deny.tools: reject]" in checked.stdout
+        assert "- ssh in usr/bin/ssh: a tool of the kind ssh-client" in checked.stdout
 
     def test_status_1_in_quarantine(self, run: Run, clean: Path) -> None:
         Path("strict.yaml").write_text(UNSIGNED)

@@ -15,6 +15,7 @@ from tests.proxy.gate.world import (
     REFUSE_FINDINGS,
     REFUSE_SSH,
     World,
+    layers_of,
     policy_text,
     wants_signature,
 )
@@ -124,8 +125,9 @@ class TestAdvisories:
             await world.pull()
         verdict = await world.verdict(CLEAN.digest)
         assert str(refused.value).startswith(
-            f"{world.repository}:latest is refused: CVE-2026-0002 (DSA-3-1) in package openssl 3.0.15-1: severity"
-            " unrated, fixed in 3.0.16-1 [deny.findings]; upgrade openssl to 3.0.16-1 or later -- see: imagegate"
+            f"{world.repository}:latest is refused: CVE-2026-0002 (DSA-3-1) in package openssl 3.0.15-1 of layer"
+            f" {layers_of(CLEAN)[0].short} (layer 0): severity unrated, fixed in 3.0.16-1 [deny.findings];"
+            " upgrade openssl to 3.0.16-1 or later -- see: imagegate"
             f" verdict show {verdict.id} "
         )
         assert world.pool.begun == read

@@ -1,0 +1,199 @@
+"""What a developer has to do so that an image is admitted: the reasons of a verdict, put together by what mends them.
+
+    violations of a verdict --by rule, by check, and by whose they are--> Action: a title, steps, and what it is about
+
+Pure, and about nothing that the verdict does not say: each violation is a part of exactly one action.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
+
+from config.versions import InvalidVersionError, compare
+from config.vocabulary import Effect, Severity
+from scanning.advisories.ecosystems import ordering
+from scanning.advisories.model import Finding
+from scanning.facts import ImageFacts, Package
+from scanning.packages.upgrading import Upgrade, upgrade_steps
+from scanning.rules.advisories import finding_subject
+from scanning.rules.case import Case
+from scanning.verdict import Verdict, Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing an action is about. `place` is its layer and build step, "" where there is none."""
+
+    text: str
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do. `steps` are commands or sentences, any of them all that is needed for its part of `items`."""
+
+    title: str
+    rule: str
+    effect: Effect
+    items: tuple[Item, ...]
+    steps: tuple[str, ...]
+
+
+TITLES = {
+    "rules": "Use another repository",
+    "inspection": "Make it readable in one way only",
+    "deny.secrets": "Take {n} out and revoke {them}",
+    "deny.malicious": "Remove {n}",
+    "deny.tools": "Remove {n}",
+    "deny.packages": "Remove {n}",
+    "deny.licences": "Do without {n}",
+    "require.licences": "Do without {n}",
+    "require.base": "Build on an approved base image",
+    "require.vetted_packages": "Use vetted packages, or have {n} vetted",
+    "deny.root_user": "Start as an unprivileged user",
+    "require.advisories": "Ask an admin for advisory data",
+    "artifacts": "Push it to a repository that takes such artifacts",
+    "foreign_layers": "Push {n} as ordinary layers",
+    "tags.downgrade": "Do not go back to older packages",
+    "require.signatures": "Sign it",
+}
+_NOUNS = {
+    "deny.secrets": ("secret", "secrets"),
+    "deny.malicious": ("malicious package", "malicious packages"),
+    "deny.tools": ("tool", "tools"),
+    "deny.packages": ("denied package", "denied packages"),
+    "require.vetted_packages": ("package", "packages"),
+    "deny.licences": ("package under a denied licence", "packages under denied licences"),
+    "require.licences": ("package under no allowed licence", "packages under no allowed licence"),
+    "foreign_layers": ("layer", "layers"),
+}
+_FINDINGS = "deny.findings"
+_HARDENING = "deny.hardening"
+_OF_SOURCES = ("apk", "deb")
+"""Advisories of these speak of source packages."""
+
+
+def advise(case: Case, verdict: Verdict) -> tuple[Action, ...]:
+    """What to do about the violations of `verdict`, then about its warnings, each in the order they are told. What an
+    index only repeats of its images is left out: ask for each of them.
+    """
+    repeated = {(told.rule, told.subject) for child in case.children for told in child.violations[:1]}
+    return tuple(
+        action
+        for violations in (verdict.violations, verdict.warnings)
+        for action in _actions(case, [one for one in violations if (one.rule, one.subject) not in repeated])
+    )
+
+
+def _actions(case: Case, violations: Sequence[Violation]) -> Iterator[Action]:
+    groups: dict[tuple[str, Effect, str, bool], list[Violation]] = {}
+    for violation in violations:
+        check = violation.check if violation.rule == _HARDENING else ""
+        groups.setdefault((violation.rule, violation.effect, check, violation.inherited), []).append(violation)
+    for (rule, *_), group in groups.items():
+        if rule == _FINDINGS and case.facts is not None:
+            yield from _upgrades(case, group)
+        else:
+            yield _plain(rule, group)
+
+
+def _plain(rule: str, group: Sequence[Violation]) -> Action:
+    one, many = _NOUNS.get(rule, ("", ""))
+    count = f"{len(group)} {one if len(group) == 1 else many}"
+    if rule == _HARDENING:
+        title = f"Mend {group[0].subject}"
+    else:
+        title = TITLES.get(rule, rule).format(n=count, them="it" if len(group) == 1 else "them")
+    steps = tuple(dict.fromkeys(violation.fix for violation in group))
+    return Action(_inherited(title, group), rule, group[0].effect, tuple(map(_item, group)), _with_base(steps, group))
+
+
+def _item(violation: Violation) -> Item:
+    where = f" in {violation.where}" if violation.where else ""
+    subject = violation.where or violation.subject if violation.rule == _HARDENING else f"{violation.subject}{where}"
+    return Item(f"{subject}: {violation.why}", _layer(violation))
+
+
+def _layer(violation: Violation) -> str:
+    if violation.layer is None:
+        return ""
+    step = f": {violation.created_by}" if violation.created_by else ""
+    return f"layer {violation.layer.short}{step}"
+
+
+def _upgrades(case: Case, group: Sequence[Violation]) -> Iterator[Action]:
+    """Packages that a newer version mends, then those that none does."""
+    found = {(finding.purl, finding_subject(finding)): finding for finding in case.advisories.findings}
+    of_package: dict[str, list[tuple[Violation, Finding]]] = {}
+    for violation in group:
+        of_package.setdefault(violation.purl, []).append((violation, found[violation.purl, violation.subject]))
+    mended = {purl: told for purl, told in of_package.items() if all(finding.fixed_version for _, finding in told)}
+    others = {purl: told for purl, told in of_package.items() if purl not in mended}
+    if mended:
+        newest = {purl: _newest(purl, (finding for _, finding in told)) for purl, told in mended.items()}
+        built = {purl: _built_together(case.facts, told[0][1]) for purl, told in mended.items()}
+        items = tuple(_package_item(told, built[purl], newest[purl]) for purl, told in mended.items())
+        upgrades = [Upgrade(package.purl, newest[purl]) for purl in mended for package in built[purl]]
+        steps = _with_base(upgrade_steps(upgrades), group)
+        yield Action(_inherited(_counted("Upgrade", mended), group), _FINDINGS, group[0].effect, items, steps)
+    if others:
+        items = tuple(_package_item(told, _built_together(case.facts, told[0][1]), "") for told in others.values())
+        steps = _with_base(("remove what nobody has mended yet, or ask an admin for a waiver of the findings",), group)
+        yield Action(_inherited(_counted("Do without", others), group), _FINDINGS, group[0].effect, items, steps)
+
+
+def _built_together(facts: ImageFacts | None, finding: Finding) -> list[Package]:
+    """The packages that a finding is about: where it speaks of a source package, all that were built from it."""
+    package = facts.package(finding.purl) if facts else None
+    if facts is None or package is None:
+        return []
+    if package.type not in _OF_SOURCES:
+        return [package]
+    source = (package.type, package.source_name, package.source_version)
+    return [one for one in facts.packages if (one.type, one.source_name, one.source_version) == source]
+
+
+def _counted(verb: str, of_package: Mapping[str, Sequence[tuple[Violation, Finding]]]) -> str:
+    severities = Counter(finding.severity for told in of_package.values() for _, finding in told)
+    total = sum(severities.values())
+    rated = ", ".join(f"{severities[one]} {one}" for one in sorted(severities, key=lambda one: -one.rank))
+    packages = f"{len(of_package)} package{'' if len(of_package) == 1 else 's'}"
+    return f"{verb} {packages}: {total} finding{'' if total == 1 else 's'} ({rated})"
+
+
+def _package_item(told: Sequence[tuple[Violation, Finding]], built: Sequence[Package], to: str) -> Item:
+    violation, finding = told[0]
+    names = ", ".join(dict.fromkeys(package.name for package in built)) or finding.package
+    ids = ", ".join(_rated(finding) for _, finding in told)
+    return Item(f"{names} {finding.version}{f' -> {to}' if to else ''}: {ids}", _layer(violation))
+
+
+def _rated(finding: Finding) -> str:
+    rating = "" if finding.severity is Severity.UNRATED else f" {finding.severity}"
+    return f"{finding.name}{rating}{f' ({finding.uncertain})' if finding.uncertain else ''}"
+
+
+def _newest(purl: str, findings: Iterable[Finding]) -> str:
+    """The one version that mends all of them."""
+    ecosystem = ordering(purl.removeprefix("pkg:").partition("/")[0]) or ""
+
+    def by_age(one: str, other: str) -> int:
+        try:
+            return compare(ecosystem, one, other)
+        except InvalidVersionError:
+            return (one > other) - (one < other)
+
+    return max((finding.fixed_version for finding in findings), key=cmp_to_key(by_age))
+
+
+def _inherited(title: str, group: Sequence[Violation]) -> str:
+    if not group[0].base:
+        return title
+    return f"{title} (from the base image {group[0].base})" if group[0].inherited else f"{title} (from your own build)"
+
+
+def _with_base(steps: tuple[str, ...], group: Sequence[Violation]) -> tuple[str, ...]:
+    if not (group[0].base and group[0].inherited):
+        return steps
+    return (f"build on a newer {group[0].base} without it (docker build --pull), or in your own build:", *steps)

@@ -1,0 +1,146 @@
+"""What `imagegate check` prints for people, word by word."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from scanning.advisories.osv import Advisory
+from storage.snapshots import Snapshots
+from tests.images import debian, image, index
+from tests.proxy.cli.conftest import PRIVATE_KEY, SSH, Run
+from tests.proxy.gate.world import layers_of
+from tests.scanning.advisories.records import advisory, affected, fixed
+
+BAD = image(
+    debian(("libssl3", "3.0.15-1", "openssl"), ("openssl", "3.0.15-1")), SSH | {"root/key": PRIVATE_KEY}, user=""
+)
+GOOD = image(debian(("openssl", "3.0.16-1")))
+POLICY = """
+version: 1
+name: strict
+rules:
+  - repositories: ["**"]
+    deny: {tools: {kinds: [ssh-client]}, secrets: {}, findings: {}, root_user: {}}
+    require: {signatures: {of: []}}
+"""
+FETCHED = datetime(2026, 11, 26, 12, tzinfo=UTC)
+OPENSSL: tuple[Advisory, ...] = (
+    advisory("DSA-1-1", affected("Debian:12", "openssl", fixed("3.0.15-2")), aliases=["CVE-2026-0001"]),
+    advisory("DSA-2-1", affected("Debian:12", "openssl", fixed("3.0.16-1")), aliases=["CVE-2026-0002"]),
+)
+
+
+@pytest.fixture
+def check(run: Run, tmp_path: Path) -> Run:
+    """`imagegate check` of an image, under a policy and with advisories."""
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    snapshots = Snapshots(tmp_path / "state" / "advisories")
+    snapshots.publish([snapshots.stage("Debian", OPENSSL, FETCHED)], FETCHED)
+
+    def checked(*arguments: Any) -> Result:
+        one, *options = arguments
+        return run("check", one.write_layout(tmp_path / "app"), "--policy", "policy.yaml", *options)
+
+    return checked
+
+
+def test_a_bad_image(check: Run) -> None:
+    base, own = (layer.short for layer in layers_of(BAD))
+    checked = check(BAD)
+    assert checked.exit_code == 1
+    assert (
+        checked.stdout
+        == f"""\
+REFUSED
+4 things to do, 1 remark.
+
+  image        app@{BAD.digest}
+               linux/amd64, Debian GNU/Linux 12 (bookworm), layers 2, files 5, packages 2, tools 1, secrets 1,
+               findings 2
+
+To do
+
+1.  Remove 1 tool [deny.tools: reject]
+     in layer {own}: layer 1
+       - ssh in usr/bin/ssh: a tool of the kind ssh-client (recognised by path) is not allowed
+  => remove usr/bin/ssh and build again
+
+2.  Take 1 secret out and revoke it [deny.secrets: reject]
+     in layer {own}: layer 1
+       - private-key in root/key line 1: everyone who can pull the image can read it, even if a later layer
+         deletes it
+  => revoke it, build without it (a build secret, not COPY or ENV) and push again
+
+3.  Upgrade 1 package: 2 findings (2 unrated) [deny.findings: reject]
+     in layer {base}: layer 0
+       - libssl3, openssl 3.0.15-1 -> 3.0.16-1: CVE-2026-0001, CVE-2026-0002
+  => RUN apt-get update && apt-get install -y --only-upgrade libssl3 openssl
+
+4.  Sign it [require.signatures: quarantine]
+     - app@{BAD.digest}: it is signed by nobody the
+       policy trusts, and the policy wants a signer
+  => ask an admin to add a signer to the policy
+
+Remarks, which refuse nothing
+
+5.  Start as an unprivileged user [deny.root_user: warn]
+     - no user in the image configuration: its process starts as root
+  => add a USER instruction with an unprivileged account
+
+Judged by
+  policy       strict, its rule for **
+  advisories   of 2026-11-26 12:00 UTC: Debian
+  note         an image on disk has no signatures yet: --before-signing asks what the gate says of the rest
+"""
+    )
+
+
+def test_a_good_image(check: Run) -> None:
+    checked = check(GOOD, "--before-signing")
+    assert checked.exit_code == 0
+    assert (
+        checked.stdout
+        == f"""\
+ADMITTED
+The image keeps every rule.
+
+  image        app@{GOOD.digest}
+               linux/amd64, Debian GNU/Linux 12 (bookworm), layers 1, files 3, packages 1, tools 0, secrets 0,
+               findings 0
+
+Judged by
+  policy       strict, its rule for **
+  advisories   of 2026-11-26 12:00 UTC: Debian
+  note         signatures were not asked for (--before-signing): sign it after the push
+"""
+    )
+
+
+def test_an_index_says_of_which_image(check: Run) -> None:
+    checked = check(index(GOOD, image(debian(), SSH, architecture="arm64")), "--before-signing")
+    assert checked.exit_code == 1
+    assert "1 thing to do.\n" in checked.stdout
+    assert "1.  Remove 1 tool (linux/arm64) [deny.tools: reject]\n" in checked.stdout
+
+
+def test_of_very_many_things_the_first_are_shown(check: Run) -> None:
+    keys = {f"root/key{number:02}": PRIVATE_KEY for number in range(25)}
+    checked = check(image(debian(), keys), "--before-signing")
+    assert "1.  Take 25 secrets out and revoke them" in checked.stdout
+    assert "root/key19" in checked.stdout
+    assert "root/key20" not in checked.stdout
+    assert "     and 5 more, which --format json lists\n" in checked.stdout
+
+
+def test_no_line_is_wider_than_the_terminal(check: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.cli.check_command.terminal_width", lambda: 60)
+    checked = check(BAD)
+    too_wide = [line for line in checked.stdout.splitlines() if len(line) > 60]
+    assert all("@sha256:" in line for line in too_wide), too_wide
+
+
+def test_there_is_no_colour_where_it_is_piped(check: Run) -> None:
+    assert "\x1b" not in check(BAD).output

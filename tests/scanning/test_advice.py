@@ -1,0 +1,120 @@
+"""What to do so that an image is admitted, as pure values."""
+
+from dataclasses import replace
+from typing import Any
+
+from config.policy import Deny, Require
+from config.vocabulary import Effect, Severity
+from scanning.advice import TITLES, Action, Item, advise
+from scanning.advisories.model import Finding
+from scanning.facts import ImageFacts, Package, Secret, Weakness
+from scanning.judge import judge
+from scanning.oci.digest import Digest
+from scanning.rules.case import Case
+from scanning.verdict import Violation
+from tests.scanning.test_judge import FINDING, NOW, OPENSSL, SSH, case, facts, policy
+
+BASE, OWN = Digest.of(b"base"), Digest.of(b"own")
+LAYERS = {"layers": (BASE, OWN), "created_by": ("ADD rootfs", "RUN apt-get install")}
+STRICT = policy(
+    deny={"tools": {"kinds": ["ssh-client"]}, "secrets": {}, "findings": {"severity": "low"}, "root_user": {}},
+)
+
+
+def advice(image: ImageFacts, *findings: Finding, **rule: Any) -> tuple[Action, ...]:
+    """What to do about an image under one rule."""
+    asked: Case = case(image, findings=findings)
+    return advise(asked, judge(asked, policy(**rule) if rule else STRICT, NOW))
+
+
+def test_there_is_nothing_to_do_for_what_keeps_every_rule() -> None:
+    assert advice(facts()) == ()
+
+
+def test_every_reason_is_a_part_of_one_action() -> None:
+    tools = (replace(SSH, layer=OWN), replace(SSH, name="scp", path="usr/bin/scp", layer=OWN))
+    secrets = (Secret("private-key", "root/key", 1, BASE),)
+    image = facts(tools=tools, secrets=secrets, runs_as_root=True, user="", **LAYERS)
+    assert [(action.title, action.effect, len(action.items)) for action in advice(image)] == [
+        ("Remove 2 tools", Effect.REJECT, 2),
+        ("Take 1 secret out and revoke it", Effect.REJECT, 1),
+        ("Start as an unprivileged user", Effect.WARN, 1),
+    ]
+
+
+def test_the_same_remedy_is_told_once() -> None:
+    tools = (SSH, replace(SSH, name="scp", path="usr/bin/scp"))
+    (action,) = advice(facts(tools=tools))
+    assert action.steps == ("remove the package openssh-client and build again",)
+
+
+class TestFindings:
+    LIBRARY = replace(OPENSSL, source_name="openssl", layer=BASE)
+    PROGRAM = replace(LIBRARY, name="openssl", purl="pkg:deb/debian/openssl@3.0.20-1~deb12u2?arch=amd64")
+
+    def test_they_are_put_together_by_package_with_the_newest_version_that_is_needed(self) -> None:
+        more = replace(FINDING, advisory="X", aliases=("CVE-1",), severity=Severity.HIGH, fixed_version="3.0.21-1")
+        (action,) = advice(facts(packages=(self.LIBRARY, self.PROGRAM), **LAYERS), FINDING, more)
+        assert action == Action(
+            "Upgrade 1 package: 2 findings (1 high, 1 unrated)",
+            "deny.findings",
+            Effect.REJECT,
+            (
+                Item(
+                    "libssl3, openssl 3.0.20-1~deb12u2 -> 3.0.22-1~deb12u2: CVE-1 high, CVE-2026-84782",
+                    f"layer {BASE.short}: ADD rootfs",
+                ),
+            ),
+            ("RUN apt-get update && apt-get install -y --only-upgrade libssl3 openssl",),
+        )
+
+    def test_what_nobody_has_mended_is_an_action_of_its_own(self) -> None:
+        other = Package("npm", "left", "1", "left", "1", "a/package.json", purl="pkg:npm/left@1", layer=OWN)
+        unmended = Finding("GHSA-1", (), other.purl, "left", "1", Severity.CRITICAL)
+        image = facts(packages=(self.LIBRARY, other), **LAYERS)
+        upgrade, leave = advice(image, FINDING, unmended, deny={"findings": {"fixable": False}})
+        assert upgrade.title == "Upgrade 1 package: 1 finding (1 unrated)"
+        assert leave.title == "Do without 1 package: 1 finding (1 critical)"
+        assert leave.items == (Item("left 1: GHSA-1 critical", f"layer {OWN.short}: RUN apt-get install"),)
+
+    def test_a_violation_names_the_layer_and_the_build_step_of_the_package(self) -> None:
+        asked = case(facts(packages=(self.LIBRARY,), **LAYERS), findings=(FINDING,))
+        (violation,) = judge(asked, STRICT, NOW).violations
+        assert (violation.layer, violation.created_by) == (BASE, "ADD rootfs")
+        assert f"of layer {BASE.short} (ADD rootfs)" in violation.sentence
+
+
+def test_what_the_base_brought_is_told_apart_from_what_the_image_adds() -> None:
+    asked = case(facts(tools=(SSH,)))
+    verdict = judge(asked, STRICT, NOW)
+    (told,) = verdict.violations
+    both: tuple[Violation, ...] = (
+        replace(told, base="base/debian:12", inherited=True),
+        replace(told, base="base/debian:12"),
+    )
+    inherited, added = advise(asked, replace(verdict, violations=both))
+    assert inherited.title == "Remove 1 tool (from the base image base/debian:12)"
+    assert inherited.steps[0] == (
+        "build on a newer base/debian:12 without it (docker build --pull), or in your own build:"
+    )
+    assert (added.title, len(added.steps)) == ("Remove 1 tool (from your own build)", 1)
+
+
+def test_weaknesses_are_put_together_by_check() -> None:
+    image = facts(weaknesses=tuple(Weakness("H16", f"usr/bin/{name}", "set-uid root") for name in "ab"))
+    (action,) = advice(image, deny={"hardening": {}})
+    assert action.title.startswith("Mend H16 ")
+    assert [item.text.partition(":")[0] for item in action.items] == ["usr/bin/a", "usr/bin/b"]
+
+
+def test_an_index_does_not_repeat_what_its_images_say() -> None:
+    child = judge(case(facts(tools=(SSH,))), STRICT, NOW)
+    asked = replace(case(), facts=None, children=(child,))
+    verdict = judge(asked, policy(require={"signatures": {"of": []}}), NOW)
+    assert [action.title for action in advise(asked, verdict)] == ["Sign it"]
+
+
+def test_every_rule_has_a_title() -> None:
+    """A rule that is added to the policy needs one as well."""
+    rules = {f"{part}.{name}" for part, model in (("deny", Deny), ("require", Require)) for name in model.model_fields}
+    assert {rule for rule in rules if rule not in TITLES} == {"deny.findings", "deny.hardening"}
