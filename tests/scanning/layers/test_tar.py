@@ -209,7 +209,6 @@ class TestDamage:
     def test_t50_a_truncated_archive(self, cut: int) -> None:
         assert "cut short" in refusal((member(b"a", b"x" * 510) + member(b"b"))[:cut])
 
-
     @pytest.mark.parametrize("cut", [1022, 1023, 1024])
     def test_what_fills_the_last_block_may_be_missing(self, cut: int) -> None:
         collector = Collector()
