@@ -233,7 +233,8 @@ class LayerFacts:
     """One layer, read to its last byte. Digest, diffID and sizes are computed, never believed.
 
     `compression` is none, gzip or zstd, as sniffed. `whiteouts` are the paths it hides in the layers below,
-    `opaque` the directories whose earlier content it hides.
+    `opaque` the directories whose earlier content it hides. `entries` are in the order of the archive; `belated` are
+    the directories among them that come after something in them.
     """
 
     digest: Digest
@@ -244,6 +245,7 @@ class LayerFacts:
     entries: tuple[FileEntry, ...]
     whiteouts: tuple[str, ...] = ()
     opaque: tuple[str, ...] = ()
+    belated: tuple[str, ...] = ()
     finds: tuple[FileFinds, ...] = ()
     version: int = FACTS_VERSION
 

@@ -1,5 +1,6 @@
 """Layers laid over each other: the tree a container would see (OCI image specification, layer.md, Applying Changesets).
 
+    directories around these              take the place of what is no directory, if their entries come first
     opaque directories, then whiteouts    take away what lower layers have
     entries                               a directory over a directory keeps its content; anything else replaces
 
@@ -53,6 +54,7 @@ class FileSystem:
         """Lay `layer` over what is there."""
         index = len(self._layers)
         self._layers.append(layer)
+        self._make_way(layer, index)
         for path in layer.opaque:
             self._clear(path)
         for path in layer.whiteouts:
@@ -70,6 +72,23 @@ class FileSystem:
         """What keeps the tree from being looked at to its end."""
         too_many = f"its symbolic links take more than {MAX_STEPS} steps to follow"
         return () if self._steps_left > 0 else (too_many,)
+
+    def _make_way(self, layer: LayerFacts, index: int) -> None:
+        """Add the directories that something is hidden in, where their own entries come first.
+
+        Where a container replaced a link by a directory, docker and buildah write that directory, and then that all
+        below it is hidden.
+        """
+        around = set(layer.opaque)
+        for hidden in (*layer.opaque, *layer.whiteouts):
+            path = hidden
+            while (path := path.rpartition("/")[0]) and path not in around:
+                around.add(path)
+        around.difference_update(layer.belated)
+        if around:
+            for entry in layer.entries:
+                if entry.kind is EntryKind.DIRECTORY and entry.path in around:
+                    self._add(entry, index)
 
     def _clear(self, path: str) -> None:
         if not path:

@@ -136,6 +136,7 @@ class ArchiveReading:
             entries=tree.entries,
             whiteouts=tree.whiteouts,
             opaque=tree.opaque,
+            belated=tree.belated,
             finds=tuple(self._finds),
         )
 

@@ -26,6 +26,7 @@ class LayerTree:
         self._created: dict[str, FileEntry | None] = {"": None}  # None: a directory only implied by a path below it
         self._hidden: dict[str, None] = {}
         self._opaque: dict[str, None] = {}
+        self._belated: dict[str, None] = {}
         self._linked: set[str] = set()  # hard link targets left to the layers below
         self._above_implied: set[str] = set()  # directories that have, at some depth, one that is only implied
         self._directory = ""  # the last one found to be a directory, which it then stays
@@ -44,6 +45,11 @@ class LayerTree:
     def opaque(self) -> tuple[str, ...]:
         """The directories whose content in the layers below it hides; "" is the root."""
         return tuple(self._opaque)
+
+    @property
+    def belated(self) -> tuple[str, ...]:
+        """The directories that have their entry only after something in them is created, hidden or linked to."""
+        return tuple(self._belated)
 
     def add(self, entry: FileEntry) -> bool:
         """Take the next member. Returns whether it is a file of the layer, not a whiteout."""
@@ -79,6 +85,9 @@ class LayerTree:
             )
         if entry.kind is not EntryKind.DIRECTORY or (known is not None and known != entry):
             raise UnreadableLayerError("the layer holds this path twice", entry=entry.path)
+        if known is None:
+            self._belated[entry.path] = None
+            del self._created[entry.path]  # to stand where the entry stands
         self._created[entry.path] = entry
         return True
 

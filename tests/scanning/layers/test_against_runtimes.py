@@ -251,6 +251,7 @@ def test_what_builders_write_is_accepted_by_all(runtimes: Runtimes) -> None:
         ),
         archive(member(b"opt/.wh.c"), directory(b"opt/a"), member(b"opt/a" + OPAQUE), member(b"opt/a/y", b"4")),
         archive(member(b"opt/.wh.b"), symlink(b"opt/a", b"/usr"), member(b"opt/c", b"5"), member(b".wh.bin")),
+        archive(directory(b"opt/a"), member(b"opt/a" + OPAQUE), member(b"opt/a/z", b"7")),
         archive(directory(b"bin/"), long_name(b"bin/" + b"n" * 150), member(b"cut", b"6", magic=GNU), bytes(10240)),
     ]
     image = judged(layers)
@@ -277,6 +278,8 @@ LINK = archive(symlink(b"lib", b"usr"), member(b"usr/x", b"1"))
         pytest.param([FOLDER_A, archive(member(b"a/y"), member(b".wh.a"))], id="a folder hidden and written to"),
         pytest.param([LINK, archive(member(b"lib/y"))], id="through a link"),
         pytest.param([LINK, archive(member(b"lib/.wh.x"))], id="hidden through a link"),
+        pytest.param([LINK, archive(member(b"lib/x"), directory(b"lib"))], id="through a link, which is then replaced"),
+        pytest.param([LINK, archive(member(b"lib" + OPAQUE), directory(b"lib"))], id="hidden before it is replaced"),
         pytest.param([archive(member(b"a")), archive(member(b"a/x"))], id="below a file"),
         pytest.param([archive(member(b"a")), archive(member(b"a" + OPAQUE))], id="everything in a file hidden"),
         pytest.param([archive(header(b"a", b"3", major=b"0000000\x00"))], id="device 0:0"),

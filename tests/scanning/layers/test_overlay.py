@@ -1,5 +1,6 @@
 """Layers become an image: what survives, what is ambiguous, what must agree."""
 
+import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from tests.images import OS_RELEASE_12, PASSWD, debian, dpkg_status
 from tests.images import File as ImageFile
 from tests.scanning.files.files import ELF, examined
 from tests.scanning.files.keys import KEYS
+from tests.scanning.layers.archives import END, directory, inspect, member
 
 STATUS = "var/lib/dpkg/status"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -64,6 +66,7 @@ def layer(
     *,
     whiteouts: tuple[str, ...] = (),
     opaque: tuple[str, ...] = (),
+    belated: tuple[str, ...] = (),
     name: str = "",
 ) -> LayerFacts:
     """The facts of a layer with these files, examined as any layer is."""
@@ -106,6 +109,7 @@ def layer(
         entries=tuple(entries),
         whiteouts=whiteouts,
         opaque=opaque,
+        belated=belated,
         finds=tuple(found for found in finds if found),
     )
 
@@ -285,6 +289,21 @@ class TestLinksOnTheWay:
         facts = image(self.USR_MERGED, layer({"bin": Directory(), "bin/ssh": Program(SSH)}))
         assert [tool.path for tool in facts.tools if tool.kind is ToolKind.SSH_CLIENT] == ["bin/ssh"]
         assert facts.is_understood
+
+    @pytest.mark.parametrize(("opaque", "whiteouts"), [(("bin",), ()), ((), ("bin/sh",)), (("bin/a",), ("bin/b/c",))])
+    def test_a_layer_that_replaces_the_link_and_hides_what_is_below(
+        self, opaque: tuple[str, ...], whiteouts: tuple[str, ...]
+    ) -> None:
+        files: dict[str, Content] = {"bin": Directory(), "bin/ssh": Program(SSH)}
+        facts = image(self.USR_MERGED, layer(files, opaque=opaque, whiteouts=whiteouts))
+        assert [tool.path for tool in facts.tools if tool.kind is ToolKind.SSH_CLIENT] == ["bin/ssh"]
+        assert facts.is_understood
+        late = layer(files, opaque=opaque, whiteouts=whiteouts, belated=("bin",))
+        assert "bin is a symlink" in image(self.USR_MERGED, late).refusals[0].reason
+
+    def test_t54_a_layer_that_writes_through_the_link_and_then_replaces_it(self) -> None:
+        later = inspect(gzip.compress(member(b"bin/ssh", b"x") + directory(b"bin") + END))
+        assert "bin is a symlink" in image(self.USR_MERGED, later).refusals[0].reason
 
     def test_a_layer_that_removes_the_link(self) -> None:
         facts = image(self.USR_MERGED, layer(whiteouts=("bin",)), layer({"bin/ssh": Program(SSH)}))

@@ -40,7 +40,11 @@ class TestDuplicates:
         assert "twice" in refusal(directory(b"d/"), directory(b"d/", mode=b"0000777\x00"))
 
     def test_a_directory_after_its_content_is_accepted(self) -> None:
-        assert paths(layer(member(b"d/a"), directory(b"d/"))) == ["d", "d/a"]
+        facts = layer(member(b"d/a"), directory(b"d/"), member(b"e/.wh.b"), directory(b"e"))
+        assert (paths(facts), facts.belated) == (["d/a", "d", "e"], ("d", "e"))
+
+    def test_a_directory_before_its_content_or_repeated_after_it_is_not_belated(self) -> None:
+        assert layer(directory(b"d"), member(b"d/a"), directory(b"d"), directory(b"e")).belated == ()
 
     @pytest.mark.parametrize("second", [member(b"d"), symlink(b"d", b"e"), hardlink(b"d", b"e")])
     def test_a_directory_that_becomes_something_else_is_refused(self, second: bytes) -> None:
