@@ -1,17 +1,22 @@
 """What is pushed and pulled: layers that do not compress, as most of what images hold does not."""
 
+import gzip
 import io
 import json
 import os
+import sysconfig
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from isal import igzip
 
 from proxy.demo.images import Image, build_manifest, describe
 from scanning.oci.digest import Digest
 
+_SOURCES = ("stdlib", "purelib", "scripts", "include")
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
@@ -52,3 +57,17 @@ def image(layers: Sequence[Layer], comment: str = "bench") -> Image:
     return build_manifest(
         json.dumps(config).encode(), [(part.content, describe(part.content, _LAYER)) for part in layers]
     )
+
+
+def pack_python(target: Path, volume: int) -> None:
+    """Pack into a gzip layer what this Python consists of, again and again up to `volume`: programs and text."""
+    with gzip.open(target, "wb", compresslevel=6) as packed, tarfile.open(fileobj=packed, mode="w|") as archive:
+        copy = 0
+        while packed.tell() < volume:
+            copy += 1
+            for source in dict.fromkeys(sysconfig.get_path(name) for name in _SOURCES):
+                archive.add(source, f"opt/{copy}{source}", filter=partial(_until, lambda: packed.tell() >= volume))
+
+
+def _until(full: Callable[[], bool], member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if full() or not (member.isfile() or member.isdir()) else member

@@ -21,7 +21,8 @@ from proxy.upstream.origin import Origin
 from scanning.oci.names import Reference, Repository
 
 REPOSITORY = Repository("bench/app")
-_IMAGEGATE = [sys.executable, "-c", "from proxy.cli import main; main()"]
+IMAGEGATE = [sys.executable, "-c", "from proxy.cli import main; main()"]
+"""The command, as this Python runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,13 @@ def gate(folder: Path, port: int, upstream: Server, **settings: str) -> Iterator
         **{f"IMAGEGATE_{name}": value for name, value in settings.items()},
     }
     with serving(
-        "imagegate", [*_IMAGEGATE, "serve"], port, folder / "log", ready="/healthz", environment=environment
+        "imagegate", [*IMAGEGATE, "serve"], port, folder / "log", ready="/healthz", environment=environment
     ) as server:
         yield Gate(server, _token(environment, "developer"), _token(environment, "operator"), environment)
 
 
 def _token(environment: Mapping[str, str], role: str) -> str:
-    command = [*_IMAGEGATE, "token", "create", f"bench-{role}-{os.urandom(4).hex()}", "--role", role]
+    command = [*IMAGEGATE, "token", "create", f"bench-{role}-{os.urandom(4).hex()}", "--role", role]
     done = subprocess.run(command, env={**environment}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BenchError(f"no token was made: {done.stderr}")

@@ -35,11 +35,11 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Processor time used so far by the server and its children that live."""
-        return sum(int(fields[11]) + int(fields[12]) for _, fields in _family(self.leader)) / _TICKS
+        return sum(int(fields[11]) + int(fields[12]) for _, fields in family(self.leader)) / _TICKS
 
     def resident_mib(self, *, leader_only: bool = False) -> float:
         """Resident memory now, of the server alone or with its children (shared pages counted for each)."""
-        found = [fields for process, fields in _family(self.leader) if not leader_only or process == self.leader]
+        found = [fields for process, fields in family(self.leader) if not leader_only or process == self.leader]
         return sum(int(fields[21]) for fields in found) * _PAGE_MIB
 
 
@@ -105,7 +105,7 @@ def _end(server: Server, process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
     deadline = time.monotonic() + _STOP_SECONDS
-    while strays := [process for process, _ in _family(server.leader)]:
+    while strays := [process for process, _ in family(server.leader)]:
         if time.monotonic() > deadline:
             for stray in strays:
                 os.kill(stray, signal.SIGKILL)
@@ -113,7 +113,7 @@ def _end(server: Server, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-def _family(leader: int) -> list[tuple[int, list[str]]]:
+def family(leader: int) -> list[tuple[int, list[str]]]:
     """The living processes of the leader's session, and their children wherever they went; each with the fields of
     /proc/PID/stat from the third on (proc(5)).
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_images import cache_folder
+from tests.debian_roots import cache_folder
 
 _SIGNED = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian"
 _SOURCES = f"{_SIGNED} bookworm main\n{_SIGNED} bookworm-backports main\n"

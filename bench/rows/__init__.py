@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from bench.plan import Plan
 from bench.report import Result
-from bench.rows import blobs, clients, layers, manifests, streams, uploads
+from bench.rows import blobs, clients, images, layers, manifests, streams, uploads
 
 ROWS: Mapping[str, Callable[[Plan], list[Result]]] = {
     "manifests": manifests.pulls,
@@ -15,4 +15,6 @@ ROWS: Mapping[str, Callable[[Plan], list[Result]]] = {
     "streams": streams.memory,
     "layers": layers.inspections,
     "memory": layers.memory,
+    "syft": images.beside_syft,
+    "bases": images.known_base,
 }

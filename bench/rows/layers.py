@@ -5,15 +5,14 @@ import gc
 import gzip
 import hashlib
 import os
-import sysconfig
 import tarfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
+from bench import content
 from bench.errors import BenchError
 from bench.plan import Plan
 from bench.report import Goal, Result
@@ -28,13 +27,12 @@ from scanning.oci.digest import Digest
 _CHUNK = 256 * KIB
 _LIMITS = InspectionLimits(ratio=1 << 20)
 _ZLIB, _ISAL, _WORKER = "zlib, one thread", "isal, one thread", "imagegate"
-_SOURCES = ("stdlib", "purelib", "scripts", "include")
 
 
 def inspections(plan: Plan) -> list[Result]:
     """Every check is on: digest, inflating, diffID, the strict walk, package databases, tools by content, secrets."""
     layer = plan.folder / "layer.tar.gz"
-    _pack(layer, (40 if plan.quick else 1200) * MIB)
+    content.pack_python(layer, (40 if plan.quick else 1200) * MIB)
     facts: set[LayerFacts] = set()
 
     def keep(found: LayerFacts) -> None:
@@ -75,20 +73,6 @@ def memory(plan: Plan) -> list[Result]:
             less_is_better=True,
         )
     ]
-
-
-def _pack(target: Path, volume: int) -> None:
-    """Pack what this Python consists of, again and again up to `volume`: programs, libraries, text of all kinds."""
-    with gzip.open(target, "wb", compresslevel=6) as packed, tarfile.open(fileobj=packed, mode="w|") as archive:
-        copy = 0
-        while packed.tell() < volume:
-            copy += 1
-            for source in dict.fromkeys(sysconfig.get_path(name) for name in _SOURCES):
-                archive.add(source, f"opt/{copy}{source}", filter=partial(_until, lambda: packed.tell() >= volume))
-
-
-def _until(full: Callable[[], bool], member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return None if full() or not (member.isfile() or member.isdir()) else member
 
 
 def _file(layer: Path) -> Iterator[bytes]:

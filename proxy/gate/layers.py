@@ -5,6 +5,7 @@ Each layer is inspected once, whoever asks and however many ask at the same time
 
 import asyncio
 import hashlib
+from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 
@@ -132,10 +133,31 @@ class LayerInspector:
             known: dict[Digest, LayerOutcome] = dict(await layers.find(tx, wanted))
         for digest in self._ahead.keys() & set(wanted):
             self._ahead[digest].set()
-        for digest in wanted:
-            if digest not in known:
-                known[digest] = await self._inspect_once(repository, digest, tenant)
+        known |= await self._inspect_several(repository, [one for one in wanted if one not in known], tenant)
         return known
+
+    async def _inspect_several(
+        self, repository: Repository, digests: Iterable[Digest], tenant: str
+    ) -> Mapping[Digest, LayerOutcome]:
+        """One after the other, and as many more at a time as there are workers that nobody else waits for."""
+        waiting = deque(digests)
+        running: dict[asyncio.Task[LayerOutcome], Digest] = {}
+        found: dict[Digest, LayerOutcome] = {}
+        try:
+            while waiting or running:
+                begun = 0  # and has not taken its worker yet
+                while waiting and (not running or begun < self._pool.spare):
+                    digest = waiting.popleft()
+                    running[asyncio.create_task(self._inspect_once(repository, digest, tenant))] = digest
+                    begun += 1
+                ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    found[running.pop(task)] = task.result()
+        finally:
+            for task in running:  # the inspections themselves go on: what they find is kept
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        return found
 
     async def _inspect_once(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
         begun_by_others = self._running.get(digest)

@@ -87,6 +87,11 @@ class InspectionPool:
         """How many workers have nothing to do."""
         return len(self._idle)
 
+    @property
+    def spare(self) -> int:
+        """How many inspections could begin now without taking a worker that is kept for those who wait."""
+        return max(0, len(self._idle) - self._reserved)
+
     def try_begin(self) -> "RunningInspection | None":
         """Begin an inspection now, or None while every worker that is not reserved is busy. Never waits."""
         return self._try_begin(self._reserved)

@@ -85,8 +85,8 @@ def caller(role: Role, name: str) -> Caller:
 class WatchedPool(InspectionPool):
     """Counts the layers that are read back; makes them wait for `gate`, or kills their worker, if a test wants it."""
 
-    def __init__(self, limits: InspectionLimits = InspectionLimits()) -> None:  # noqa: B008  # it is frozen
-        super().__init__(1, limits)
+    def __init__(self, limits: InspectionLimits = InspectionLimits(), size: int = 1) -> None:  # noqa: B008  # frozen
+        super().__init__(size, limits)
         self.begun = 0
         self.gate = asyncio.Event()
         self.reached = asyncio.Event()
