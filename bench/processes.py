@@ -1,5 +1,6 @@
 """Servers in processes of their own: started, waited for, measured, and ended with all their children."""
 
+import http.client
 import os
 import signal
 import socket
@@ -92,7 +93,7 @@ def _wait(server: Server, ready: str, process: subprocess.Popen[bytes], log: Pat
         except urllib.error.HTTPError as answer:
             answer.close()
             return
-        except OSError:
+        except (OSError, http.client.HTTPException):  # the latter where a connection met itself
             time.sleep(0.05)
     raise BenchError(f"{server.name} did not start; the end of its log: {log.read_text(errors='replace')[-1000:]}")
 
