@@ -4,35 +4,46 @@ Each module of this package registers its commands; errors become one sentence h
 status: 0 done, 1 the answer is no, 2 it could not be done.
 """
 
+from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
 from config.errors import ImagegateError
-from proxy.cli import (
-    audit_commands,
-    base_commands,
-    check_command,
-    config_commands,
-    demo_command,
-    feeds_commands,
-    image_commands,
-    package_commands,
-    policy_commands,
-    registry_commands,
-    serve_command,
-    token_commands,
-    verdict_commands,
-)
 from proxy.cli.output import complain
 from proxy.cli.session import GlobalOptions
 
+_MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        "serve": "serve_command",
+        "check": "check_command",
+        "token": "token_commands",
+        "policy": "policy_commands",
+        "feeds": "feeds_commands",
+        "verdict": "verdict_commands",
+        "image": "image_commands",
+        "base": "base_commands",
+        "package": "package_commands",
+        "audit": "audit_commands",
+        "registry": "registry_commands",
+        "config": "config_commands",
+        "check-config": "config_commands",
+        "demo": "demo_command",
+    }
+)
+"""Which module of this package registers a command, in the order in which help lists them."""
+
 
 class _Gate(TyperGroup):
-    """Turns the errors the gate raises on purpose into a sentence and exit status 2."""
+    """Imports a command when it is asked for: each needs other libraries, and they take longer than most commands.
+
+    Turns the errors the gate raises on purpose into a sentence and exit status 2.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -41,9 +52,27 @@ class _Gate(TyperGroup):
             complain(str(error))
             raise typer.Exit(2) from error
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All there are."""
+        return list(_MODULES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name, None if there is none."""
+        for name in (cmd_name,) if cmd_name in _MODULES else _MODULES:  # an unknown name is compared with all
+            if name not in self.commands:
+                self.commands.update(_registered_by(_MODULES[name]))
+        return super().get_command(ctx, cmd_name)
+
+
+def _registered_by(module: str) -> Mapping[str, Any]:
+    app = typer.Typer()
+    app.callback()(_global_options)  # with one, even a single command stays one of a group
+    import_module(f"proxy.cli.{module}").register(app)
+    return cast("TyperGroup", typer.main.get_command(app)).commands
+
 
 def build_app() -> typer.Typer:
-    """Put all commands together."""
+    """Put the command line together."""
     app = typer.Typer(
         name="imagegate",
         cls=_Gate,
@@ -53,22 +82,6 @@ def build_app() -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_global_options)
-    for commands in (
-        serve_command,
-        check_command,
-        token_commands,
-        policy_commands,
-        feeds_commands,
-        verdict_commands,
-        image_commands,
-        base_commands,
-        package_commands,
-        audit_commands,
-        registry_commands,
-        config_commands,
-        demo_command,
-    ):
-        commands.register(app)
     return app
 
 

@@ -135,7 +135,7 @@ async def _judge_of(
     """The gate's own judge, over a database that is thrown away."""
     with tempfile.TemporaryDirectory(prefix="imagegate-check-") as folder, _progress() as progress:
         database = await Database.open(f"sqlite+aiosqlite:///{folder}/check.sqlite3")
-        pool = inspection_pool(settings.inspection)
+        pool = inspection_pool(settings.inspection, takes_uploads=False)
         source = _Watched(found, progress)
         try:
             await pool.start()

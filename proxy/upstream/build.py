@@ -13,7 +13,7 @@ from proxy.clock import utc_now
 from proxy.upstream.cached import CachedUpstream
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.docker_config import DockerConfigError, DockerConfigLogin
-from proxy.upstream.ecr import Ecr, EcrLogin, region_of
+from proxy.upstream.ecr_names import region_of
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.interrupted import InterruptedUploads
 from proxy.upstream.login import Login, LoginSource, is_token
@@ -135,6 +135,8 @@ def _login(settings: UpstreamSettings, origin: Origin) -> LoginSource:
         region = settings.ecr_region or region_of(origin.host)
         if region is None:
             raise _MistakeError("ecr_region", f"name the region of {origin.host}, whose name does not say it")
+        from proxy.upstream.ecr import Ecr, EcrLogin  # noqa: PLC0415 - boto3 is large, and most gates need none
+
         return EcrLogin(Ecr(region, settings.ecr_endpoint).fetch)
     if settings.docker_config_file:
         try:

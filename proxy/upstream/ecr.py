@@ -5,7 +5,6 @@ Who the gate is to AWS, boto3 finds where it always looks: environment, shared f
 
 import asyncio
 import base64
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from proxy.clock import Clock, utc_now
 from proxy.upstream.login import Login
 from proxy.upstream.port import UpstreamUnavailableError
 
-_HOST = re.compile(r"[0-9]{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)")
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 10
 _ATTEMPTS = 3
@@ -31,12 +29,6 @@ _AFTER_FAILURE = 10.0
 _log = structlog.get_logger(__name__)
 Fetch = Callable[[], tuple[Login, datetime]]
 """Asks AWS, and blocks; gives the login and its end."""
-
-
-def region_of(host: str) -> str | None:
-    """The region in the name of an ECR registry, None if `host` is not named like one."""
-    found = _HOST.fullmatch(host)
-    return found[1] if found else None
 
 
 @dataclass(frozen=True, slots=True)

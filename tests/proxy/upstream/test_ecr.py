@@ -10,7 +10,8 @@ from aiohttp import web
 from botocore.exceptions import NoCredentialsError
 from moto.server import ThreadedMotoServer
 
-from proxy.upstream.ecr import Ecr, EcrLogin, region_of
+from proxy.upstream.ecr import Ecr, EcrLogin
+from proxy.upstream.ecr_names import region_of
 from proxy.upstream.login import Login
 from proxy.upstream.port import UpstreamRefusedError, UpstreamUnavailableError
 from scanning.oci.digest import Digest
