@@ -32,7 +32,7 @@ def archive_path(raw: bytes, limits: InspectionLimits) -> str:
     if not raw:
         raise UnreadableLayerError("a member has no name")
     text = to_text(raw) if b"\\" in raw else raw.decode("utf-8", "backslashreplace")
-    text = text.rstrip("/")
+    text = text.rstrip("/").removeprefix("./")
     if "/." in text or "//" in text or text[:1] in _UNUSUAL_START:
         components = [component for component in text.split("/") if component not in {"", "."}]
         if ".." in components:
