@@ -21,6 +21,7 @@ from scanning.layers.overlay import assemble
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
 from tests import images
+from tests.debian_packages import debian_program
 from tests.images import File, TestImage
 from tests.real_images import real_image
 from tests.rpm_databases import RpmSpec, build, install, need_rpm
@@ -34,6 +35,11 @@ NIX = "nix/store/k8h2j4c4x2m8ccz4i1m3q7kkd9bk1zr2-"
 ALMA = b'ID=almalinux\nVERSION_ID="9.4"\nPRETTY_NAME="AlmaLinux 9.4"\n'
 PROGRAMS = ("bash", "busybox", "curl", "docker-registry", "gzip", "nginx", "openssl", "perl", "xz")
 JAR = Path("/usr/share/java/commons-text.jar")
+
+BUNDLES = {
+    "libguice-java": "usr/share/java/guice-servlet.jar",
+    "libsisu-inject-java": "usr/share/java/sisu-inject.jar",
+}
 
 Explains = Callable[[Found, set[Found]], bool]
 
@@ -65,6 +71,14 @@ DIFFERENCES: Mapping[str, Explains] = {
     ),
     "the version of a Go program's own module is not guessed from its linker flags": lambda found, ours: (
         found.type == "golang" and _has(found, ours, version="")
+    ),
+    "what tells no version has none": lambda found, ours: found.version == "UNKNOWN" and _has(found, ours, version=""),
+    "an OSGi bundle is called as its manifest calls it": lambda found, ours: (
+        found.type == "maven"
+        and any(one.path == found.path and one.version == found.version and "." in one.name for one in ours)
+    ),
+    "outside of node_modules, what has a name and no version is an entry point of the package above": lambda found, _: (
+        found.type == "npm" and found.version == "UNKNOWN" and "node_modules/" not in found.path
     ),
     "Composer's versions are without the `v` of a tag, its names in small letters": lambda found, ours: (
         found.type == "composer"
@@ -147,6 +161,7 @@ def _languages() -> dict[str, File | bytes]:
             documents.ROCK, documents.CONAN, documents.PLUGIN, documents.TEMURIN, documents.PACMAN,
             ("app/package.json", b'{"name": "app", "version": "1.0.0", "license": "MIT"}'),
             ("app/node_modules/@a/b/package.json", b'{"name": "@a/b", "version": "2.1.0"}'),
+            ("usr/share/nodejs/a/es6/package.json", b'{"name": "a-es6", "main": "../dist/a.es6.js"}'),
             (f"{NIX}glibc-2.39-52/lib/libc.so.6", b"library"),
             (f"{NIX[:-2]}3-openssl-3.0.14-bin/bin/openssl", b"program"),
     ))  # fmt: skip
@@ -158,6 +173,8 @@ def _languages() -> dict[str, File | bytes]:
     if not JAR.exists():
         pytest.skip("Debian's libcommons-text-java is not installed")
     files["srv/lib/commons-text.jar"] = JAR.read_bytes()
+    for package, jar in BUNDLES.items():
+        files[jar] = debian_program(package, jar).read_bytes()
     return files
 
 
