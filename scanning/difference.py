@@ -1,10 +1,18 @@
 """How two images differ: what the second has that the first has not, the other way round, and what changed between."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from scanning.advisories.model import AdvisoryReport, Finding
-from scanning.facts import ImageFacts, Package, Tool, Weakness
+from scanning.contents import FileState
+from scanning.facts import ChangedFile, ImageFacts, Package, Secret, Tool, UnownedFile, Weakness
+from scanning.files.secrets import find_in_text
+from scanning.oci.manifest import ImageConfig
+
+_NONE = "none"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,46 +25,81 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What one image has beyond another, and what changed. Every part is in a fixed order."""
+class Side:
+    """One of the two images. `config` and `programs` (by path) are None where they are not at hand any more; `base` is
+    the approved base image it is built on.
+    """
 
+    facts: ImageFacts
+    advisories: AdvisoryReport
+    base: str = ""
+    config: ImageConfig | None = None
+    programs: Mapping[str, FileState] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What one image has beyond another, and what changed. Every part is in a fixed order.
+
+    `left_out` says what could not be compared.
+    """
+
+    configuration: tuple[Change, ...] = ()
     packages_added: tuple[Package, ...] = ()
     packages_removed: tuple[Package, ...] = ()
     packages_changed: tuple[Change, ...] = ()
+    licences: tuple[Change, ...] = ()
+    files: tuple[Change, ...] = ()
+    unowned_added: tuple[UnownedFile, ...] = ()
+    unowned_removed: tuple[UnownedFile, ...] = ()
+    altered_added: tuple[ChangedFile, ...] = ()
+    altered_removed: tuple[ChangedFile, ...] = ()
     tools_added: tuple[Tool, ...] = ()
     tools_removed: tuple[Tool, ...] = ()
+    secrets_added: tuple[Secret, ...] = ()
+    secrets_removed: tuple[Secret, ...] = ()
     weaknesses_added: tuple[Weakness, ...] = ()
     weaknesses_removed: tuple[Weakness, ...] = ()
     findings_added: tuple[Finding, ...] = ()
     findings_removed: tuple[Finding, ...] = ()
-    configuration: tuple[Change, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        """Whether the images are alike in all that is compared."""
-        return self == Difference()
+        """Whether the images are alike in all that was compared."""
+        return self == Difference(left_out=self.left_out)
 
 
-def compare(before: tuple[ImageFacts, AdvisoryReport], after: tuple[ImageFacts, AdvisoryReport]) -> Difference:
+def compare(before: Side, after: Side) -> Difference:
     """How the second image differs from the first. Where a thing lies in the layers makes no difference."""
-    (old, old_report), (new, new_report) = before, after
+    old, new = before.facts, after.facts
     old_packages, new_packages = _by_name(old.packages), _by_name(new.packages)
     only_old, only_new = old_packages.keys() - new_packages.keys(), new_packages.keys() - old_packages.keys()
+    both = sorted(old_packages.keys() & new_packages.keys())
     return Difference(
+        configuration=tuple(_settings(before, after)),
         packages_added=tuple(package for key in sorted(only_new) for package in new_packages[key]),
         packages_removed=tuple(package for key in sorted(only_old) for package in old_packages[key]),
-        packages_changed=tuple(
-            Change(f"{kind} {name}", _versions(old_packages[kind, name]), _versions(new_packages[kind, name]))
-            for kind, name in sorted(old_packages.keys() & new_packages.keys())
-            if _versions(old_packages[kind, name]) != _versions(new_packages[kind, name])
+        packages_changed=tuple(_changes(both, old_packages, new_packages, _versions)),
+        licences=tuple(_changes(both, old_packages, new_packages, _licences)),
+        files=tuple(_files(before.programs or {}, after.programs or {})) if _have_programs(before, after) else (),
+        unowned_added=_beyond(new.unowned, old.unowned, _content),
+        unowned_removed=_beyond(old.unowned, new.unowned, _content),
+        altered_added=_beyond(new.changed, old.changed, _content),
+        altered_removed=_beyond(old.changed, new.changed, _content),
+        tools_added=_beyond(new.tools, old.tools, lambda tool: (tool.name, tool.path)),
+        tools_removed=_beyond(old.tools, new.tools, lambda tool: (tool.name, tool.path)),
+        secrets_added=_beyond(new.secrets, old.secrets, lambda secret: (secret.kind, secret.where, secret.line)),
+        secrets_removed=_beyond(old.secrets, new.secrets, lambda secret: (secret.kind, secret.where, secret.line)),
+        weaknesses_added=_beyond(new.weaknesses, old.weaknesses, lambda one: (one.check, one.where, one.detail)),
+        weaknesses_removed=_beyond(old.weaknesses, new.weaknesses, lambda one: (one.check, one.where, one.detail)),
+        findings_added=_beyond(
+            after.advisories.findings, before.advisories.findings, lambda one: (one.name, one.package)
         ),
-        tools_added=_without(new.tools, {(tool.name, tool.path) for tool in old.tools}),
-        tools_removed=_without(old.tools, {(tool.name, tool.path) for tool in new.tools}),
-        weaknesses_added=_lacking(new.weaknesses, old.weaknesses),
-        weaknesses_removed=_lacking(old.weaknesses, new.weaknesses),
-        findings_added=_unknown_to(new_report, old_report),
-        findings_removed=_unknown_to(old_report, new_report),
-        configuration=tuple(_settings(old, new)),
+        findings_removed=_beyond(
+            before.advisories.findings, after.advisories.findings, lambda one: (one.name, one.package)
+        ),
+        left_out=tuple(_left_out(before, after)),
     )
 
 
@@ -67,34 +110,114 @@ def _by_name(packages: Iterable[Package]) -> dict[tuple[str, str], list[Package]
     return found
 
 
+_ByName = Mapping[tuple[str, str], Sequence[Package]]
+
+
+def _changes(
+    names: Iterable[tuple[str, str]], old: _ByName, new: _ByName, told: Callable[[Iterable[Package]], str]
+) -> Iterator[Change]:
+    for kind, name in names:
+        before, after = told(old[kind, name]), told(new[kind, name])
+        if before != after:
+            yield Change(f"{kind} {name}", before, after)
+
+
 def _versions(packages: Iterable[Package]) -> str:
     return ", ".join(sorted({package.version for package in packages}))
 
 
-def _without(tools: Iterable[Tool], known: set[tuple[str, str]]) -> tuple[Tool, ...]:
-    return tuple(tool for tool in tools if (tool.name, tool.path) not in known)
+def _licences(packages: Iterable[Package]) -> str:
+    return ", ".join(sorted({licence for package in packages for licence in package.licences})) or _NONE
 
 
-def _lacking(these: Iterable[Weakness], those: Iterable[Weakness]) -> tuple[Weakness, ...]:
-    known = {(weakness.check, weakness.where, weakness.detail) for weakness in those}
-    return tuple(one for one in these if (one.check, one.where, one.detail) not in known)
+def _beyond(these: Iterable[_T], those: Iterable[_T], identity: Callable[[_T], object]) -> tuple[_T, ...]:
+    """What is among `these` and not among `those`."""
+    known = {identity(one) for one in those}
+    return tuple(one for one in these if identity(one) not in known)
 
 
-def _unknown_to(these: AdvisoryReport, those: AdvisoryReport) -> tuple[Finding, ...]:
-    known = {(finding.name, finding.package) for finding in those.findings}
-    return tuple(finding for finding in these.findings if (finding.name, finding.package) not in known)
+def _content(file: UnownedFile | ChangedFile) -> tuple[str, str]:
+    return file.path, file.sha256
 
 
-def _settings(old: ImageFacts, new: ImageFacts) -> Iterable[Change]:
-    release = [
-        facts.distribution.pretty_name or facts.distribution.id if facts.distribution else "" for facts in (old, new)
-    ]
-    platform = [f"{facts.platform.os}/{facts.platform.architecture}" for facts in (old, new)]
-    for what, before, after in (
-        ("distribution", *release),
-        ("platform", *platform),
-        ("user", old.user, new.user),
-        ("size", f"{old.size} bytes", f"{new.size} bytes"),
-    ):
+def _files(old: Mapping[str, FileState], new: Mapping[str, FileState]) -> Iterator[Change]:
+    for path in sorted(old.keys() | new.keys()):
+        before, after = old.get(path), new.get(path)
         if before != after:
-            yield Change(what, before or "none", after or "none")
+            yield Change(path, str(before or _NONE), str(after or _NONE))
+
+
+def _have_programs(before: Side, after: Side) -> bool:
+    return before.programs is not None and after.programs is not None
+
+
+def _left_out(before: Side, after: Side) -> Iterator[str]:
+    if not _have_programs(before, after):
+        yield "the files: a layer is not on record as this version reads it; pull the image through the gate once"
+    if before.config is None or after.config is None:
+        yield "most of the configuration: the registry does not have it any more"
+
+
+def _settings(before: Side, after: Side) -> Iterator[Change]:
+    pairs = zip(_settings_of(before), _settings_of(after), strict=True)
+    for (what, old), (_, new) in pairs:
+        if old != new:
+            yield Change(what, old or _NONE, new or _NONE)
+    if before.config is not None and after.config is not None:
+        yield from _configured(before, before.config, after, after.config)
+
+
+def _settings_of(side: Side) -> Iterator[tuple[str, str]]:
+    facts = side.facts
+    yield "distribution", facts.distribution.pretty_name or facts.distribution.id if facts.distribution else ""
+    yield "platform", str(facts.platform)
+    yield "base image", side.base
+    yield "user", facts.user
+    yield "size", f"{facts.size} bytes"
+
+
+def _configured(before: Side, old: ImageConfig, after: Side, new: ImageConfig) -> Iterator[Change]:
+    """Everything else that a runtime is told (OCI image specification, config.md)."""
+    for what, one, other in (
+        ("entrypoint", old.entrypoint, new.entrypoint),
+        ("cmd", old.command, new.command),
+        ("exposed ports", tuple(sorted(old.exposed_ports)), tuple(sorted(new.exposed_ports))),
+        ("volumes", tuple(sorted(old.volumes)), tuple(sorted(new.volumes))),
+        ("healthcheck", old.healthcheck, new.healthcheck),
+        ("working directory", old.working_directory, new.working_directory),
+        ("stop signal", old.stop_signal, new.stop_signal),
+    ):
+        if one != other:
+            yield Change(what, _written(one), _written(other))
+    for what, ours, theirs in (
+        ("env", _environment(old), _environment(new)),
+        ("label", dict(old.labels), dict(new.labels)),
+    ):
+        for name in sorted(ours.keys() | theirs.keys()):
+            if ours.get(name) != theirs.get(name):
+                place = f"{what} {name}"
+                yield Change(place, _value(before, place, ours.get(name)), _value(after, place, theirs.get(name)))
+
+
+def _environment(config: ImageConfig) -> dict[str, str]:
+    pairs = (entry.partition("=") for entry in config.environment)
+    return {name: value for name, _, value in pairs}
+
+
+def _value(side: Side, place: str, value: str | None) -> str:
+    """What a variable or label holds, but never a secret."""
+    if value is None:
+        return _NONE
+    if any(secret.where == place for secret in side.facts.secrets) or find_in_text(f"{place}={value}"):
+        return "a secret"
+    return value
+
+
+def _written(value: str | tuple[str, ...]) -> str:
+    """A list as it stands in a build file; a secret in it is never told."""
+    if not value:
+        return _NONE
+    words = (value,) if isinstance(value, str) else value
+    if any(find_in_text(word) for word in (*words, " ".join(words))):
+        return "something with a secret in it"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

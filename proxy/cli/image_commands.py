@@ -8,23 +8,28 @@ import typer
 from rich.table import Table
 
 from config.settings import Settings
+from proxy.cli.difference_table import difference_table
 from proxy.cli.gate_client import GateOption, TokenOption, gate_client
-from proxy.cli.local_state import open_state, resolve
-from proxy.cli.output import console, printable
+from proxy.cli.local_state import LocalState, open_state, open_upstream, resolve
+from proxy.cli.output import complain, console, printable
 from proxy.cli.session import settings_for
 from proxy.cli.vet_command import vet
 from proxy.errors import BadRequestError, ManifestUnknownError
+from proxy.gate.content import read_blob
 from proxy.gate.inventory import bill_of_materials, only_image
 from proxy.gate.report import report
-from scanning.advisories.model import AdvisoryReport
-from scanning.difference import Difference, compare
+from proxy.upstream.port import Upstream
+from scanning.contents import programs_of
+from scanning.difference import Difference, Side, compare
 from scanning.documents import encode
-from scanning.facts import ImageFacts
+from scanning.facts import LayerFacts
+from scanning.hardening.belongings import changed_weaknesses, unowned_weaknesses
 from scanning.oci.names import ImageReference
+from scanning.oci.read import MAX_CONFIG_BYTES, read_config
 from scanning.rules.case import Case
 from scanning.sbom import SbomFormat
 from scanning.verdict import Verdict
-from storage import verdicts
+from storage import layers, verdicts
 
 
 def register(app: typer.Typer) -> None:
@@ -78,55 +83,50 @@ def _diff(
     after: Annotated[str, typer.Argument(metavar="AFTER", help="The newer one.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Compare two images: packages, tools, weaknesses, findings and configuration; exit status 1 if they differ."""
+    """Compare two images: configuration, packages, licences, programs, tools, secrets, weaknesses and findings.
+
+    Exit status 1 if they differ.
+    """
     images = ImageReference.parse(before), ImageReference.parse(after)
     difference = asyncio.run(_compared(settings_for(context), *images))
     if as_json:
-        typer.echo(encode(difference).decode())
+        typer.echo(json.dumps(json.loads(encode(difference)), indent=2))
     elif difference.is_empty:
-        typer.echo("The same packages, tools, weaknesses, findings and configuration.")
+        typer.echo("The same in all that is compared.")
     else:
-        console().print(_changes(difference))
+        console().print(difference_table(difference))
+    for what in difference.left_out:
+        complain(f"Not compared: {what}.")
     if not difference.is_empty:
         raise typer.Exit(1)
 
 
 async def _compared(settings: Settings, before: ImageReference, after: ImageReference) -> Difference:
-    return compare(await _known(settings, before), await _known(settings, after))
+    async with open_state(settings) as state, open_upstream(settings, state.database) as upstream:
+        return compare(
+            await _side(settings, state, upstream, before),
+            await _side(settings, state, upstream, after),
+        )
 
 
-async def _known(settings: Settings, image: ImageReference) -> tuple[ImageFacts, AdvisoryReport]:
-    """The facts of the only image that a reference means, and what its last verdict knew of advisories."""
-    async with open_state(settings) as state:
-        digest = await resolve(settings, state, image)
-        async with state.database.snapshot() as tx:
-            verdict = await only_image(tx, image.repository, digest)
-        case, _ = await state.replay.case(verdict)
+async def _side(settings: Settings, state: LocalState, upstream: Upstream, image: ImageReference) -> Side:
+    """All that is known of the only image that a reference means, and what its last verdict knew of advisories."""
+    digest = await resolve(settings, state, image)
+    async with state.database.snapshot() as tx:
+        verdict = await only_image(tx, image.repository, digest)
+    case, _ = await state.replay.case(verdict)
     if case.facts is None:
         raise BadRequestError(f"{image} is no image: nothing was inspected that could be compared")
-    return case.facts, case.advisories
-
-
-def _changes(difference: Difference) -> Table:
-    table = Table("", "what", "before", "after", box=None, pad_edge=False)
-    rows: list[tuple[str, str, str, str]] = []
-    rows += [("~", change.what, change.before, change.after) for change in difference.configuration]
-    rows += [("+", f"{one.type} {one.name}", "", one.version) for one in difference.packages_added]
-    rows += [("-", f"{one.type} {one.name}", one.version, "") for one in difference.packages_removed]
-    rows += [("~", change.what, change.before, change.after) for change in difference.packages_changed]
-    rows += [("+", f"tool {one.name}", "", one.path) for one in difference.tools_added]
-    rows += [("-", f"tool {one.name}", one.path, "") for one in difference.tools_removed]
-    rows += [("+", f"weakness {one.check}", "", f"{one.where}: {one.detail}") for one in difference.weaknesses_added]
-    rows += [("-", f"weakness {one.check}", f"{one.where}: {one.detail}", "") for one in difference.weaknesses_removed]
-    rows += [
-        ("+", f"{one.name} {one.severity}", "", f"{one.package} {one.version}") for one in difference.findings_added
-    ]
-    rows += [
-        ("-", f"{one.name} {one.severity}", f"{one.package} {one.version}", "") for one in difference.findings_removed
-    ]
-    for row in rows:
-        table.add_row(*(printable(text) for text in row))
-    return table
+    async with state.database.snapshot() as tx:
+        known = await layers.find(tx, case.facts.layers)
+    found = [known.get(layer) for layer in case.facts.layers]
+    read = [layer for layer in found if isinstance(layer, LayerFacts)]
+    programs = await asyncio.to_thread(programs_of, read) if len(read) == len(found) else None
+    config = case.manifest.config
+    body = await read_blob(upstream, image.repository, config, MAX_CONFIG_BYTES) if config else None
+    return Side(
+        case.facts, case.advisories, case.heritage.name, read_config(body) if body is not None else None, programs
+    )
 
 
 async def _local_sbom(settings: Settings, image: ImageReference, form: SbomFormat) -> bytes:
@@ -169,8 +169,9 @@ def _tables(case: Case) -> list[Table]:
     for tool in facts.tools:
         owner = whose(inherited=heritage.has_layer(tool.layer))
         tools.add_row(*map(printable, (tool.name, tool.kind, tool.path, tool.package, owner)))
-    weaknesses = Table("check", "where", "what", "brought by", title=f"Weaknesses ({len(facts.weaknesses)})", box=None)
-    for weakness in facts.weaknesses:
+    weak = (*facts.weaknesses, *unowned_weaknesses(facts.unowned), *changed_weaknesses(facts.changed))
+    weaknesses = Table("check", "where", "what", "brought by", title=f"Weaknesses ({len(weak)})", box=None)
+    for weakness in weak:
         owner = whose(inherited=heritage.has_layer(weakness.layer)) if weakness.layer else ""
         weaknesses.add_row(*map(printable, (weakness.check, weakness.where, weakness.detail, owner)))
     findings = Table(

@@ -23,7 +23,7 @@ _LONGEST_STEP = 4096
 
 def weaknesses(config: ImageConfig) -> Iterator[Weakness]:
     """What the configuration makes easier for an attacker."""
-    if not config.has_healthcheck:
+    if not config.healthcheck:
         yield Weakness("H14", "the image configuration", "there is no HEALTHCHECK")
     for exposed in config.exposed_ports:
         port = exposed.partition("/")[0]

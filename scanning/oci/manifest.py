@@ -97,6 +97,9 @@ class ImageConfig:
     command: tuple[str, ...] = ()
     exposed_ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
-    has_healthcheck: bool = False
+    healthcheck: tuple[str, ...] = ()
+    """The command that tells whether it works; () where there is none, or it is switched off."""
+    working_directory: str = ""
+    stop_signal: str = ""
     created: str = ""
     history: tuple[HistoryEntry, ...] = ()

@@ -225,16 +225,18 @@ def _read_config(body: bytes) -> ImageConfig:
         command=run.texts("Cmd"),
         exposed_ports=tuple(run.entries("ExposedPorts")),
         volumes=tuple(run.entries("Volumes")),
-        has_healthcheck=_has_healthcheck(run),
+        healthcheck=_healthcheck(run),
+        working_directory=run.text("WorkingDir"),
+        stop_signal=run.text("StopSignal"),
         created=fields.text("created"),
         history=tuple(_read_history(entry) for entry in fields.children("history", _HISTORY)),
     )
 
 
-def _has_healthcheck(run: Fields) -> bool:
+def _healthcheck(run: Fields) -> tuple[str, ...]:
     healthcheck = run.optional_child("Healthcheck", _HEALTHCHECK)
     test = healthcheck.texts("Test") if healthcheck else ()
-    return bool(test) and test[0] != "NONE"
+    return () if test[:1] == ("NONE",) else test
 
 
 def _read_history(entry: Fields) -> HistoryEntry:

@@ -41,7 +41,7 @@ PRIVATE_KEY = new_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncry
 CLEAN = image(debian(("openssl", "3.0.15-1")))
 WITH_SSH = image(debian(), SSH)
 BOTH = index(CLEAN, image(debian(), architecture="arm64"))
-HOSTILE = image(debian(), {"root/\x1b[2J\x07[bold]evil": PRIVATE_KEY})
+HOSTILE = image(debian(), {"root/\x1b[2J\x07[bold]evil": PRIVATE_KEY}, env=("MODE=fast",))
 """Its secret lies where a terminal would be cleared, a bell rung, and markup taken for markup."""
 
 Run = Callable[..., Result]

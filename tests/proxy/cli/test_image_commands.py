@@ -1,6 +1,8 @@
 """`imagegate image sbom`: an image's bill of materials, on the gate's machine and from elsewhere."""
 
 import json
+import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from typer.testing import Result
 from proxy.cli.gate_client import GateClient, GateUnreachableError
 from scanning.oci.names import ImageReference
 from scanning.sbom import SbomFormat
-from tests.proxy.cli.conftest import BOTH, CLEAN, Run
+from tests.proxy.cli.conftest import BOTH, CLEAN, HOSTILE, Run
 from tests.proxy.face import Face
 
 
@@ -54,12 +56,26 @@ def test_two_images_are_compared_and_the_exit_status_tells_whether_they_differ(b
     assert "deb openssl" in said.stdout
     assert "tool ssh" in said.stdout
     same = beside("image", "diff", "team/app:1", f"team/app@{CLEAN.digest}")
-    assert (same.exit_code, same.stdout) == (
-        0,
-        "The same packages, tools, weaknesses, findings and configuration.\n",
-    )
+    assert (same.exit_code, same.output) == (0, "The same in all that is compared.\n")
     read = json.loads(beside("image", "diff", "team/app:1", "watched/app:1", "--json").stdout)
     assert [one["name"] for one in read["tools_added"]] == ["ssh"]
+    assert [(one["what"], one["before"]) for one in read["files"]] == [("usr/bin/ssh", "none")]
+
+
+def test_what_is_told_to_a_runtime_is_read_from_the_registry(beside: Run) -> None:
+    said = beside("image", "diff", "team/app:1", f"team/app@{HOSTILE.digest}")
+    assert said.exit_code == 1
+    assert re.search(r"\+ +env MODE +none +fast *\n", said.stdout)
+    assert re.search(r"- +env PATH +/usr/local/bin:/usr/bin:/bin +none *\n", said.stdout)
+    assert said.stderr == ""
+
+
+def test_what_cannot_be_compared_any_more_is_said(own: Run, own_folder: Path) -> None:
+    with sqlite3.connect(own_folder / "imagegate.sqlite3") as database:
+        database.execute("DELETE FROM layers")
+    said = own("image", "diff", "team/app:1", f"team/app@{CLEAN.digest}")
+    assert said.exit_code == 0
+    assert "Not compared: the files: a layer is not on record" in said.stderr
 
 
 def test_an_index_of_several_images_is_not_compared(beside: Run) -> None:

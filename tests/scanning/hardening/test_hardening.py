@@ -15,7 +15,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import HistoryEntry, ImageConfig, Platform
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "checks.md"
-HARDENED = ImageConfig(Platform("linux", "amd64"), (), has_healthcheck=True)
+HARDENED = ImageConfig(Platform("linux", "amd64"), (), healthcheck=("CMD", "/bin/true"))
 
 
 def in_config(**changes: object) -> list[tuple[str, str]]:
@@ -46,7 +46,7 @@ def test_a_hardened_image_has_no_weakness() -> None:
 
 
 def test_h14_a_missing_health_check() -> None:
-    assert in_config(has_healthcheck=False) == [("H14", "the image configuration")]
+    assert in_config(healthcheck=()) == [("H14", "the image configuration")]
 
 
 @pytest.mark.parametrize(

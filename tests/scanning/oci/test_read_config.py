@@ -40,7 +40,7 @@ def test_everything_the_gate_asks_about_is_read() -> None:
     assert read.command == ("serve",)
     assert read.exposed_ports == ("8080/tcp",)
     assert read.volumes == ("/data",)
-    assert read.has_healthcheck
+    assert read.healthcheck
     assert read.created == "2026-01-01T00:00:00.123456789Z"
     assert read.history == (
         HistoryEntry("/bin/sh -c #(nop) ADD file:x in / "),
@@ -51,15 +51,20 @@ def test_everything_the_gate_asks_about_is_read() -> None:
 def test_null_counts_as_absent() -> None:
     read = read_config(body(CONFIGS["buildah, with nulls"]))
     assert (read.environment, read.command, read.entrypoint, read.history) == ((), (), (), ())
-    assert (read.labels, read.volumes, read.has_healthcheck) == ({}, (), False)
+    assert (read.labels, read.volumes, read.healthcheck) == ({}, (), ())
 
 
 @pytest.mark.parametrize(
-    ("healthcheck", "has"),
-    [({}, False), ({"Test": []}, False), ({"Test": ["NONE"]}, False), ({"Test": ["CMD-SHELL", "x"]}, True)],
+    ("healthcheck", "read"),
+    [({}, ()), ({"Test": []}, ()), ({"Test": ["NONE"]}, ()), ({"Test": ["CMD-SHELL", "x"]}, ("CMD-SHELL", "x"))],
 )
-def test_a_health_check_can_be_switched_off(healthcheck: Document, *, has: bool) -> None:
-    assert read_config(body(with_run(Healthcheck=healthcheck))).has_healthcheck is has
+def test_a_health_check_can_be_switched_off(healthcheck: Document, read: tuple[str, ...]) -> None:
+    assert read_config(body(with_run(Healthcheck=healthcheck))).healthcheck == read
+
+
+def test_where_a_process_starts_and_how_it_is_stopped_are_read() -> None:
+    read = read_config(body(with_run(WorkingDir="/srv", StopSignal="SIGQUIT")))
+    assert (read.working_directory, read.stop_signal) == ("/srv", "SIGQUIT")
 
 
 @pytest.mark.parametrize("key", ["user", "USER", "env", "u\u017fer"])
