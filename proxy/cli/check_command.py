@@ -23,6 +23,7 @@ from proxy.cli.check_report import check_report
 from proxy.cli.find_image import FoundImage, find_image
 from proxy.cli.local_state import approvals_of
 from proxy.cli.output import complain, terminal_width
+from proxy.cli.sarif import sarif
 from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.errors import ManifestUnknownError
@@ -53,6 +54,7 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    SARIF = "sarif"
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +74,9 @@ def _check(
     before_signing: Annotated[
         bool, typer.Option("--before-signing", help="Do not ask for signatures: it will be signed after the push.")
     ] = False,
-    output: Annotated[Format, typer.Option("--format", help="table for people, json for programs.")] = Format.TABLE,
+    output: Annotated[
+        Format, typer.Option("--format", help="table for people, json for programs, sarif for code hosts.")
+    ] = Format.TABLE,
 ) -> None:
     """Ask what the gate would say about an image. Status 0: admitted, 1: refused or quarantined, 2: cannot judge."""
     settings = settings_for(context)
@@ -82,6 +86,8 @@ def _check(
     )
     if output is Format.JSON:
         typer.echo(encode(judgement.verdict).decode())
+    elif output is Format.SARIF:
+        typer.echo(sarif(judgement))
     else:
         notes = [_BEFORE_SIGNING] if before_signing else []
         if Path(image).exists() and any(told.rule == _SIGNATURES for told in judgement.verdict.violations):

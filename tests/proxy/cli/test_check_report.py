@@ -1,5 +1,6 @@
 """What `imagegate check` prints for people, word by word."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typer.testing import Result
 
 from scanning.advisories.osv import Advisory
 from storage.snapshots import Snapshots
-from tests.images import debian, image, index
+from tests.images import TestImage, debian, image, index
 from tests.proxy.cli.conftest import PRIVATE_KEY, SSH, Run
 from tests.proxy.gate.world import layers_of
 from tests.scanning.advisories.records import advisory, affected, fixed
@@ -144,3 +145,50 @@ def test_no_line_is_wider_than_the_terminal(check: Run, monkeypatch: pytest.Monk
 
 def test_there_is_no_colour_where_it_is_piped(check: Run) -> None:
     assert "\x1b" not in check(BAD).output
+
+
+class TestSarif:
+    """SARIF 2.1.0 as GitHub code scanning takes it."""
+
+    def test_every_reason_and_every_warning_is_a_result_with_its_rule(self, check: Run) -> None:
+        checked = check(BAD, "--format", "sarif")
+        document = json.loads(checked.stdout)
+        (run,) = document["runs"]
+        assert (checked.exit_code, document["version"], run["tool"]["driver"]["name"]) == (1, "2.1.0", "imagegate")
+        rules = run["tool"]["driver"]["rules"]
+        told = [(result["ruleId"], result["level"]) for result in run["results"]]
+        assert told == [
+            ("H04", "error"),
+            ("H20", "error"),
+            ("CVE-2026-0001", "error"),
+            ("CVE-2026-0002", "error"),
+            ("H13", "error"),
+            ("H01", "warning"),
+        ]
+        for result in run["results"]:
+            assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+            (location,) = result["locations"]
+            assert not location["physicalLocation"]["artifactLocation"]["uri"].startswith("/")
+            assert location["physicalLocation"]["region"]["startLine"] == 1
+            assert str(BAD.digest) in location["logicalLocations"][0]["fullyQualifiedName"]
+        ssh = run["results"][0]
+        assert ssh["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "usr/bin/ssh"
+        assert ssh["message"]["text"].endswith("remove usr/bin/ssh and build again")
+        assert rules[0]["properties"] == {"tags": ["security", "deny.tools"], "security-severity": "8.0"}
+
+    def test_a_result_has_the_same_fingerprint_in_the_next_build(self, check: Run) -> None:
+        def fingerprints(one: TestImage) -> list[str]:
+            (run,) = json.loads(check(one, "--format", "sarif", "--before-signing").stdout)["runs"]
+            return [result["partialFingerprints"]["imagegate/v1"] for result in run["results"]]
+
+        rebuilt = image(debian(("bash", "5.2-1")), SSH)
+        assert fingerprints(image(debian(), SSH)) == fingerprints(rebuilt) != []
+
+    def test_an_image_that_keeps_every_rule_has_no_results(self, check: Run) -> None:
+        checked = check(GOOD, "--format", "sarif", "--before-signing")
+        assert (checked.exit_code, json.loads(checked.stdout)["runs"][0]["results"]) == (0, [])
+
+    def test_each_image_of_an_index_speaks_for_itself(self, check: Run) -> None:
+        both = index(GOOD, image(debian(), SSH, architecture="arm64"))
+        (run,) = json.loads(check(both, "--format", "sarif", "--before-signing").stdout)["runs"]
+        assert [result["ruleId"] for result in run["results"]] == ["H04"]
