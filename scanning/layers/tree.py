@@ -167,15 +167,17 @@ class LayerTree:
 
 
 def disagreement(link: FileEntry, target: FileEntry) -> str:
-    """How the hard link `link` contradicts its target about owner and permissions, "" if not.
+    """How the hard link `link` contradicts its target about owner, permissions and capabilities, "" if not.
 
-    They share them, and runtimes set what the link says on both, which can be setuid root. Symbolic links have no
-    permissions.
+    They share them, and runtimes set what the link says on both, which can be setuid root, and stays when the link is
+    deleted in a later layer. Symbolic links have no permissions. Most tars do not repeat capabilities.
     """
     if (link.uid, link.gid) != (target.uid, target.gid):
         what = f"is owned by {link.uid}:{link.gid}, and {target.path} by {target.uid}:{target.gid}"
     elif link.mode != target.mode and target.kind is not EntryKind.SYMLINK:
         what = f"has the mode {link.mode:04o}, and {target.path} {target.mode:04o}"
+    elif link.capabilities not in {"", target.capabilities}:
+        what = f"has {link.capabilities}, and {target.path} {target.capabilities or 'no capabilities'}"
     else:
         return ""
     return f"a hard link {what}: they are one file, and which of the two it gets depends on the runtime"

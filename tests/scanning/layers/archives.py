@@ -15,6 +15,8 @@ END = bytes(1024)
 USTAR = b"ustar\x0000"
 GNU = b"ustar  \x00"
 V7 = bytes(8)
+NET_RAW = struct.pack("<IIIII", 0x0200_0001, 1 << 13, 0, 0, 0)
+"""The attribute `security.capability` of ping."""
 
 
 def header(

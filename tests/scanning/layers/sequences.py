@@ -3,15 +3,13 @@
 Most layers keep to what builders write; the rest of them does what nobody would, since that is where readers part.
 """
 
-import struct
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.scanning.layers.archives import END, GNU, USTAR, V7, header, long_name, padded, pax
+from tests.scanning.layers.archives import END, GNU, NET_RAW, USTAR, V7, header, long_name, padded, pax
 from tests.scanning.layers.strategies import damage
 
-_NET_RAW = struct.pack("<IIIII", 0x0200_0001, 1 << 13, 0, 0, 0)
 _COMMON = (b"a", b"b", b"c")
 _ODD = (
     *(b".wh", b"wh.a", b"a.wh.b", b".w", b"...", b".a", b"a b", b"A", b"-", b"~", b"a:b", b"a\n", b"\\", b"\\xff"),
@@ -140,7 +138,7 @@ class _Drawing:
         before = b""
         if len(link) > 100 or (link and draw(_rarely)):
             before += long_name(link, b"K")
-        records = [(b"SCHILY.xattr.security.capability", _NET_RAW)] if kind == _FILE and draw(_rarely) else []
+        records = [(b"SCHILY.xattr.security.capability", NET_RAW)] if kind in {_FILE, _LINKED} and draw(_rarely) else []
         if len(name) > 100 or draw(_seldom):
             if draw(st.booleans()):
                 records.append((b"path", name))

@@ -5,7 +5,7 @@ import pytest
 from scanning.errors import UnreadableLayerError
 from scanning.facts import EntryKind, LayerFacts
 from scanning.layers.tree import LayerTree
-from tests.scanning.layers.archives import END, LIMITS, directory, header, inspect, member, paths
+from tests.scanning.layers.archives import END, LIMITS, NET_RAW, directory, header, inspect, member, paths, pax
 
 
 def layer(*parts: bytes) -> LayerFacts:
@@ -99,6 +99,15 @@ class TestHardLinks:
         assert "has the mode" in refusal(
             member(b"a", b"x"), hardlink(b"b", b"a"), hardlink(b"c", b"b", mode=b"0004755\x00")
         )
+
+    def test_t54_with_other_capabilities_than_its_file(self) -> None:
+        capable = pax((b"SCHILY.xattr.security.capability", NET_RAW))
+        assert "has cap_net_raw+ep, and a no capabilities" in refusal(member(b"a"), capable, hardlink(b"b", b"a"))
+        for parts in (
+            [capable, member(b"a"), capable, hardlink(b"b", b"a")],
+            [capable, member(b"a"), hardlink(b"b", b"a")],
+        ):
+            assert paths(layer(*parts)) == ["a", "b"]
 
     def test_to_a_symbolic_link_which_has_no_permissions(self) -> None:
         assert paths(layer(symlink(b"a", b"x"), hardlink(b"b", b"a", mode=b"0000777\x00"))) == ["a", "b"]
