@@ -42,6 +42,7 @@ from storage.snapshots import Snapshots
 _UPLOADS_LIVE = timedelta(days=7)
 _SWEEP_EVERY = timedelta(hours=1)
 _LOOK_FOR_UNJUDGED = timedelta(seconds=10)
+_LOOK_FOR_DUE = timedelta(seconds=30)
 _ALONE = Seat()
 _BUSY_BYTES_PER_PROCESSOR = 32 << 20
 """Uploaded in a second: two processors are kept busy by less than a gigabit a second, four have time to inspect."""
@@ -170,7 +171,8 @@ class Background:
             *further,
         ]
         if self._leads:
-            jobs += [self._reconsider, self._sweep_uploads, self._judge_unjudged, self._attachment.keep_attaching]
+            jobs += [self._reconsider, self._sweep_uploads, self._judge_unjudged, self._judge_due]
+            jobs.append(self._attachment.keep_attaching)
         if self._leads and self._settings.content.collect_hours:
             jobs.append(self._collect_blobs)
         if self._leads and self._settings.feeds.refresh_hours:
@@ -217,6 +219,15 @@ class Background:
                 await self._promotion.judge_unjudged()
             except ImagegateError as error:
                 _log.warning("what waits unjudged goes on waiting", problem=str(error))
+
+    async def _judge_due(self) -> None:
+        """Judge what is held again when time alone may have changed the answer."""
+        while True:
+            await asyncio.sleep(_LOOK_FOR_DUE.total_seconds())
+            try:
+                await self._promotion.judge_due(await self._desk.now(utc_now()))
+            except ImagegateError as error:
+                _log.warning("what waits for its time goes on waiting", problem=str(error))
 
     async def _sweep_uploads(self) -> None:
         """Remove uploads that nobody has added to for a long time."""

@@ -106,4 +106,6 @@ def _valid_until(
     moments += [child.valid_until for child in case.children if child.valid_until]
     if rule and rule.require.advisories and case.advisories.basis.fetched_at:
         moments.append(case.advisories.basis.fetched_at + rule.require.advisories.max_age)
+    if rule and rule.require.minimum_age and case.sightings:
+        moments += [one.first_seen + rule.require.minimum_age.age for one in case.sightings.young]
     return min((moment for moment in moments if moment > now), default=None)

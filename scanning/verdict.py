@@ -89,6 +89,7 @@ class VerdictInputs:
     children: tuple[str, ...] = ()
     approvals: Digest | None = None
     former: Digest | None = None
+    sightings: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

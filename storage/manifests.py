@@ -188,6 +188,23 @@ async def held(tx: Transaction) -> tuple[tuple[Repository, Digest], ...]:
     return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
 
 
+async def due(tx: Transaction, now: datetime) -> tuple[tuple[Repository, Digest], ...]:
+    """Every manifest that the gate alone keeps and whose last verdict has run out."""
+    last = (
+        sa.select(verdicts.c.valid_until)
+        .where(
+            verdicts.c.repository == manifests.c.repository,
+            verdicts.c.digest == manifests.c.digest,
+            verdicts.c.tag == "",
+        )
+        .order_by(verdicts.c.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = await tx.execute(sa.select(manifests.c.repository, manifests.c.digest).where(manifests.c.held, last <= now))
+    return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
+
+
 async def unjudged(tx: Transaction) -> tuple[tuple[Repository, Digest], ...]:
     """Every manifest that is held, or that a tag waits for, without a verdict since it began to."""
     held_ones = sa.select(manifests.c.repository, manifests.c.digest, manifests.c.first_seen.label("since"))

@@ -13,6 +13,7 @@
     audit           append-only
     audit_spools    how far each file of records that wait was taken over into audit
     grants          access tokens, by the hash of their secret
+    package_sightings   when each version of a package was first seen
     approvals       base images and packages that an admin approved; revoked ones stay
     signing_keys    the keys the gate signs its own tokens and upload states with
     interrupted_uploads     where uploads to remote registries stand whose last chunk broke off
@@ -176,6 +177,7 @@ verdicts = sa.Table(
     ),
     sa.Column("outcome", sa.String(16), nullable=False),
     sa.Column("judged_at", Instant, nullable=False),
+    sa.Column("valid_until", Instant, comment="when time alone can change it"),
     sa.Column("body", sa.Text, nullable=False, comment="the whole verdict, JSON"),
     sa.Index(None, "repository", "digest", "number"),
 )
@@ -234,6 +236,13 @@ approvals = sa.Table(
     sa.Column("approved_by", sa.String(128), nullable=False),
     sa.Column("revoked_at", Instant),
     sa.Column("revoked_by", sa.String(128), nullable=False),
+)
+
+package_sightings = sa.Table(
+    "package_sightings",
+    metadata,
+    sa.Column("package", sa.String(64), primary_key=True, comment="sha256 of its purl, without qualifiers"),
+    sa.Column("first_seen", Instant, nullable=False),
 )
 
 signing_keys = sa.Table(

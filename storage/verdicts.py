@@ -27,6 +27,7 @@ async def append(tx: Transaction, verdict: Verdict) -> None:
             tag=verdict.tag,
             outcome=verdict.outcome,
             judged_at=verdict.judged_at,
+            valid_until=verdict.valid_until,
             body=encode(verdict).decode(),
         )
         .on_conflict_do_nothing(index_elements=[verdicts.c.id])

@@ -54,6 +54,17 @@ class RequireLicences(Document):
     effect: Effect = Field(Effect.REJECT, description="What another licence does.")
 
 
+class RequireMinimumAge(Document):
+    """Ask that the gate has known each package for a while, in the version that is in the image."""
+
+    age: Duration = Field(description="How long ago the gate must have seen it first, such as 7d.")
+    purls: tuple[PurlPattern, ...] = Field(
+        description="Packages that must wait, such as pkg:npm/** and pkg:pypi/**.", min_length=1
+    )
+    exempt: tuple[PurlPattern, ...] = Field((), description="Packages among them that need not, such as one's own.")
+    effect: Effect = Field(Effect.QUARANTINE, description="What a younger package does.")
+
+
 class RequireBase(Document):
     """Ask that images are built on an approved base image (imagegate base approve), told by their layers."""
 
@@ -76,5 +87,6 @@ class Require(Document):
     signatures: RequireSignatures | None = None
     vetted_packages: RequireVetted | None = None
     licences: RequireLicences | None = None
+    minimum_age: RequireMinimumAge | None = None
     advisories: RequireAdvisories | None = None
     base: RequireBase | None = None

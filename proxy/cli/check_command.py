@@ -21,7 +21,7 @@ from config.policy_file import load_policy, load_policy_file
 from config.settings import Settings
 from proxy.cli.check_report import check_report
 from proxy.cli.find_image import FoundImage, find_image
-from proxy.cli.local_state import approvals_of
+from proxy.cli.local_state import approvals_of, open_gate_records
 from proxy.cli.output import complain, terminal_width
 from proxy.cli.sarif import sarif
 from proxy.cli.session import settings_for
@@ -29,13 +29,13 @@ from proxy.clock import utc_now
 from proxy.errors import ManifestUnknownError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.images import ImageInspector
-from proxy.gate.judgement import Judge, Judgement, check_complete
+from proxy.gate.judgement import Judge, Judgement, OnRecord, check_complete
 from proxy.gate.layers import LayerInspector
 from proxy.gate.policy import in_force
+from proxy.gate.sightings import SightingDesk
 from proxy.gate.signatures import SignatureFinder
 from proxy.inspection.build import inspection_pool
 from proxy.upstream.port import BlobStream, StoredManifest
-from scanning.approvals import Approvals
 from scanning.documents import encode
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
@@ -127,8 +127,7 @@ async def _judge(settings: Settings, named: str, repository: str, policy: Policy
         if stored is None:
             raise ManifestUnknownError(f"there is no image {named}")
         manifest = read_manifest(stored.body, stored.media_type, stored.digest.algorithm)
-        approvals = await approvals_of(settings)
-        async with _judge_of(settings, found, policy, approvals) as judge:
+        async with open_gate_records(settings) as records, _judge_of(settings, found, policy, records) as judge:
             judgement = await judge.judge(found.judged_as, manifest, stored.body)
             check_complete(judgement)
             return judgement
@@ -136,9 +135,10 @@ async def _judge(settings: Settings, named: str, repository: str, policy: Policy
 
 @asynccontextmanager
 async def _judge_of(
-    settings: Settings, found: FoundImage, policy: Policy, approvals: Approvals
+    settings: Settings, found: FoundImage, policy: Policy, records: Database | None
 ) -> AsyncIterator[Judge]:
     """The gate's own judge, over a database that is thrown away."""
+    approvals = await approvals_of(records)
     with tempfile.TemporaryDirectory(prefix="imagegate-check-") as folder, _progress() as progress:
         database = await Database.open(f"sqlite+aiosqlite:///{folder}/check.sqlite3")
         pool = inspection_pool(settings.inspection, takes_uploads=False)
@@ -153,7 +153,7 @@ async def _judge_of(
                 ImageInspector(source, layers),
                 SignatureFinder(database, source),
                 AdvisoryDesk(Snapshots(settings.advisories_path)),
-                lambda: approvals,
+                OnRecord(lambda: approvals, SightingDesk(records) if records else None),
                 lambda: rules,
                 utc_now,
             )

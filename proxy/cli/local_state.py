@@ -69,9 +69,19 @@ async def resolve(settings: Settings, state: LocalState, image: ImageReference) 
     return stored.digest
 
 
-async def approvals_of(settings: Settings) -> Approvals:
-    """What is approved at the gate that `settings` name; nothing where there was no gate yet."""
+@asynccontextmanager
+async def open_gate_records(settings: Settings) -> AsyncIterator[Database | None]:
+    """Open the database of the gate that `settings` name; None where there was no gate yet."""
     if not settings.has_database:
+        yield None
+        return
+    async with open_state(settings) as state:
+        yield state.database
+
+
+async def approvals_of(records: Database | None) -> Approvals:
+    """What is approved at a gate; nothing where there is none."""
+    if records is None:
         return Approvals()
-    async with open_state(settings) as state, state.database.snapshot() as tx:
+    async with records.snapshot() as tx:
         return await approvals.in_force(tx)

@@ -14,7 +14,7 @@ from proxy.gate.deletion import Deletion
 from proxy.gate.downgrades import Downgrades
 from proxy.gate.gate import Gate
 from proxy.gate.images import ImageInspector
-from proxy.gate.judgement import Judge
+from proxy.gate.judgement import Judge, OnRecord
 from proxy.gate.layers import LayerInspector
 from proxy.gate.pace import UploadPace
 from proxy.gate.policy import PolicyFile
@@ -22,6 +22,7 @@ from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
 from proxy.gate.push import Push
 from proxy.gate.records import Records
+from proxy.gate.sightings import SightingDesk
 from proxy.gate.signatures import SignatureFinder
 from proxy.gate.standing import StandingVerdicts
 from proxy.gate.tag_views import TagViews
@@ -69,7 +70,7 @@ def build_gate(parts: GateParts) -> Gate:
         images,
         signatures,
         parts.advisories,
-        lambda: parts.approvals.current,
+        OnRecord(lambda: parts.approvals.current, SightingDesk(database)),
         lambda: parts.policy.current,
         clock,
     )

@@ -7,7 +7,8 @@ Nothing is stored while judging; `record` stores a judgement in the caller's tra
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Self
 
 from config.policy import Policy
@@ -17,6 +18,7 @@ from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.policy import PolicyInForce
+from proxy.gate.sightings import Seen, SightingDesk
 from proxy.gate.signatures import SignatureFinder
 from proxy.identity.principal import Caller
 from proxy.upstream.port import ContentSource, StoredManifest
@@ -33,7 +35,7 @@ from scanning.rules.case import Case
 from scanning.signatures.model import SignatureEvidence
 from scanning.signatures.verify import verify
 from scanning.verdict import Verdict, VerdictInputs
-from storage import documents, manifests, verdicts
+from storage import documents, manifests, sightings, verdicts
 from storage.database import Database, Transaction
 
 _DEEPEST_INDEX = 4
@@ -59,6 +61,7 @@ class Judgement:
     signatures: bytes
     facts: bytes | None = None
     former: bytes = b""
+    seen: Seen = field(default_factory=Seen)
     held: bool = False
     children: tuple["Judgement", ...] = ()
 
@@ -88,6 +91,16 @@ class Place:
 _TOP = Place()
 
 
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What a gate remembers beside images: the approvals in force, and when packages were first seen (None where there
+    is no gate).
+    """
+
+    approvals: Callable[[], Approvals]
+    sightings: SightingDesk | None
+
+
 class Judge:
     """Judges manifests of one upstream under the policy in force."""
 
@@ -98,7 +111,7 @@ class Judge:
         images: ImageInspector,
         signatures: SignatureFinder,
         advisories: AdvisoryDesk,
-        approvals: Callable[[], Approvals],
+        on_record: OnRecord,
         policy: Callable[[], PolicyInForce],
         clock: Clock,
     ) -> None:
@@ -107,7 +120,8 @@ class Judge:
         self._images = images
         self._signatures = signatures
         self._advisories = advisories
-        self._approvals = approvals
+        self._approvals = on_record.approvals
+        self._sightings = on_record.sightings
         self._policy = policy
         self._clock = clock
 
@@ -133,6 +147,10 @@ class Judge:
         evidence_document = await asyncio.to_thread(encode, evidence)
         now = await self._advisories.now(self._clock())
         signatures = await asyncio.to_thread(verify, evidence, policy.policy.signers, now)
+        seen = Seen()
+        if facts is not None and self._sightings is not None:
+            rule = policy.policy.rule_for(repository.name)
+            seen = await self._sightings.look(repository, manifest.digest, facts, rule, now)
         inputs = VerdictInputs(
             manifest=manifest.digest,
             media_type=manifest.media_type,
@@ -142,6 +160,7 @@ class Judge:
             snapshot=advisories.basis.snapshot,
             children=tuple(child.verdict.id for child in children),
             approvals=approvals.digest,
+            sightings=seen.digest,
         )
         case = Case(
             repository=repository.name,
@@ -152,6 +171,7 @@ class Judge:
             advisories=advisories,
             children=tuple(child.verdict for child in children if child.verdict.runnable),
             approvals=approvals,
+            sightings=seen.sightings if self._sightings is not None else None,
         )
         verdict = await asyncio.to_thread(judge, case, policy.policy, now)
         return Judgement(
@@ -162,6 +182,7 @@ class Judge:
             policy,
             evidence_document,
             facts_document,
+            seen=seen,
             held=place.held,
             children=children,
         )
@@ -243,11 +264,25 @@ def check_complete(judgement: Judgement) -> None:
 
 async def record(tx: Transaction, repository: Repository, judgement: Judgement) -> None:
     """Store a verdict, those of the index's images, and everything they were made of."""
+    await sightings.note(tx, _noted(judgement))
+    await _record(tx, judgement)
+
+
+def _noted(judgement: Judgement) -> dict[str, datetime]:
+    """What was seen for the first time, in one piece: rows taken in one order never wait for each other."""
+    noted: dict[str, datetime] = {}
+    for seen in (judgement.seen.noted, *map(_noted, judgement.children)):
+        noted |= {purl: min(at, noted.get(purl, at)) for purl, at in seen.items()}
+    return noted
+
+
+async def _record(tx: Transaction, judgement: Judgement) -> None:
     for child in judgement.children:
-        await record(tx, repository, child)
+        await _record(tx, child)
     await documents.put(tx, judgement.body, judgement.manifest.digest.algorithm)
     approved = judgement.case.approvals.document
-    for document in (judgement.policy.text, judgement.signatures, judgement.facts, approved, judgement.former):
+    facts, former, seen = judgement.facts, judgement.former, judgement.seen.document
+    for document in (judgement.policy.text, judgement.signatures, facts, approved, former, seen):
         if document:
             await documents.put(tx, document)
     await verdicts.append(tx, judgement.verdict)

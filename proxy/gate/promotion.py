@@ -5,6 +5,7 @@ that was judged for a long time never takes a tag back from a newer one.
 """
 
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 
 import structlog
 
@@ -155,6 +156,16 @@ class Promotion:
         async with self._database.snapshot() as tx:
             waiting = {*await manifests.held(tx), *await held_tags.manifests_waited_for(tx)}
         for repository, digest in sorted(waiting):
+            try:
+                await self.reconsider(repository, digest)
+            except ImagegateError as error:
+                _log.warning("still held", repository=str(repository), digest=str(digest), problem=str(error))
+
+    async def judge_due(self, now: datetime) -> None:
+        """Judge what is held and whose verdict has run out by `now`: what had to wait for a while may be let go."""
+        async with self._database.snapshot() as tx:
+            waiting = await manifests.due(tx, now)
+        for repository, digest in waiting:
             try:
                 await self.reconsider(repository, digest)
             except ImagegateError as error:

@@ -13,6 +13,7 @@ from scanning.facts import ImageFacts
 from scanning.judge import judge
 from scanning.oci.digest import Digest
 from scanning.rules.case import Case
+from scanning.sightings import Sightings
 from scanning.signatures.model import SignatureEvidence
 from scanning.signatures.verify import verify
 from scanning.verdict import Verdict
@@ -42,6 +43,7 @@ class Replay:
             facts_document = await _document(tx, inputs.facts) if inputs.facts else None
             children = [await _get(tx, child) for child in inputs.children]
             approved = await approvals.named(tx, inputs.approvals)
+            seen = decode(Sightings, await _document(tx, inputs.sightings)) if inputs.sightings else Sightings()
             former = decode(FormerPackages, await _document(tx, inputs.former)) if inputs.former else None
         facts = await asyncio.to_thread(decode, ImageFacts, facts_document) if facts_document else None
         if facts is not None:
@@ -58,6 +60,7 @@ class Replay:
             children=tuple(child for child in children if child.runnable),
             approvals=approved,
             former=former,
+            sightings=seen,
         )
         return case, policy
 

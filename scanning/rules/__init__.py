@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from scanning.rules.advisories import advisory_data, findings, malicious
+from scanning.rules.ages import minimum_age
 from scanning.rules.artifacts import artifacts, foreign_layers
 from scanning.rules.bases import base
 from scanning.rules.files import secrets, tools
@@ -27,6 +28,7 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     denied_licences,
     unvetted,
     allowed_licences,
+    minimum_age,
     base,
     root_user,
     hardening,

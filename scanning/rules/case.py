@@ -8,6 +8,7 @@ from scanning.downgrades import FormerPackages
 from scanning.facts import ImageFacts
 from scanning.heritage import Heritage, trace
 from scanning.oci.manifest import Manifest, ManifestKind
+from scanning.sightings import Sightings
 from scanning.signatures.model import SignatureReport
 from scanning.verdict import Verdict, VerdictInputs
 
@@ -18,6 +19,7 @@ class Case:
 
     `facts` and `advisories` are there for images and artifacts, `children` (the verdicts of its images) for indexes.
     `former` is what a tag has had, where it is asked whether the tag may mean the manifest.
+    `sightings` is None where there are no records of a gate.
     """
 
     repository: str
@@ -29,6 +31,7 @@ class Case:
     children: tuple[Verdict, ...] = ()
     approvals: Approvals = field(default_factory=Approvals)
     former: FormerPackages | None = None
+    sightings: Sightings | None = None
 
     @property
     def runnable(self) -> bool:

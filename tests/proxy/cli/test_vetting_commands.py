@@ -48,6 +48,16 @@ def test_what_was_approved_is_not_asked_for_again_until_it_is_revoked(own: Run) 
     assert own("image", "vet", "team/app:1", *WHY, typed="n\n").exit_code == 1
 
 
+def test_what_comes_along_with_the_packages_is_shown_as_well(own: Run, own_folder: Path) -> None:
+    rule = {"repositories": ["**"], "require": {"minimum_age": {"age": "9d", "purls": ["pkg:deb/**"]}}}
+    (own_folder / "policy.yaml").write_text(json.dumps({"version": 1, "rules": [rule]}))
+    said = own("image", "vet", "watched/app:1", *WHY, typed="n\n")
+    assert said.exit_code == 1
+    assert "Also tools in all of it, since it is built on no approved base (" in said.stdout
+    assert "ssh-client ssh in usr/bin/ssh" in said.stdout
+    assert "H14" in said.stdout.partition("Also settings and files that weaken it")[2]
+
+
 def test_every_image_of_an_index_is_looked_at(own: Run) -> None:
     said = own("image", "vet", "team/app:both", *WHY, "--yes")
     assert said.exit_code == 0, said.stderr

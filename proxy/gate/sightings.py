@@ -1,0 +1,59 @@
+"""When the packages of an image were first seen here, for rules that want them to have been around for a while."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from config.policy import RepositoryRule
+from scanning.documents import encode
+from scanning.facts import ImageFacts
+from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
+from scanning.sightings import Sightings, names, sightings
+from storage import manifests
+from storage import sightings as records
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a verdict is made of, as a value and as the document it names, and what must be `noted` with the verdict.
+
+    Without a rule that asks for it there is no document (b"").
+    """
+
+    sightings: Sightings = field(default_factory=Sightings)
+    document: bytes = b""
+    noted: Mapping[str, datetime] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> Digest | None:
+        """The document's name."""
+        return Digest.of(self.document) if self.document else None
+
+
+class SightingDesk:
+    """Looks up what was seen. It is noted when the verdict is recorded, whatever that says."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def look(
+        self, repository: Repository, digest: Digest, facts: ImageFacts, rule: RepositoryRule | None, now: datetime
+    ) -> Seen:
+        """Look up the packages of an image that is judged by `rule` at `now`. Raises the `StorageError` family.
+
+        What is on record with no package was seen when its manifest was: it is older than these records.
+        """
+        purls = await asyncio.to_thread(names, facts.packages)
+        async with self._database.snapshot() as tx:
+            known = await manifests.find(tx, repository, digest)
+            found = await records.find(tx, purls)
+        since = min(known.first_seen, now) if known else now
+        noted = dict.fromkeys(purls - found.keys(), since)
+        required = rule.require.minimum_age if rule else None
+        if required is None:
+            return Seen(noted=noted)
+        young = await asyncio.to_thread(sightings, facts.packages, {**noted, **found}, required, now)
+        return Seen(young, encode(young), noted)

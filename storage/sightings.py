@@ -1,0 +1,49 @@
+"""When each version of a package was first seen, by a digest of its purl, so that hostile names take no room."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from storage.database import Transaction
+from storage.schema import package_sightings
+from storage.upsert import insert
+
+_AT_ONCE = 500
+"""Names in one question: SQLite takes 32766 parameters, and plans grow with them."""
+
+
+async def find(tx: Transaction, purls: Iterable[str]) -> Mapping[str, datetime]:
+    """When those of `purls` that are known were first seen."""
+    names = {_name(purl): purl for purl in purls}
+    found: dict[str, datetime] = {}
+    asked = list(names)
+    for start in range(0, len(asked), _AT_ONCE):
+        some = asked[start : start + _AT_ONCE]
+        rows = await tx.execute(sa.select(package_sightings).where(package_sightings.c.package.in_(some)))
+        found |= {names[row.package]: row.first_seen for row in rows}
+    return found
+
+
+async def note(tx: Transaction, seen: Mapping[str, datetime]) -> None:
+    """Remember when packages were seen. The earliest time that anybody notes counts."""
+    rows: Sequence[Mapping[str, object]] = [
+        {"package": name, "first_seen": at} for name, at in sorted((_name(purl), at) for purl, at in seen.items())
+    ]
+    if not rows:
+        return
+    new = insert(tx, package_sightings)
+    earlier = new.excluded.first_seen < package_sightings.c.first_seen
+    await tx.execute(
+        new.on_conflict_do_update(
+            index_elements=[package_sightings.c.package],
+            set_={"first_seen": new.excluded.first_seen},
+            where=earlier,
+        ),
+        rows,
+    )
+
+
+def _name(purl: str) -> str:
+    return hashlib.sha256(purl.encode()).hexdigest()
