@@ -26,7 +26,9 @@ class ApprovalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BaseContent:
-    """An image that others may be built on. `packages` are purls, `distribution` its name for people."""
+    """An image that others may be built on. `packages` are purls, `distribution` its name for people, `programs` the
+    sha256 of its executables that belong to no package, which nothing else names.
+    """
 
     repository: str
     manifest: Digest
@@ -35,6 +37,7 @@ class BaseContent:
     layers: tuple[Digest, ...]
     diff_ids: tuple[Digest, ...]
     packages: tuple[str, ...]
+    programs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

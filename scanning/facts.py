@@ -205,6 +205,20 @@ class ChangedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplacedFile:
+    """A program of layer `brought_by` in whose place layer `ended_by` put something else. `sha256` is that of what the
+    image has there now, "" if that is no program; `purl` the package that says it installed just this, "" if none does.
+    """
+
+    path: str
+    before: str
+    sha256: str
+    brought_by: Digest
+    ended_by: Digest
+    purl: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FileFinds:
     """What one file of a layer told its readers. Only files that told something have one."""
 
@@ -297,6 +311,7 @@ class ImageFacts:
     artifact: ArtifactKind | None = None
     unowned: tuple[UnownedFile, ...] = ()
     changed: tuple[ChangedFile, ...] = ()
+    replaced: tuple[ReplacedFile, ...] = ()
     refusals: tuple[LayerRefusal, ...] = ()
     created_by: tuple[str, ...] = ()
     version: int = FACTS_VERSION

@@ -7,11 +7,11 @@ What lies in a layer of the base is the base's. Package managers write their who
 adds a package, so a package that the base has in the same version is the base's as well, whatever layer tells of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from scanning.approvals import ApprovedBase
-from scanning.facts import ImageFacts, Package
+from scanning.facts import ImageFacts, Package, ReplacedFile
 from scanning.oci.digest import Digest
 from scanning.verdict import Violation
 
@@ -34,6 +34,19 @@ class Heritage:
             return violation
         inherited = self.has_layer(violation.layer) or self.has_purl(violation.purl)
         return replace(violation, base=self.name, inherited=inherited)
+
+    def has_program(self, sha256: str) -> bool:
+        """Whether the base has, in some place, this executable that no package owns."""
+        return self.base is not None and sha256 in self.base.content.programs
+
+    def replaced(self, files: Iterable[ReplacedFile]) -> Iterator[ReplacedFile]:
+        """Programs of the base that the image put something else in the place of, and that no package which the base
+        has not, or not in this version, claims to have installed. What claims the base's own version lies.
+        """
+        for file in files:
+            is_ours = self.has_layer(file.brought_by) and not self.has_layer(file.ended_by)
+            if is_ours and (not file.purl or self.has_purl(file.purl)):
+                yield file
 
     def has_layer(self, layer: Digest | None) -> bool:
         """Whether the base brought what lies in `layer` of the image."""

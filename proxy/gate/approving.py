@@ -125,6 +125,7 @@ def _base(verdict: Verdict, document: bytes) -> bytes:
             layers=facts.layers,
             diff_ids=facts.diff_ids,
             packages=tuple(sorted({package.purl for package in facts.packages})),
+            programs=tuple(sorted({file.sha256 for file in facts.unowned})),
         )
     )
 

@@ -1,9 +1,11 @@
-"""Checks of what belongs to which package: executables that are nobody's (H21), files that were changed (H22)."""
+"""Checks of what belongs to whom: executables that are nobody's (H21), files that are not what their package installed
+(H22), programs that are not what the approved base image brought (H35).
+"""
 
 from collections.abc import Iterable, Iterator
 
 from config.vocabulary import Gravity
-from scanning.facts import ChangedFile, UnownedFile, Weakness
+from scanning.facts import ChangedFile, ReplacedFile, UnownedFile, Weakness
 from scanning.oci.digest import Digest
 
 _NAMED = 3
@@ -30,3 +32,11 @@ def changed_weaknesses(files: Iterable[ChangedFile]) -> Iterator[Weakness]:
     for file in files:
         gravity = Gravity.INFO if file.is_configuration else None
         yield Weakness("H22", file.path, f"it is not what {file.package} installed there", file.layer, gravity)
+
+
+def replaced_weaknesses(files: Iterable[ReplacedFile], base: str) -> Iterator[Weakness]:
+    """H35, in the layer that put something else in the place of a program of `base`."""
+    for file in files:
+        now = f"its sha256 is {file.sha256[:12]}" if file.sha256 else "it is no program"
+        detail = f"{now} and not {file.before[:12]} as in {base}, and no newer package brought it"
+        yield Weakness("H35", file.path, detail, file.ended_by)

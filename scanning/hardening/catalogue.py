@@ -304,6 +304,14 @@ _ALL = (
         ("CIS 4.2", "NIST 4.1.3"),
         "deny.malicious",
     ),
+    Check(
+        "H35",
+        "program of the approved base image that was replaced",
+        Gravity.HIGH,
+        "what was approved is not what runs, and the records of packages in the image can be forged along with it",
+        "leave the program as it is, upgrade the package that it belongs to, or have a base with this program approved",
+        ("CIS 4.2", "NIST 4.1.3"),
+    ),
 )
 
 CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _ALL})

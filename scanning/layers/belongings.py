@@ -98,17 +98,38 @@ class Belongings:
                     is_configuration,
                 )
 
+    def installed_by(self, path: str, finds: FileFinds | None) -> str:
+        """The purl of the one package that installed the file at `path`; "" if there is none, if several say so, or if
+        its records tell of another content than `finds` has.
+        """
+        claim = self._claims.get(path)
+        owners = list(claim.owners.values()) if claim else []
+        package = owners[0] if owners else self._unpacked_by(path)
+        if package is None or len(owners) > 1:
+            return ""
+        records = list(self._records(path))
+        fingerprint = finds.fingerprint if finds else None
+        if records and not (
+            fingerprint and any(_agrees(fingerprint, algorithm, digest) for _, algorithm, digest, _ in records)
+        ):
+            return ""
+        return package.purl
+
     def _is_owned(self, path: str) -> bool:
         if path in self._claims and self._claims[path].owners:
             return True
         if path in self._programs or dpkg.script_owner(path) in self._distributed:
             return True
+        return self._unpacked_by(path) is not None
+
+    def _unpacked_by(self, path: str) -> Package | None:
+        """The package whose folder `path` lies in, as installers of languages make them."""
         folder = folder_key(path).rpartition("/")[0]
         while folder:
             if f"{folder}/" in self._unpacked:
-                return True
+                return self._unpacked[f"{folder}/"]
             folder = folder.rpartition("/")[0]
-        return False
+        return None
 
     def _records(self, path: str) -> Iterator[tuple[Package, str, str, bool]]:
         claim = self._claims.get(path)

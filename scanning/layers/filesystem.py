@@ -199,6 +199,16 @@ class FileSystem:
     def _refuse(self, entry: str, reason: str) -> None:
         self._refusals.setdefault(entry, LayerRefusal(self._layers[-1].digest, reason, entry))
 
+    def at(self, path: str) -> Node | None:
+        """What stands at `path`, or the link in the way there; None if nothing does."""
+        node = self.root
+        for step in path.split("/"):
+            child = node.children.get(step) if node.children is not None else None
+            if child is None:
+                return node if node.kind is EntryKind.SYMLINK else None
+            node = child
+        return node
+
     def resolve(self, path: str) -> tuple[str, Node] | None:
         """Where `path` leads with every symbolic link followed, as in the container; None if nowhere."""
         todo = path.split("/")[::-1]

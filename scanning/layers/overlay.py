@@ -23,6 +23,7 @@ from scanning.layers.belongings import Belongings
 from scanning.layers.filesystem import FileSystem
 from scanning.layers.history import build_steps
 from scanning.layers.inventory import inventory
+from scanning.layers.replaced import replaced
 from scanning.layers.survivors import Survey
 from scanning.layers.toolbox import gather
 from scanning.oci.manifest import ImageConfig, Manifest
@@ -73,6 +74,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         ),
         unowned=tuple(belongings.unowned()),
         changed=tuple(belongings.changed()),
+        replaced=tuple(replaced(tree, layers, belongings)),
         files=survey.files,
         executables=survey.executables,
         size=sum(layer.size for layer in layers),

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from config.policy import DenyHardening
 from scanning.facts import Weakness
-from scanning.hardening.belongings import changed_weaknesses, unowned_weaknesses
+from scanning.hardening.belongings import changed_weaknesses, replaced_weaknesses, unowned_weaknesses
 from scanning.hardening.catalogue import CHECKS
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
@@ -32,7 +32,13 @@ def hardening(question: Question) -> Answers:
         return
     expected = denied.allow_unowned
     unowned = [file for file in facts.unowned if not any(pattern.matches(file.path) for pattern in expected)]
-    found = (*facts.weaknesses, *unowned_weaknesses(unowned), *changed_weaknesses(facts.changed))
+    heritage = question.case.heritage
+    found = (
+        *facts.weaknesses,
+        *unowned_weaknesses(unowned),
+        *changed_weaknesses(facts.changed),
+        *replaced_weaknesses(heritage.replaced(facts.replaced), heritage.name),
+    )
     for weakness in sorted(found, key=lambda one: (-_rank(one), one.check, one.where)):
         check = CHECKS[weakness.check]
         if _rank(weakness) < denied.gravity.rank or check.id in denied.ignore:

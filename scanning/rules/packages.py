@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanning.approvals import plain
 from scanning.facts import Package
-from scanning.hardening.belongings import unowned_weaknesses
+from scanning.hardening.belongings import replaced_weaknesses, unowned_weaknesses
 from scanning.hardening.catalogue import CHECKS
 from scanning.heritage import Heritage
 from scanning.rules.question import Answers, Question, Waived
@@ -72,8 +72,13 @@ def unvetted(question: Question) -> Answers:
             purl=package.purl,
         )
     heritage = question.case.heritage if required.from_base else Heritage()
-    unowned = [file for file in facts.unowned if required.unowned and not heritage.has_layer(file.layer)]
-    for weakness in unowned_weaknesses(unowned):
+    unowned = [
+        file
+        for file in facts.unowned
+        if required.unowned and not heritage.has_layer(file.layer) and not heritage.has_program(file.sha256)
+    ]
+    swapped = heritage.replaced(facts.replaced) if required.unowned else ()
+    for weakness in (*unowned_weaknesses(unowned), *replaced_weaknesses(swapped, heritage.name)):
         yield Violation(
             "require.vetted_packages",
             required.effect,

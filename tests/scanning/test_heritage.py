@@ -9,7 +9,7 @@ from config.patterns import RepositoryPattern
 from config.vocabulary import ToolKind
 from scanning.advisories.model import AdvisoryReport
 from scanning.approvals import Approval, ApprovalKind, Approvals, ApprovedBase, BaseContent
-from scanning.facts import Evidence, ImageFacts, Package, Tool
+from scanning.facts import Evidence, ImageFacts, Package, ReplacedFile, Tool, UnownedFile
 from scanning.heritage import nearest, trace
 from scanning.judge import judge
 from scanning.oci.digest import Digest
@@ -206,3 +206,46 @@ class TestWhoseItIs:
         packages = json.loads(write_sbom(subject, SbomFormat.SPDX))["packages"]
         told = {one["name"] for one in packages if "from the base image base/debian:12" in one.get("sourceInfo", "")}
         assert told == {"libssl3"}
+
+
+class TestReplacedPrograms:
+    """H35: what was approved is what runs."""
+
+    SWAPPED = ReplacedFile("usr/bin/tool", "a" * 64, "b" * 64, layer("one"), layer("four"))
+    STRICT = policy(deny={"hardening": {"effect": "reject"}})
+
+    def told(self, *files: ReplacedFile, **rule: Any) -> list[tuple[str, str, str]]:
+        image = built("one", "two", "four", replaced=files)
+        verdict = judge(on(image, DEBIAN), policy(**rule) if rule else self.STRICT, NOW)
+        return [(one.rule, one.check, one.where) for one in verdict.violations]
+
+    def test_a_program_of_the_base_that_an_upper_layer_replaced_is_named_with_both_contents(self) -> None:
+        image = built("one", "two", "four", replaced=(self.SWAPPED,))
+        (refused,) = judge(on(image, DEBIAN), self.STRICT, NOW).violations
+        assert (refused.check, refused.where, refused.layer) == ("H35", "usr/bin/tool", layer("four"))
+        assert "its sha256 is bbbbbbbbbbbb and not aaaaaaaaaaaa as in base/debian:12" in refused.why
+
+    def test_without_an_approved_base_or_within_its_layers_nothing_is_compared(self) -> None:
+        image = built("one", "two", "four", replaced=(self.SWAPPED,))
+        assert judge(on(image), self.STRICT, NOW).outcome is Outcome.ADMIT
+        assert self.told(replace(self.SWAPPED, ended_by=layer("two"))) == []
+        assert self.told(replace(self.SWAPPED, brought_by=layer("four"))) == []
+
+    def test_a_newer_package_may_bring_another_program_and_the_same_version_may_not(self) -> None:
+        assert self.told(replace(self.SWAPPED, purl="pkg:deb/debian/libssl3@9")) == []
+        assert self.told(replace(self.SWAPPED, purl=OPENSSL.purl)) == [("deny.hardening", "H35", "usr/bin/tool")]
+
+    def test_where_unowned_programs_are_unvetted_a_replaced_one_is(self) -> None:
+        vetted = {"purls": ["pkg:deb/**"], "from_base": True}
+        assert self.told(self.SWAPPED, require={"vetted_packages": vetted}) == []
+        assert self.told(self.SWAPPED, require={"vetted_packages": vetted | {"unowned": True}}) == [
+            ("require.vetted_packages", "H35", "usr/bin/tool")
+        ]
+
+    def test_an_unowned_program_of_the_base_is_vetted_wherever_a_layer_puts_it_again(self) -> None:
+        own = UnownedFile("usr/local/bin/app", "c" * 64, layer("four"))
+        vetted = policy(require={"vetted_packages": {"purls": ["pkg:deb/**"], "from_base": True, "unowned": True}})
+        image = built("one", "two", "four", unowned=(own,))
+        knows = replace(DEBIAN, content=replace(DEBIAN.content, programs=("c" * 64,)))
+        assert judge(on(image, DEBIAN), vetted, NOW).outcome is Outcome.REJECT
+        assert judge(on(image, knows), vetted, NOW).outcome is Outcome.ADMIT

@@ -8,7 +8,7 @@ from proxy.identity.tokens import Administrator
 from scanning.oci.names import ImageReference, Tag
 from scanning.verdict import Outcome
 from storage.audit import Event
-from tests.images import debian, image, index
+from tests.images import File, debian, image, index
 from tests.proxy.gate.world import LATEST, World, policy_text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -155,3 +155,16 @@ async def test_where_nothing_was_approved_or_revoked_verdicts_stand(small_world:
     await small_world.approve_base(BASE)
     await small_world.pull()
     assert len(await small_world.verdicts()) == judged
+
+
+async def test_a_base_is_approved_with_its_unowned_programs_and_a_swapped_one_is_refused(small_world: World) -> None:
+    vetted = {"vetted_packages": {"purls": [], "from_base": True, "unowned": True}}
+    script, another = b"#!/bin/sh\necho hello\n", b"#!/bin/sh\necho mine\n"
+    system = OS | {"usr/local/bin/app": File(script, 0o755)}
+    await small_world.push(image(system), ON_TAG_BASE)
+    await small_world.approve_base(image(system))
+    await small_world.change_policy(policy_text(require=vetted))
+
+    assert (await small_world.push(image(system, {"opt/app": File(script, 0o700)}))).warnings == ()
+    with pytest.raises(DeniedError, match=r"H35 program of the approved base image that was replaced in usr/local/bin"):
+        await small_world.push(image(system, {"usr/local/bin/app": File(another, 0o755)}))
