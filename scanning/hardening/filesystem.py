@@ -62,7 +62,8 @@ def _rights(path: str, entry: FileEntry) -> Iterator[tuple[str, str]]:
         yield "H24", mode
     if is_folder and entry.mode & _FOR_EVERYBODY and not entry.mode & _STICKY and path in _PROGRAM_FOLDERS:
         yield "H24", mode
-    if entry.kind in _DEVICES and not _HARMLESS_DEVICES.fullmatch(path):
+    is_harmless = entry.kind is EntryKind.CHARACTER_DEVICE and _HARMLESS_DEVICES.fullmatch(path)
+    if entry.kind in _DEVICES and not is_harmless:
         yield "H24", f"it is a {entry.kind}"
 
 

@@ -138,6 +138,7 @@ def test_h23_an_empty_password() -> None:
         (FileEntry("usr/local/bin", EntryKind.DIRECTORY, 0o1777), False),
         (FileEntry("dev/sda", EntryKind.BLOCK_DEVICE, 0o600), True),
         (FileEntry("dev/null", EntryKind.CHARACTER_DEVICE, 0o666), False),
+        (FileEntry("dev/null", EntryKind.BLOCK_DEVICE, 0o666), True),
     ],
 )
 def test_h24_programs_anybody_may_replace_and_devices(entry: FileEntry, is_found: bool) -> None:
