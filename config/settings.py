@@ -365,6 +365,19 @@ class Feeds(_Section):
     ecosystems: Names = Field(
         ("Debian", "Alpine", "PyPI", "npm"), description="The OSV ecosystems to fetch.", min_length=1
     )
+    kev_url: BaseUrl = Field(
+        "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
+        description="The catalogue of vulnerabilities that are known to be exploited, as CISA makes it; empty: none.",
+    )
+    epss_url: BaseUrl = Field(
+        "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz",
+        description="Forecasts of attacks, as FIRST makes them; empty: none.",
+    )
+    end_of_life_url: BaseUrl = Field(
+        "https://endoflife.date/api/v1/products/full",
+        description="How long distributions are supported, as endoflife.date tells it, or debian.csv or ubuntu.csv of"
+        " distro-info-data; empty: none.",
+    )
     refresh_hours: int = Field(0, ge=0, description="Fetch again after so many hours; 0: only by command.")
     warn_after_hours: int = Field(24, ge=1, description="With older data /readyz warns; the policy decides more.")
 

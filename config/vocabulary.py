@@ -62,6 +62,17 @@ class Severity(_Ranked):
     CRITICAL = "critical"
 
 
+class Support(StrEnum):
+    """How long a distribution's release counts as supported."""
+
+    STANDARD = "standard"
+    """By those who made it."""
+    LONG_TERM = "long-term"
+    """Also by others, for everybody: Debian LTS."""
+    EXTENDED = "extended"
+    """Also for those who pay for it: Debian ELTS, Ubuntu Pro, extended life cycle support."""
+
+
 class Gravity(_Ranked):
     """How much a weakness in hardening matters."""
 

@@ -16,7 +16,7 @@ from config.policy import Policy
 from config.settings import Feeds, Settings
 from proxy.clock import utc_now
 from proxy.collecting import collect_and_record, sentence
-from proxy.feeds.fetch import feed_session, update
+from proxy.feeds.fetch import Sources, feed_session, update
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.attached_sboms import SbomAttachment
@@ -259,7 +259,7 @@ class Background:
         async with feed_session() as session:
             while True:
                 try:
-                    report = await update(feeds.url, feeds.ecosystems, self._snapshots, session, utc_now())
+                    report = await update(Sources.of(feeds), self._snapshots, session, utc_now())
                     async with self._database.transaction() as tx:
                         await audit.append(tx, report.record(utc_now(), "imagegate", "", f"refresh from {feeds.url}"))
                     for result in report.results:

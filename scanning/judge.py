@@ -9,12 +9,13 @@
 import base64
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 from config.policy import Policy, RepositoryRule, Waiver
 from config.vocabulary import Effect, Mode
 from scanning.documents import encode
 from scanning.rules import RULES
+from scanning.rules.advisory_data import needed
 from scanning.rules.case import Case
 from scanning.rules.question import Question, Waived
 from scanning.verdict import Outcome, Verdict, Violation
@@ -104,8 +105,12 @@ def _valid_until(
     moments = [waiver.expires for waiver in waivers]
     moments += [signer.not_after for signer in policy.signers.values() if signer.not_after]
     moments += [child.valid_until for child in case.children if child.valid_until]
-    if rule and rule.require.advisories and case.advisories.basis.fetched_at:
-        moments.append(case.advisories.basis.fetched_at + rule.require.advisories.max_age)
+    if rule and rule.require.advisories:
+        fetched = (data.at for data in needed(rule, case.advisories.basis) if data.at)
+        moments += [at + rule.require.advisories.max_age for at in fetched]
+    if rule and rule.deny.end_of_life and case.advisories.release:
+        last = case.advisories.release.end(rule.deny.end_of_life.support).day
+        moments += [datetime.combine(last + timedelta(days=1), time(), UTC)] if last else []
     if rule and rule.require.minimum_age and case.sightings:
         moments += [one.first_seen + rule.require.minimum_age.age for one in case.sightings.young]
     return min((moment for moment in moments if moment > now), default=None)

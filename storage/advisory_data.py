@@ -3,11 +3,9 @@
 The same records in the same order give the same bytes. Readers open it immutable, for one look-up at a time.
 """
 
-import hashlib
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +13,7 @@ from pathlib import Path
 from scanning.advisories.osv import Advisory
 from scanning.documents import decode, encode
 from scanning.errors import InvalidContentError
-from scanning.oci.digest import Digest
-from storage.errors import SnapshotError
+from storage.data_files import creating, reading
 
 _FORMAT = 1
 _SCHEMA = """
@@ -46,12 +43,7 @@ def fill(path: Path, ecosystem: str, advisories: Iterable[Advisory]) -> Contents
     """
     records, newest = 0, _OLDEST
     releases: set[str] = set()
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        # Nobody sees the file until it is published; a crash leaves a temporary file, not half an answer.
-        connection.executescript(
-            f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA user_version={_FORMAT}; {_SCHEMA}"
-        )
-        connection.execute("BEGIN")
+    with creating(path, _SCHEMA, _FORMAT) as connection:
         for advisory in advisories:
             affected = tuple(entry for entry in advisory.affected if entry.ecosystem == ecosystem)
             if not affected:
@@ -71,14 +63,7 @@ def fill(path: Path, ecosystem: str, advisories: Iterable[Advisory]) -> Contents
                 ) from error
             names = sorted({(entry.package, records) for entry in affected})
             connection.executemany("INSERT INTO package VALUES (?, ?)", names)
-        connection.execute("COMMIT")
     return Contents(records, newest, tuple(sorted(releases)))
-
-
-def digest(path: Path) -> Digest:
-    """The sha256 of a file."""
-    with path.open("rb") as file:
-        return Digest("sha256", hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def lookup(path: Path, names: Iterable[str]) -> Mapping[str, tuple[Advisory, ...]]:
@@ -87,27 +72,13 @@ def lookup(path: Path, names: Iterable[str]) -> Mapping[str, tuple[Advisory, ...
     Raises `SnapshotError` if the file is missing or damaged.
     """
     found: dict[str, tuple[Advisory, ...]] = {}
-    try:
-        with _reading(path) as connection:
-            for name in names:
-                rows = connection.execute(_QUERY, (name,)).fetchall()
-                if rows:
-                    found[name] = tuple(_advisory(document) for (document,) in rows)
-    except (sqlite3.Error, zlib.error, InvalidContentError) as error:
-        raise SnapshotError(
-            f"the advisory data {path.name} is missing or damaged ({error}); "
-            "import it again with `imagegate feeds import` or `imagegate feeds update`"
-        ) from error
+    with reading(path) as connection:
+        for name in names:
+            rows = connection.execute(_QUERY, (name,)).fetchall()
+            if rows:
+                found[name] = tuple(_advisory(document) for (document,) in rows)
     return found
 
 
 def _advisory(document: bytes) -> Advisory:
     return decode(Advisory, zlib.decompressobj().decompress(document, _MAX_DOCUMENT))
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    # `immutable` takes no locks and needs no write permission: the file never changes once it has its name.
-    location = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(location, uri=True)) as connection:
-        yield connection

@@ -1,6 +1,8 @@
 """Advisory snapshots: what the advisories said at one time, so that a verdict can be replayed.
 
-    <folder>/data/<sha256>.sqlite     the advisories of one ecosystem (storage.advisory_data)
+    <folder>/data/<sha256>.sqlite     the advisories of one ecosystem (storage.advisory_data), or a supplement
+                                      (storage.supplement_data): exploited vulnerabilities, forecasts of attacks, the
+                                      releases of a distribution
     <folder>/snapshots/<sha256>.json  a snapshot: which data each ecosystem has, and when it was fetched
     <folder>/current                  the digest of the snapshot in force
     <folder>/highest-time             the highest time ever seen
@@ -17,25 +19,45 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from config.versions import ORDERED_ECOSYSTEMS
 from scanning.advisories.ecosystems import Key
+from scanning.advisories.exploitation import Exploited, Forecast
+from scanning.advisories.lifecycle import Release, candidates, distribution
 from scanning.advisories.model import AdvisoryBasis
 from scanning.advisories.osv import Advisory
 from scanning.documents import decode, encode
 from scanning.errors import InvalidContentError
+from scanning.facts import OsRelease
 from scanning.oci.digest import Digest
-from storage import advisory_data, durable, highest_time
+from storage import advisory_data, data_files, durable, highest_time, supplement_data
 from storage.errors import SnapshotError, SnapshotRefusedError, StorageUnavailableError
 
 _FORMAT = 1
 _ECOSYSTEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _HIGHEST_TIME = "highest-time"
 
+Value = TypeVar("Value")
+
+EXPLOITED = "KEV"
+FORECASTS = "EPSS"
+_RELEASES = "end of life"
+
+
+def releases_of(distribution: str) -> str:
+    """The name of the supplement that holds a distribution's releases."""
+    return f"{_RELEASES}: {distribution}"
+
+
+def is_supplement(name: str) -> bool:
+    """Whether `name` is a supplement's and no ecosystem's."""
+    return name in (EXPLOITED, FORECASTS) or name.startswith(_RELEASES)
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One ecosystem's data in a snapshot.
+    """One ecosystem's data in a snapshot, or that of a supplement, whose name is then in `ecosystem`.
 
     `data` and `size` (bytes) name the data file, `newest` is the newest `modified` of its `records`,
     `releases` the distribution releases it holds. `source` is where it came from; `etag` and
@@ -58,19 +80,23 @@ class Feed:
 class _Document:
     version: int
     feeds: tuple[Feed, ...]
+    supplements: tuple[Feed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An immutable set of advisories. `feeds` are sorted by ecosystem; `folder` holds the data files."""
+    """An immutable set of advisories, and of what is known besides. `feeds` and `supplements` are sorted by name;
+    `folder` holds the data files.
+    """
 
     digest: Digest
     feeds: tuple[Feed, ...]
     folder: Path
+    supplements: tuple[Feed, ...] = ()
 
-    def feed(self, ecosystem: str) -> Feed | None:
-        """What it holds of one ecosystem."""
-        return next((feed for feed in self.feeds if feed.ecosystem == ecosystem), None)
+    def feed(self, name: str) -> Feed | None:
+        """What it holds of one ecosystem, or of a supplement."""
+        return next((feed for feed in (*self.feeds, *self.supplements) if feed.ecosystem == name), None)
 
     def lookup(self, keys: Iterable[Key]) -> Mapping[Key, tuple[Advisory, ...]]:
         """The advisories for each (ecosystem, package name); keys without any are left out.
@@ -89,6 +115,24 @@ class Snapshot:
             ).items()
         }
 
+    def exploited(self, cves: Iterable[str]) -> Mapping[str, Exploited]:
+        """What the catalogue of exploited vulnerabilities says of `cves`. Reads a file; raises `SnapshotError`."""
+        return self._supplement(EXPLOITED, Exploited, cves)
+
+    def forecasts(self, cves: Iterable[str]) -> Mapping[str, Forecast]:
+        """How probable attacks on `cves` are. Reads a file; raises `SnapshotError`."""
+        return self._supplement(FORECASTS, Forecast, cves)
+
+    def release(self, system: OsRelease) -> Release | None:
+        """What is known of the release of a distribution. Reads a file; raises `SnapshotError`."""
+        names = tuple(candidates(system))
+        found = self._supplement(releases_of(distribution(system)), Release, names)
+        return next((found[name] for name in names if name in found), None)
+
+    def _supplement(self, name: str, kind: type[Value], keys: Iterable[str]) -> Mapping[str, Value]:
+        feed = next((one for one in self.supplements if one.ecosystem == name), None)
+        return supplement_data.lookup(_data_path(self.folder, feed), kind, keys) if feed else {}
+
     def basis(self, ecosystems: Collection[str] | None = None) -> AdvisoryBasis:
         """What findings from this snapshot rest on.
 
@@ -96,6 +140,7 @@ class Snapshot:
         them is here or none is given: data that nobody refreshes any more does not age what does not depend
         on it.
         """
+        fetched = {feed.ecosystem: feed.fetched_at for feed in self.supplements}
         asked = [feed for feed in self.feeds if ecosystems is not None and feed.ecosystem in ecosystems]
         return AdvisoryBasis(
             snapshot=self.digest,
@@ -105,6 +150,8 @@ class Snapshot:
             releases=tuple(
                 release for feed in self.feeds if feed.ecosystem in ORDERED_ECOSYSTEMS for release in feed.releases
             ),
+            exploited_at=fetched.get(EXPLOITED),
+            forecasts_at=fetched.get(FORECASTS),
         )
 
 
@@ -142,7 +189,8 @@ class Snapshots:
             raise StorageUnavailableError(f"the advisory snapshot {digest} cannot be read: {error}") from error
         if not digest.matches(content):
             raise SnapshotError(f"the advisory snapshot {digest} is damaged: its bytes have another digest")
-        return Snapshot(digest, decode(_Document, content).feeds, self._folder / "data")
+        document = decode(_Document, content)
+        return Snapshot(digest, document.feeds, self._folder / "data", document.supplements)
 
     def workspace(self) -> Path:
         """A folder on the same disk for what is only passing through."""
@@ -156,26 +204,45 @@ class Snapshots:
         `InvalidContentError` if there are none, or one comes twice; what raises while reading them passes
         through.
         """
-        if not _ECOSYSTEM.fullmatch(ecosystem):
+        if not _ECOSYSTEM.fullmatch(ecosystem) or is_supplement(ecosystem):
             raise InvalidContentError(f"{ecosystem[:80]!r} is not the name of an OSV ecosystem like Debian")
         with self._writing(), durable.temporary(self._made("data")) as new:
             contents = advisory_data.fill(new, ecosystem, advisories)
             if not contents.records:
                 raise InvalidContentError(f"there is no {ecosystem} advisory in it: is this the right file?")
-            fetched_at = self._present(now, force=force)
-            feed = Feed(
-                ecosystem=ecosystem,
-                data=advisory_data.digest(new),
-                size=new.stat().st_size,
-                records=contents.records,
-                # A record dated in the future must not make every later update look like a step back.
-                newest=min(contents.newest, fetched_at),
-                fetched_at=fetched_at,
-                releases=contents.releases,
-            )
-            if not force:
-                _refuse_step_back(feed, self.current())
-            durable.publish(new, _data_path(self._folder / "data", feed))
+            return self._staged(ecosystem, new, contents, now, force=force)
+
+    def stage_supplement(
+        self, name: str, entries: Iterable[tuple[str, object]], newest: datetime, now: datetime, *, force: bool = False
+    ) -> Feed:
+        """Write a supplement as data that `publish` can put in force, with the values of `entries` by their names.
+
+        `newest` is how new its source says it is, year 1 where it does not. Raises as `stage` does.
+        """
+        with self._writing(), durable.temporary(self._made("data")) as new:
+            try:
+                records = supplement_data.fill(new, entries)
+            except InvalidContentError as error:
+                raise InvalidContentError(f"{name}: {error}") from error
+            if not records:
+                raise InvalidContentError(f"{name}: there is nothing in it: is this the right file?")
+            return self._staged(name, new, advisory_data.Contents(records, newest, ()), now, force=force)
+
+    def _staged(self, name: str, new: Path, contents: advisory_data.Contents, now: datetime, *, force: bool) -> Feed:
+        fetched_at = self._present(now, force=force)
+        feed = Feed(
+            ecosystem=name,
+            data=data_files.digest(new),
+            size=new.stat().st_size,
+            records=contents.records,
+            # A record dated in the future must not make every later update look like a step back.
+            newest=min(contents.newest, fetched_at),
+            fetched_at=fetched_at,
+            releases=contents.releases,
+        )
+        if not force:
+            _refuse_step_back(feed, self.current())
+        durable.publish(new, _data_path(self._folder / "data", feed))
         return feed
 
     def publish(self, feeds: Sequence[Feed], now: datetime, *, force: bool = False) -> Snapshot:
@@ -188,7 +255,7 @@ class Snapshots:
         with self._writing(), self._locked():
             previous = self._previous(force=force)
             latest = self._present(now, force=force)
-            merged = {feed.ecosystem: feed for feed in previous.feeds} if previous else {}
+            merged = {feed.ecosystem: feed for feed in (*previous.feeds, *previous.supplements)} if previous else {}
             for feed in feeds:
                 if not force:
                     _refuse_step_back(feed, previous)
@@ -196,8 +263,10 @@ class Snapshots:
                     raise SnapshotError(f"the new {feed.ecosystem} data is gone already; import it again")
                 merged[feed.ecosystem] = feed
             # Nothing was fetched in the future; after a wrong clock is set right, what was kept must age again.
-            dated = (replace(merged[name], fetched_at=min(merged[name].fetched_at, latest)) for name in sorted(merged))
-            document = encode(_Document(_FORMAT, tuple(dated)))
+            dated = [replace(merged[name], fetched_at=min(merged[name].fetched_at, latest)) for name in sorted(merged)]
+            advisories = tuple(feed for feed in dated if not is_supplement(feed.ecosystem))
+            supplements = tuple(feed for feed in dated if is_supplement(feed.ecosystem))
+            document = encode(_Document(_FORMAT, advisories, supplements))
             digest = Digest.of(document)
             self._made("snapshots")
             durable.write(self._document_path(digest), document)
@@ -263,12 +332,12 @@ def _refuse_step_back(feed: Feed, previous: Snapshot | None) -> None:
         return
     if feed.records * 2 < known.records:
         raise SnapshotRefusedError(
-            f"the new {feed.ecosystem} data holds {feed.records} advisories where the present data holds "
+            f"the new {feed.ecosystem} data holds {feed.records} records where the present data holds "
             f"{known.records}: it looks cut short. The present data stays; use --force if this is right"
         )
     if feed.newest < known.newest:
         raise SnapshotRefusedError(
-            f"the newest {feed.ecosystem} advisory is of {feed.newest:%Y-%m-%d %H:%M} where the present "
+            f"the newest {feed.ecosystem} record is of {feed.newest:%Y-%m-%d %H:%M} where the present "
             f"data goes to {known.newest:%Y-%m-%d %H:%M}: it looks rolled back. The present data stays; "
             "use --force if this is right"
         )

@@ -7,7 +7,7 @@ from pydantic import Field, field_serializer
 from config.licences import LicenceName
 from config.patterns import FilePattern, PurlPattern
 from config.policy.model import Document
-from config.vocabulary import Effect, Gravity, Severity, ToolKind
+from config.vocabulary import Effect, Gravity, Severity, Support, ToolKind
 
 CheckId = Annotated[str, Field(pattern=r"^H[0-9]{2}$")]
 
@@ -59,7 +59,27 @@ class DenyFindings(Document):
         Severity.HIGH,
         description="The severity an advisory counts as when it carries none (most of Debian's).",
     )
+    known_exploited: bool = Field(
+        False,
+        description="Count what is known to be attacked (CISA's catalogue), however mild, and with or without a fix.",
+    )
+    epss: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Count what is attacked within 30 days with this probability (EPSS) or more, however mild.",
+    )
     effect: Effect = Field(Effect.REJECT, description="What one finding does.")
+
+
+class DenyEndOfLife(Document):
+    """Refuse distributions that nobody mends any more."""
+
+    support: Support = Field(
+        Support.LONG_TERM,
+        description="What counts as support: standard; long-term, such as Debian LTS; extended, for those who pay.",
+    )
+    effect: Effect = Field(Effect.REJECT, description="What an ended distribution does.")
 
 
 class DenySecrets(Document):
@@ -97,6 +117,7 @@ class Deny(Document):
     licences: DenyLicences | None = None
     malicious: DenyMalicious = Field(default_factory=DenyMalicious)
     findings: DenyFindings | None = None
+    end_of_life: DenyEndOfLife | None = None
     secrets: DenySecrets | None = None
     root_user: DenyRootUser | None = None
     hardening: DenyHardening | None = None

@@ -18,9 +18,10 @@ from proxy.cli.local_state import open_state
 from proxy.cli.output import console, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
-from proxy.feeds.fetch import feed_session, update
+from proxy.feeds.fetch import Sources, feed_session, update
 from proxy.feeds.importer import import_path
-from proxy.feeds.report import FeedReport, Progress
+from proxy.feeds.report import FeedError, FeedReport, Progress
+from proxy.feeds.supplements import Supplement
 from storage import audit
 from storage.snapshots import Snapshot, Snapshots
 
@@ -40,13 +41,18 @@ def register(app: typer.Typer) -> None:
 
 def _import(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="<ECOSYSTEM>/all.zip folders, one zip archive, or .json records.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="<ECOSYSTEM>/all.zip folders, a zip archive, .json records, or files of KEV, EPSS, ends of life."
+        ),
+    ],
     ecosystem: Annotated[
         str, typer.Option("--ecosystem", help="Take only this one, such as Debian; also where PATH does not say it.")
     ] = "",
     force: ForceOption = False,
 ) -> None:
-    """Take in OSV advisories from local files. Ecosystems that are not there stay as they are."""
+    """Take in advisories and what is known besides from local files. What is not there stays as it is."""
     settings = settings_for(context)
     snapshots = Snapshots(settings.advisories_path)
     with _progress() as progress:
@@ -58,17 +64,18 @@ def _import(
 def _update(
     context: typer.Context,
     base_url: Annotated[str, typer.Option("--from", help="The feed's address, over the settings'.")] = "",
-    ecosystem: Annotated[list[str] | None, typer.Option("--ecosystem", help="Only this one; may be repeated.")] = None,
+    ecosystem: Annotated[
+        list[str] | None, typer.Option("--ecosystem", help="Only this one, or KEV, EPSS, end of life; may be repeated.")
+    ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Fetch what changed from the advisory feed. What cannot be fetched stays as it is."""
+    """Fetch what changed from the feeds. What cannot be fetched stays as it is."""
     settings = settings_for(context)
     snapshots = Snapshots(settings.advisories_path)
     with _progress() as progress:
         report = asyncio.run(
             _fetch(
-                base_url or settings.feeds.url,
-                ecosystem or settings.feeds.ecosystems,
+                _chosen(Sources.of(settings.feeds), base_url, ecosystem or ()),
                 snapshots,
                 force=force,
                 progress=progress,
@@ -88,11 +95,22 @@ def _status(context: typer.Context) -> None:
     _print(_status_table(snapshot, snapshots.observe(utc_now())))
 
 
-async def _fetch(
-    base_url: str, ecosystems: Sequence[str], snapshots: Snapshots, *, force: bool, progress: Progress
-) -> FeedReport:
+def _chosen(sources: Sources, base_url: str, names: Sequence[str]) -> Sources:
+    """`sources`, or those of `names` among them; with another base address nothing is fetched from elsewhere."""
+    kinds = {str(kind): kind for kind in Supplement}
+    addresses = {kind: sources.supplements.get(kind, "") for name in names if (kind := kinds.get(name))}
+    if missing := [kind for kind, address in addresses.items() if not address]:
+        raise FeedError(f"the settings name no address for {missing[0]}; set it in feeds, or import it from a file")
+    return Sources(
+        base_url or sources.base_url,
+        [name for name in names if name not in kinds] if names else sources.ecosystems,
+        addresses if names or base_url else sources.supplements,
+    )
+
+
+async def _fetch(sources: Sources, snapshots: Snapshots, *, force: bool, progress: Progress) -> FeedReport:
     async with feed_session() as session:
-        return await update(base_url, ecosystems, snapshots, session, utc_now(), force=force, progress=progress)
+        return await update(sources, snapshots, session, utc_now(), force=force, progress=progress)
 
 
 async def _record(settings: Settings, report: FeedReport, deed: str) -> None:
@@ -103,7 +121,7 @@ async def _record(settings: Settings, report: FeedReport, deed: str) -> None:
 
 def _show(report: FeedReport) -> None:
     """Print what became of each ecosystem; exit with 1 if one was not taken in."""
-    table = Table("ecosystem", "outcome", "advisories", "remarks", box=None, pad_edge=False)
+    table = Table("feed", "outcome", "records", "remarks", box=None, pad_edge=False)
     for result in report.results:
         remark = result.problem or (f"{result.skipped} malformed records left out" if result.skipped else "")
         table.add_row(printable(result.ecosystem), result.outcome, f"{result.records:,}", printable(remark))
@@ -116,8 +134,8 @@ def _show(report: FeedReport) -> None:
 
 def _status_table(snapshot: Snapshot, now: datetime) -> Table:
     heading = f"Advisory snapshot {snapshot.digest}"
-    table = Table("ecosystem", "advisories", "newest", "fetched (UTC)", "age", "from", title=heading, box=None)
-    for feed in snapshot.feeds:
+    table = Table("feed", "records", "newest", "fetched (UTC)", "age", "from", title=heading, box=None)
+    for feed in (*snapshot.feeds, *snapshot.supplements):
         table.add_row(
             feed.ecosystem,
             f"{feed.records:,}",

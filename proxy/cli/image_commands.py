@@ -19,6 +19,7 @@ from proxy.gate.content import read_blob
 from proxy.gate.inventory import bill_of_materials, only_image
 from proxy.gate.report import report
 from proxy.upstream.port import Upstream
+from scanning.advisories.model import Finding
 from scanning.contents import programs_of
 from scanning.difference import Difference, Side, compare
 from scanning.documents import encode
@@ -180,6 +181,7 @@ def _tables(case: Case) -> list[Table]:
         "version",
         "severity",
         "fixed in",
+        "attacks",
         "brought by",
         title=f"Findings ({len(case.advisories.findings)})",
         box=None,
@@ -191,6 +193,7 @@ def _tables(case: Case) -> list[Table]:
             finding.version,
             "malicious" if finding.malicious else finding.severity,
             finding.fixed_version or "no fix",
+            _attacks(finding),
             whose(inherited=heritage.has_purl(finding.purl)),
         )
     signatures = Table("signer", "format", "over", title=f"Signatures ({len(case.signatures.verified)})", box=None)
@@ -199,6 +202,13 @@ def _tables(case: Case) -> list[Table]:
     for failed in case.signatures.failed:
         signatures.add_row("not counted", printable(failed.reason), str(failed.manifest))
     return [packages, tools, weaknesses, findings, signatures]
+
+
+def _attacks(finding: Finding) -> str:
+    """Whether it is known to be exploited, and how probable attacks are."""
+    known = "known" if finding.exploited else ""
+    probable = f"EPSS {finding.forecast.probability:.2f}" if finding.forecast else ""
+    return ", ".join(part for part in (known, probable) if part)
 
 
 def _document(verdict: Verdict, case: Case) -> dict[str, Any]:

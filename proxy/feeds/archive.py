@@ -6,7 +6,7 @@ names, so that the same records always make the same snapshot.
 
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -51,11 +51,11 @@ def read_archive(file: BinaryIO, name: str, limits: Limits | None = None) -> Ite
         raise FeedError(f"{name} is not a whole zip archive ({error}); fetch it again from where it came") from error
 
 
-def read_folder(folder: Path, limits: Limits | None = None) -> Iterator[Document]:
-    """The `.json` files of a folder. Raises `FeedError` if one cannot be read or it passes a limit."""
+def read_folder(folder: Path, others: Collection[Path] = (), limits: Limits | None = None) -> Iterator[Document]:
+    """The `.json` files of a folder but `others`. Raises `FeedError` if one cannot be read or it passes a limit."""
     allowed = limits or Limits()
     try:
-        paths = sorted(folder.glob("*.json"))
+        paths = sorted(path for path in folder.glob("*.json") if path not in others)
         _bounded(len(paths), allowed.members, "files", str(folder))
         total = 0
         for path in paths:
@@ -66,6 +66,12 @@ def read_folder(folder: Path, limits: Limits | None = None) -> Iterator[Document
             yield Document(str(path), content)
     except OSError as error:
         raise FeedError(f"the folder {folder} cannot be read: {error}") from error
+
+
+def read_record(path: Path) -> Iterator[Document]:
+    """The one record in a file. Raises `OSError`."""
+    with path.open("rb") as file:
+        yield Document(str(path), file.read(MAX_RECORD_BYTES + 1))
 
 
 def advisories(

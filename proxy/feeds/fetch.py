@@ -1,23 +1,26 @@
-"""Advisories from a feed laid out like OSV's public bucket: `<base>/<ECOSYSTEM>/all.zip`.
+"""Advisories from a feed laid out like OSV's public bucket, `<base>/<ECOSYSTEM>/all.zip`, and what is known besides.
 
 A fetch that fails, for whatever reason, leaves the last good data in force and says so.
 """
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import aiohttp
 from yarl import URL
 
 from config.errors import ImagegateError
+from config.settings import Feeds
 from proxy.feeds.archive import advisories, read_archive
 from proxy.feeds.importer import counted
 from proxy.feeds.report import EcosystemResult, FeedError, FeedReport, Outcome, Progress, no_progress
+from proxy.feeds.supplements import Supplement
+from proxy.feeds.supplements import stage as stage_supplement
 from storage.snapshots import Feed, Snapshot, Snapshots
 
 _CHUNK = 1024 * 1024
@@ -31,6 +34,25 @@ _REDIRECTS = frozenset(
     }
 )
 _MOST_REDIRECTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What to fetch from where: archives of `ecosystems` below `base_url`, and files of the other kinds."""
+
+    base_url: str
+    ecosystems: Sequence[str]
+    supplements: Mapping[Supplement, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, feeds: Feeds) -> Self:
+        """All that the settings name."""
+        addresses = {
+            Supplement.EXPLOITED: feeds.kev_url,
+            Supplement.FORECASTS: feeds.epss_url,
+            Supplement.END_OF_LIFE: feeds.end_of_life_url,
+        }
+        return cls(feeds.url, feeds.ecosystems, {kind: url for kind, url in addresses.items() if url})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +76,20 @@ class _Answer:
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     result: EcosystemResult
-    feed: Feed | None = None
+    feeds: tuple[Feed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One document to fetch. `source` is what its feeds name as where they came from, `known` those of the present
+    snapshot. `stage` takes it in.
+    """
+
+    name: str
+    address: URL
+    source: str
+    known: tuple[Feed, ...]
+    stage: Callable[[BinaryIO], tuple[EcosystemResult, tuple[Feed, ...]]]
 
 
 def feed_session() -> aiohttp.ClientSession:
@@ -63,8 +98,7 @@ def feed_session() -> aiohttp.ClientSession:
 
 
 async def update(
-    base_url: str,
-    ecosystems: Sequence[str],
+    sources: Sources,
     snapshots: Snapshots,
     session: aiohttp.ClientSession,
     now: datetime,
@@ -73,16 +107,18 @@ async def update(
     limits: Limits | None = None,
     progress: Progress = no_progress,
 ) -> FeedReport:
-    """Fetch each ecosystem that changed since it was last fetched from there, and put all in force together.
+    """Fetch from each source what changed since it was last fetched from there, and put all in force together.
 
-    An ecosystem that cannot be fetched or read, or that looks rolled back, is reported as failed and keeps
-    its previous data. `force` fetches unchanged data too and accepts what looks older or cut short. Raises
-    `FeedError` for an address that cannot be used, and the `StorageError` family.
+    What cannot be fetched or read, or looks rolled back, is reported as failed and keeps its previous data. `force`
+    fetches unchanged data too and accepts what looks older or cut short. Raises `FeedError` for an address that cannot
+    be used, and the `StorageError` family.
     """
-    updater = _Updater(_base(base_url), snapshots, session, now, force, limits or Limits(), progress)
+    updater = _Updater(_base(sources.base_url), snapshots, session, now, force, limits or Limits(), progress)
     present = await asyncio.to_thread(snapshots.current) if not force else None
-    outcomes = [await updater.take_in(ecosystem, present) for ecosystem in ecosystems]
-    feeds = [outcome.feed for outcome in outcomes if outcome.feed]
+    wanted = [updater.advisories(ecosystem, present) for ecosystem in sources.ecosystems]
+    wanted += [updater.supplement(kind, _base(address), present) for kind, address in sources.supplements.items()]
+    outcomes = [await updater.take_in(one) for one in wanted]
+    feeds = [feed for outcome in outcomes for feed in outcome.feeds]
     if feeds:
         present = await asyncio.to_thread(snapshots.publish, feeds, now, force=force)
     elif force:
@@ -102,72 +138,75 @@ class _Updater:
     limits: Limits
     progress: Progress
 
-    async def take_in(self, ecosystem: str, present: Snapshot | None) -> _Outcome:
-        """Fetch and stage one ecosystem; a failure is an outcome too."""
+    def advisories(self, ecosystem: str, present: Snapshot | None) -> _Wanted:
+        """The advisories of one ecosystem."""
         known = present.feed(ecosystem) if present else None
+        address = self.base / ecosystem / "all.zip"
+
+        def stage(file: BinaryIO) -> tuple[EcosystemResult, tuple[Feed, ...]]:
+            skipped: list[FeedError] = []
+            records = advisories(read_archive(file, str(address)), skipped.append if self.force else None)
+            told = counted(records, ecosystem, self.progress)
+            feed = self.snapshots.stage(ecosystem, told, self.now, force=self.force)
+            return EcosystemResult(ecosystem, Outcome.UPDATED, feed.records, len(skipped)), (feed,)
+
+        return _Wanted(ecosystem, address, str(self.base), (known,) if known else (), stage)
+
+    def supplement(self, kind: Supplement, address: URL, present: Snapshot | None) -> _Wanted:
+        """What is known besides."""
+        known = tuple(feed for feed in (present.supplements if present else ()) if kind.covers(feed))
+
+        def stage(file: BinaryIO) -> tuple[EcosystemResult, tuple[Feed, ...]]:
+            feeds = stage_supplement(kind, file, str(address), self.snapshots, self.now, force=self.force)
+            return EcosystemResult(kind, Outcome.UPDATED, sum(feed.records for feed in feeds)), tuple(feeds)
+
+        return _Wanted(kind, address, str(address), known, stage)
+
+    async def take_in(self, wanted: _Wanted) -> _Outcome:
+        """Fetch and stage one document; a failure is an outcome too."""
+        known = tuple(feed for feed in wanted.known if feed.source == wanted.source)
         try:
             with tempfile.TemporaryFile(dir=await asyncio.to_thread(self.snapshots.workspace)) as file:
-                answer = await self._fetch(ecosystem, known, file)
-                if answer.unchanged and known:
-                    feed = await asyncio.to_thread(self.snapshots.renew, known, self.now)
-                    return _Outcome(EcosystemResult(ecosystem, Outcome.UNCHANGED, feed.records), feed)
-                return await asyncio.to_thread(self._stage, ecosystem, file, answer)
+                answer = await self._fetch(wanted, known, file)
+                if answer.unchanged:
+                    feeds = [await asyncio.to_thread(self.snapshots.renew, feed, self.now) for feed in known]
+                    records = sum(feed.records for feed in feeds)
+                    return _Outcome(EcosystemResult(wanted.name, Outcome.UNCHANGED, records), tuple(feeds))
+                result, staged = await asyncio.to_thread(wanted.stage, file)
+                return _Outcome(result, tuple(_came_from(wanted, answer, feed) for feed in staged))
         except (ImagegateError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            return _Outcome(EcosystemResult(ecosystem, Outcome.FAILED, problem=self._sentence(ecosystem, error)))
+            return _Outcome(EcosystemResult(wanted.name, Outcome.FAILED, problem=_sentence(wanted, error)))
 
-    def _sentence(self, ecosystem: str, error: Exception) -> str:
-        if isinstance(error, ImagegateError):
-            return str(error)
-        reason = str(error) or f"no answer in time ({type(error).__name__})"
-        return f"{self._address(ecosystem)} cannot be fetched: {reason}. The last good {ecosystem} data stays in force"
-
-    def _address(self, ecosystem: str) -> URL:
-        return self.base / ecosystem / "all.zip"
-
-    async def _fetch(self, ecosystem: str, known: Feed | None, file: BinaryIO) -> _Answer:
-        url = self._address(ecosystem)
+    async def _fetch(self, wanted: _Wanted, known: Sequence[Feed], file: BinaryIO) -> _Answer:
+        url = wanted.address
         headers = {"Accept-Encoding": "identity"}
-        if known and known.source == str(self.base):
-            headers |= {"If-None-Match": known.etag} if known.etag else {}
-            headers |= {"If-Modified-Since": known.last_modified} if known.last_modified else {}
+        for feed in known[:1]:
+            headers |= {"If-None-Match": feed.etag} if feed.etag else {}
+            headers |= {"If-Modified-Since": feed.last_modified} if feed.last_modified else {}
         async with asyncio.timeout(self.limits.seconds):
             for _hop in range(_MOST_REDIRECTS + 1):
                 async with self.session.get(
                     url, headers=headers, allow_redirects=False, timeout=self._timeout()
                 ) as response:
                     if response.status in _REDIRECTS:
-                        url = self._followed(url, response)
+                        url = _followed(url, response, wanted.address)
                         continue
-                    return await self._receive(ecosystem, known, response, file)
-        raise FeedError(f"{self._address(ecosystem)} redirects more than {_MOST_REDIRECTS} times")
+                    return await self._receive(wanted, known, response, file)
+        raise FeedError(f"{wanted.address} redirects more than {_MOST_REDIRECTS} times")
 
     def _timeout(self) -> aiohttp.ClientTimeout:
         silent = self.limits.silent_seconds
         return aiohttp.ClientTimeout(total=None, sock_connect=silent, sock_read=silent)
 
-    def _followed(self, url: URL, response: aiohttp.ClientResponse) -> URL:
-        """Where a redirect leads: only within the origin the operator named."""
-        try:
-            target = url.join(URL(response.headers.get("Location", "")))
-            same = target.origin() == self.base.origin()
-        except ValueError as error:
-            raise FeedError(f"{url} redirects to what is no address: {error}") from error
-        if not same:
-            raise FeedError(
-                f"{url} redirects to another origin, {target.origin()}: it is not followed. "
-                "If that is the feed's new address, put it in the configuration"
-            )
-        return target
-
     async def _receive(
-        self, ecosystem: str, known: Feed | None, response: aiohttp.ClientResponse, file: BinaryIO
+        self, wanted: _Wanted, known: Sequence[Feed], response: aiohttp.ClientResponse, file: BinaryIO
     ) -> _Answer:
         if response.status == HTTPStatus.NOT_MODIFIED and known:
             return _Answer(unchanged=True)
         if response.status != HTTPStatus.OK:
             raise FeedError(
                 f"{response.url} answers {response.status} {response.reason}. "
-                f"The last good {ecosystem} data stays in force"
+                f"The last good {wanted.name} data stays in force"
             )
         received, expected = 0, response.content_length or 0
         self._check_size(response.url, expected)
@@ -175,7 +214,7 @@ class _Updater:
             received += len(chunk)
             self._check_size(response.url, received)
             await asyncio.to_thread(file.write, chunk)
-            self.progress(f"{ecosystem} (fetching)", received, expected)
+            self.progress(f"{wanted.name} (fetching)", received, expected)
         etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
         return _Answer(unchanged=False, etag=etag, last_modified=modified)
 
@@ -183,13 +222,31 @@ class _Updater:
         if size > self.limits.archive_bytes:
             raise FeedError(f"{url} is larger than {self.limits.archive_bytes} bytes: it is not an advisory archive")
 
-    def _stage(self, ecosystem: str, file: BinaryIO, answer: _Answer) -> _Outcome:
-        skipped: list[FeedError] = []
-        documents = read_archive(file, str(self._address(ecosystem)))
-        records = advisories(documents, skipped.append if self.force else None)
-        feed = self.snapshots.stage(ecosystem, counted(records, ecosystem, self.progress), self.now, force=self.force)
-        feed = replace(feed, source=str(self.base), etag=answer.etag, last_modified=answer.last_modified)
-        return _Outcome(EcosystemResult(ecosystem, Outcome.UPDATED, feed.records, len(skipped)), feed)
+
+def _came_from(wanted: _Wanted, answer: _Answer, feed: Feed) -> Feed:
+    return replace(feed, source=wanted.source, etag=answer.etag, last_modified=answer.last_modified)
+
+
+def _sentence(wanted: _Wanted, error: Exception) -> str:
+    if isinstance(error, ImagegateError):
+        return str(error)
+    reason = str(error) or f"no answer in time ({type(error).__name__})"
+    return f"{wanted.address} cannot be fetched: {reason}. The last good {wanted.name} data stays in force"
+
+
+def _followed(url: URL, response: aiohttp.ClientResponse, asked: URL) -> URL:
+    """Where a redirect leads: only within the origin the operator named."""
+    try:
+        target = url.join(URL(response.headers.get("Location", "")))
+        same = target.origin() == asked.origin()
+    except ValueError as error:
+        raise FeedError(f"{url} redirects to what is no address: {error}") from error
+    if not same:
+        raise FeedError(
+            f"{url} redirects to another origin, {target.origin()}: it is not followed. "
+            "If that is the feed's new address, put it in the configuration"
+        )
+    return target
 
 
 def _base(text: str) -> URL:

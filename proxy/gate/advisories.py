@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from config.errors import ImagegateError
 from proxy.ahead import AHEAD
+from scanning.advisories.enrichment import enrich, names
 from scanning.advisories.matching import keys, match
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.facts import ImageFacts
@@ -113,4 +115,7 @@ def _report(snapshot: Snapshot | None, facts: ImageFacts) -> AdvisoryReport:
         return AdvisoryReport(AdvisoryBasis(), (), tuple(package.purl for package in facts.packages))
     wanted = keys(facts.packages, facts.distribution)
     basis = snapshot.basis({ecosystem for ecosystem, _ in wanted})
-    return match(facts.packages, facts.distribution, snapshot.lookup(wanted), basis)
+    found = match(facts.packages, facts.distribution, snapshot.lookup(wanted), basis)
+    if cves := names(found):
+        found = enrich(found, snapshot.exploited(cves), snapshot.forecasts(cves))
+    return replace(found, release=snapshot.release(facts.distribution)) if facts.distribution else found

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from config.vocabulary import Severity
+from scanning.advisories.exploitation import Exploited, Forecast
+from scanning.advisories.lifecycle import Release
 from scanning.oci.digest import Digest
 
 
@@ -24,6 +26,10 @@ class Finding:
     fixed_version: str = ""
     summary: str = ""
     uncertain: str = ""
+    exploited: Exploited | None = None
+    """What the catalogue of exploited vulnerabilities says of it, None where it does not list it."""
+    forecast: Forecast | None = None
+    """How probable attacks on it are, where that is known."""
 
     @property
     def name(self) -> str:
@@ -42,7 +48,8 @@ class AdvisoryBasis:
 
     `fetched_at` is when the data was fetched or imported; `ecosystems` are those it covers, in OSV's words
     without the release (`Debian`, `PyPI`), `releases` the distributions' releases with one (`Debian:12`): a
-    release that is not among them is not covered.
+    release that is not among them is not covered. `exploited_at` and `forecasts_at` are when the catalogue of exploited
+    vulnerabilities and the forecasts were fetched, None where there are none.
     """
 
     snapshot: Digest | None = None
@@ -50,12 +57,17 @@ class AdvisoryBasis:
     ecosystems: tuple[str, ...] = ()
     records: int = 0
     releases: tuple[str, ...] = ()
+    exploited_at: datetime | None = None
+    forecasts_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AdvisoryReport:
-    """Everything the advisories say of one image. `unmatched` are the purls that no data covers."""
+    """Everything the advisories say of one image. `unmatched` are the purls that no data covers, `release` what is
+    known of the image's distribution.
+    """
 
     basis: AdvisoryBasis
     findings: tuple[Finding, ...] = ()
     unmatched: tuple[str, ...] = ()
+    release: Release | None = None

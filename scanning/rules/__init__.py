@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from scanning.rules.advisories import advisory_data, findings, malicious
+from scanning.rules.advisories import findings, malicious
+from scanning.rules.advisory_data import advisory_data
 from scanning.rules.ages import minimum_age
 from scanning.rules.artifacts import artifacts, foreign_layers
 from scanning.rules.bases import base
@@ -11,6 +12,7 @@ from scanning.rules.hardening import hardening, root_user
 from scanning.rules.indexes import children
 from scanning.rules.inspection import uninspected
 from scanning.rules.licences import allowed_licences, denied_licences
+from scanning.rules.lifecycle import end_of_life
 from scanning.rules.packages import denied_packages, unvetted
 from scanning.rules.question import Answers, Question
 from scanning.rules.signatures import signatures
@@ -24,6 +26,7 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     secrets,
     malicious,
     findings,
+    end_of_life,
     denied_packages,
     denied_licences,
     unvetted,

@@ -1,8 +1,10 @@
-"""Packages that advisories call malicious or vulnerable, and the data that says so."""
+"""Packages that advisories call malicious or vulnerable."""
+
+from collections.abc import Iterator
 
 from config.policy import DenyFindings
-from config.vocabulary import Effect, Severity
-from scanning.advisories.model import AdvisoryReport, Finding
+from config.vocabulary import Severity
+from scanning.advisories.model import Finding
 from scanning.facts import ImageFacts
 from scanning.hardening.catalogue import CHECKS
 from scanning.rules.question import Answers, Question, Waived
@@ -37,21 +39,17 @@ def malicious(question: Question) -> Answers:
 
 
 def findings(question: Question) -> Answers:
-    """`deny.findings`: no package that an advisory of the given severity applies to, worst first."""
+    """`deny.findings`: no package that an advisory of the given severity applies to, what is attacked first."""
     denied = question.rule.deny.findings
     if denied is None:
         return
 
-    def weight(finding: Finding) -> int:
-        return (denied.unrated if finding.severity is Severity.UNRATED else finding.severity).rank
+    def order(finding: Finding) -> tuple[bool, int, str, str]:
+        return not _attacked(finding, denied), -_weight(finding, denied), finding.package, finding.name
 
-    for finding in sorted(question.case.advisories.findings, key=lambda f: (-weight(f), f.package, f.name)):
-        if weight(finding) < denied.severity.rank:
-            return
-        if finding.malicious:
-            continue  # `deny.malicious` tells of it.
-        if denied.fixable and not finding.fixed_version and not finding.uncertain:
-            continue
+    for finding in sorted(question.case.advisories.findings, key=order):
+        if finding.malicious or not _counts(finding, denied):
+            continue  # Of what is malicious `deny.malicious` tells.
         if question.finding_waived(finding):
             yield Waived(f"{finding.name} {finding.purl}")
             continue
@@ -63,6 +61,25 @@ def finding_subject(finding: Finding) -> str:
     return finding.name if finding.advisory == finding.name else f"{finding.name} ({finding.advisory})"
 
 
+def _attacked(finding: Finding, denied: DenyFindings) -> bool:
+    return denied.known_exploited and finding.exploited is not None
+
+
+def _weight(finding: Finding, denied: DenyFindings) -> int:
+    return (denied.unrated if finding.severity is Severity.UNRATED else finding.severity).rank
+
+
+def _counts(finding: Finding, denied: DenyFindings) -> bool:
+    """What is attacked always counts; else what can be mended, if it is severe or likely to be attacked."""
+    if _attacked(finding, denied):
+        return True
+    if denied.fixable and not finding.fixed_version and not finding.uncertain:
+        return False
+    forecast = finding.forecast
+    is_likely = denied.epss is not None and forecast is not None and forecast.probability >= denied.epss
+    return is_likely or _weight(finding, denied) >= denied.severity.rank
+
+
 def _vulnerable(finding: Finding, denied: DenyFindings, facts: ImageFacts | None) -> Violation:
     package = facts.package(finding.purl) if facts else None
     layer = package.layer if package else None
@@ -72,49 +89,21 @@ def _vulnerable(finding: Finding, denied: DenyFindings, facts: ImageFacts | None
         denied.effect,
         finding_subject(finding),
         f"package {finding.package} {finding.version}",
-        f"severity {finding.severity}, {finding.uncertain or fixed}",
+        ", ".join((f"severity {finding.severity}", *_attacks(finding), finding.uncertain or fixed)),
         f"upgrade {finding.package} to {finding.fixed_version} or later"
         if finding.fixed_version
         else f"remove {finding.package}, or ask an admin for a waiver",
-        "H10",
+        "H11" if finding.exploited else "H10",
         layer,
         facts.step_of(layer) if facts else "",
         purl=finding.purl,
     )
 
 
-def advisory_data(question: Question) -> Answers:
-    """`require.advisories`: there is advisory data, it is fresh, and it covers the packages."""
-    required, facts = question.rule.require.advisories, question.case.facts
-    if required is None or facts is None or (facts.artifact is not None and not facts.holds_programs):
-        return
-    report = question.case.advisories
-    basis = report.basis
-    if basis.snapshot is None or basis.fetched_at is None:
-        why = "there is none, so nothing is known about vulnerable packages"
-    elif question.now - basis.fetched_at > required.max_age:
-        hours = required.max_age.total_seconds() / 3600
-        why = f"it is from {basis.fetched_at:%Y-%m-%d %H:%M} UTC, and policy allows {hours:g} hours"
-    else:
-        yield from _uncovered_packages(report, facts)
-        return
-    yield Violation(
-        "require.advisories",
-        required.effect,
-        "advisory data",
-        "",
-        why,
-        "ask an admin to run: imagegate feeds update",
-    )
-
-
-def _uncovered_packages(report: AdvisoryReport, facts: ImageFacts) -> Answers:
-    if report.unmatched:
-        yield Violation(
-            "require.advisories",
-            Effect.WARN,
-            f"{len(report.unmatched)} of {len(facts.packages)} packages",
-            "",
-            f"no advisory data covers them (for instance {report.unmatched[0]})",
-            "ask an admin to add a feed for their ecosystem",
-        )
+def _attacks(finding: Finding) -> Iterator[str]:
+    if finding.exploited:
+        yield f"known to be exploited since {finding.exploited.added}"
+        if finding.exploited.ransomware:
+            yield "used for ransom"
+    if finding.forecast:
+        yield f"attacks within 30 days {finding.forecast.probability:.0%} probable (EPSS)"

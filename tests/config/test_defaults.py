@@ -6,7 +6,7 @@ import pytest
 
 from config.defaults import Profile, profile_text
 from config.policy_file import load_policy
-from config.vocabulary import Effect, Severity, ToolKind
+from config.vocabulary import Effect, Severity, Support, ToolKind
 
 SSH = frozenset({ToolKind.SSH_CLIENT, ToolKind.SSH_SERVER})
 NEVER = frozenset({ToolKind.MINER, ToolKind.PACKED})
@@ -61,7 +61,11 @@ def test_production_admits_nothing_before_signers_and_packages_are_named() -> No
         "base": Effect.WARN,
     }
     policy = load_policy(profile_text(Profile.PRODUCTION), "production")
-    require = policy.rules[0].require
+    deny, require = policy.rules[0].deny, policy.rules[0].require
+    assert deny.findings is not None
+    assert deny.findings.known_exploited
+    assert deny.end_of_life is not None
+    assert (deny.end_of_life.support, deny.end_of_life.effect) == (Support.LONG_TERM, Effect.REJECT)
     assert not policy.signers
     assert require.signatures is not None
     assert require.signatures.of == ()

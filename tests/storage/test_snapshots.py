@@ -161,7 +161,7 @@ def test_an_ecosystem_has_a_plain_name(snapshots: Snapshots, name: str) -> None:
 def test_t78_a_feed_of_less_than_half_is_refused_and_the_old_one_stays(snapshots: Snapshots) -> None:
     before = put(snapshots, "Debian", *map(debian, range(1, 6)))
 
-    with pytest.raises(SnapshotRefusedError, match=r"holds 2 advisories where the present data holds 5.*--force"):
+    with pytest.raises(SnapshotRefusedError, match=r"holds 2 records where the present data holds 5.*--force"):
         put(snapshots, "Debian", debian(1), debian(2))
 
     assert snapshots.current() == before

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from proxy.feeds.fetch import Limits, update
+from proxy.feeds.fetch import Limits, Sources, update
 from proxy.feeds.report import FeedError, FeedReport, Outcome
 from storage.snapshots import Snapshots
 from tests.proxy.feeds.feed_server import FeedServer, archive, serving
@@ -63,7 +63,7 @@ def problem(report: FeedReport) -> str:
 async def test_an_update_puts_every_ecosystem_in_force_together(
     url: str, snapshots: Snapshots, session: aiohttp.ClientSession
 ) -> None:
-    report = await update(url, ["Debian", "PyPI"], snapshots, session, NOW)
+    report = await update(Sources(url, ["Debian", "PyPI"]), snapshots, session, NOW)
 
     assert outcomes(report) == {"Debian": Outcome.UPDATED, "PyPI": Outcome.UPDATED}
     assert [result.records for result in report.results] == [2, 1]
@@ -77,10 +77,10 @@ async def test_an_update_puts_every_ecosystem_in_force_together(
 async def test_what_did_not_change_is_not_fetched_again_but_is_fresh(
     url: str, snapshots: Snapshots, session: aiohttp.ClientSession, feed: FeedServer
 ) -> None:
-    before = (await update(url, ["Debian", "PyPI"], snapshots, session, NOW)).snapshot
+    before = (await update(Sources(url, ["Debian", "PyPI"]), snapshots, session, NOW)).snapshot
     feed.archives["PyPI"] = pypi(1, 2)
 
-    report = await update(url, ["Debian", "PyPI"], snapshots, session, LATER)
+    report = await update(Sources(url, ["Debian", "PyPI"]), snapshots, session, LATER)
 
     assert outcomes(report) == {"Debian": Outcome.UNCHANGED, "PyPI": Outcome.UPDATED}
     assert before is not None
@@ -92,17 +92,19 @@ async def test_what_did_not_change_is_not_fetched_again_but_is_fresh(
 async def test_forcing_fetches_unchanged_data_too(
     url: str, snapshots: Snapshots, session: aiohttp.ClientSession
 ) -> None:
-    await update(url, ["Debian"], snapshots, session, NOW)
+    await update(Sources(url, ["Debian"]), snapshots, session, NOW)
 
-    assert outcomes(await update(url, ["Debian"], snapshots, session, LATER, force=True)) == {"Debian": Outcome.UPDATED}
+    assert outcomes(await update(Sources(url, ["Debian"]), snapshots, session, LATER, force=True)) == {
+        "Debian": Outcome.UPDATED
+    }
 
 
 async def test_another_feed_is_not_asked_with_the_first_ones_etag(
     url: str, snapshots: Snapshots, session: aiohttp.ClientSession, feed: FeedServer
 ) -> None:
-    await update(url, ["Debian"], snapshots, session, NOW)
+    await update(Sources(url, ["Debian"]), snapshots, session, NOW)
     async with serving(FeedServer(feed.archives)) as mirror:
-        report = await update(mirror, ["Debian"], snapshots, session, LATER)
+        report = await update(Sources(mirror, ["Debian"]), snapshots, session, LATER)
 
     assert outcomes(report) == {"Debian": Outcome.UPDATED}
 
@@ -111,10 +113,10 @@ async def test_another_feed_is_not_asked_with_the_first_ones_etag(
 async def test_t77_a_feed_that_refuses_leaves_the_last_good_data(
     url: str, snapshots: Snapshots, session: aiohttp.ClientSession, feed: FeedServer, status: int
 ) -> None:
-    before = (await update(url, ["Debian"], snapshots, session, NOW)).snapshot
+    before = (await update(Sources(url, ["Debian"]), snapshots, session, NOW)).snapshot
     feed.status = status
 
-    report = await update(url, ["Debian"], snapshots, session, LATER)
+    report = await update(Sources(url, ["Debian"]), snapshots, session, LATER)
 
     assert f"answers {status}" in problem(report)
     assert report.snapshot == before == snapshots.current()
@@ -123,9 +125,9 @@ async def test_t77_a_feed_that_refuses_leaves_the_last_good_data(
 async def test_t77_a_feed_that_is_down_leaves_the_last_good_data(
     url: str, snapshots: Snapshots, session: aiohttp.ClientSession
 ) -> None:
-    before = (await update(url, ["Debian"], snapshots, session, NOW)).snapshot
+    before = (await update(Sources(url, ["Debian"]), snapshots, session, NOW)).snapshot
 
-    report = await update(f"http://127.0.0.1:{unused_port()}", ["Debian"], snapshots, session, LATER)
+    report = await update(Sources(f"http://127.0.0.1:{unused_port()}", ["Debian"]), snapshots, session, LATER)
 
     assert "cannot be fetched" in problem(report)
     assert "last good Debian data stays" in problem(report)
@@ -135,7 +137,7 @@ async def test_t77_a_feed_that_is_down_leaves_the_last_good_data(
 async def test_t77_one_ecosystem_that_fails_does_not_hold_up_the_others(
     url: str, snapshots: Snapshots, session: aiohttp.ClientSession
 ) -> None:
-    report = await update(url, ["Debian", "npm", "PyPI"], snapshots, session, NOW)
+    report = await update(Sources(url, ["Debian", "npm", "PyPI"]), snapshots, session, NOW)
 
     assert outcomes(report) == {"Debian": Outcome.UPDATED, "npm": Outcome.FAILED, "PyPI": Outcome.UPDATED}
     assert report.failed
@@ -148,7 +150,7 @@ async def test_t77_an_archive_cut_short_leaves_the_last_good_data(
 ) -> None:
     feed.truncate = True
 
-    report = await update(url, ["Debian"], snapshots, session, NOW)
+    report = await update(Sources(url, ["Debian"]), snapshots, session, NOW)
 
     assert "cannot be fetched" in problem(report)
     assert report.snapshot is None
@@ -165,7 +167,7 @@ async def test_t77_a_feed_that_falls_silent_is_given_up(snapshots: Snapshots, se
     app.router.add_get("/Debian/all.zip", silent)
     async with TestServer(app) as server:
         base = str(server.make_url(""))
-        report = await update(base, ["Debian"], snapshots, session, NOW, limits=Limits(silent_seconds=0.05))
+        report = await update(Sources(base, ["Debian"]), snapshots, session, NOW, limits=Limits(silent_seconds=0.05))
         released.set()
 
     assert "cannot be fetched" in problem(report)
@@ -184,7 +186,7 @@ async def test_t77_a_feed_that_never_ends_is_given_up(snapshots: Snapshots, sess
     app.router.add_get("/Debian/all.zip", trickle)
     async with TestServer(app) as server:
         base = str(server.make_url(""))
-        report = await update(base, ["Debian"], snapshots, session, NOW, limits=Limits(seconds=0.2))
+        report = await update(Sources(base, ["Debian"]), snapshots, session, NOW, limits=Limits(seconds=0.2))
 
     assert "no answer in time" in problem(report)
 
@@ -195,7 +197,7 @@ async def test_t77_what_is_no_archive_leaves_the_last_good_data(
 ) -> None:
     feed.archives["Debian"] = content
 
-    assert "not a whole zip archive" in problem(await update(url, ["Debian"], snapshots, session, NOW))
+    assert "not a whole zip archive" in problem(await update(Sources(url, ["Debian"]), snapshots, session, NOW))
     assert snapshots.current() is None
 
 
@@ -204,8 +206,8 @@ async def test_t77_a_malformed_record_is_named_and_refuses_the_archive(
 ) -> None:
     feed.archives["PyPI"] = archive({"a.json": record("PYSEC-1", affected("PyPI", "x", fixed("2"))), "b.json": b"{"})
 
-    assert "b.json" in problem(await update(url, ["PyPI"], snapshots, session, NOW))
-    (result,) = (await update(url, ["PyPI"], snapshots, session, NOW, force=True)).results
+    assert "b.json" in problem(await update(Sources(url, ["PyPI"]), snapshots, session, NOW))
+    (result,) = (await update(Sources(url, ["PyPI"]), snapshots, session, NOW, force=True)).results
     assert (result.outcome, result.records, result.skipped) == (Outcome.UPDATED, 1, 1)
 
 
@@ -213,14 +215,14 @@ async def test_t78_a_shrunken_feed_is_refused_and_the_old_data_stays(
     url: str, snapshots: Snapshots, session: aiohttp.ClientSession, feed: FeedServer
 ) -> None:
     feed.archives["Debian"] = debian(1, 2, 3)
-    before = (await update(url, ["Debian"], snapshots, session, NOW)).snapshot
+    before = (await update(Sources(url, ["Debian"]), snapshots, session, NOW)).snapshot
     feed.archives["Debian"] = debian(1)
 
-    report = await update(url, ["Debian"], snapshots, session, LATER)
+    report = await update(Sources(url, ["Debian"]), snapshots, session, LATER)
 
     assert "looks cut short" in problem(report)
     assert report.snapshot == before == snapshots.current()
-    assert not (await update(url, ["Debian"], snapshots, session, LATER, force=True)).failed
+    assert not (await update(Sources(url, ["Debian"]), snapshots, session, LATER, force=True)).failed
 
 
 async def test_t84_a_redirect_to_another_origin_is_not_followed(
@@ -229,7 +231,7 @@ async def test_t84_a_redirect_to_another_origin_is_not_followed(
     elsewhere = FeedServer({"Debian": debian(1)})
     async with serving(elsewhere) as other:
         feed.redirect = f"{other}/{{ecosystem}}/all.zip"
-        report = await update(url, ["Debian"], snapshots, session, NOW)
+        report = await update(Sources(url, ["Debian"]), snapshots, session, NOW)
 
     assert "redirects to another origin" in problem(report)
     assert elsewhere.requests == []
@@ -248,7 +250,7 @@ async def test_t84_odd_redirects_are_not_followed(
     app = web.Application()
     app.router.add_get("/Debian/all.zip", redirect)
     async with TestServer(app) as server:
-        report = await update(str(server.make_url("")), ["Debian"], snapshots, session, NOW)
+        report = await update(Sources(str(server.make_url("")), ["Debian"]), snapshots, session, NOW)
 
     assert report.failed
     assert snapshots.current() is None
@@ -267,7 +269,7 @@ async def test_a_redirect_within_the_origin_is_followed(
     app.router.add_get("/Debian/all.zip", moved)
     app.router.add_get("/new/Debian/all.zip", present)
     async with TestServer(app) as server:
-        report = await update(str(server.make_url("")), ["Debian"], snapshots, session, NOW)
+        report = await update(Sources(str(server.make_url("")), ["Debian"]), snapshots, session, NOW)
 
     assert outcomes(report) == {"Debian": Outcome.UPDATED}
 
@@ -277,7 +279,7 @@ async def test_t84_redirects_in_a_circle_end(
 ) -> None:
     feed.redirect = "/{ecosystem}/all.zip"
 
-    assert "redirects more than 3 times" in problem(await update(url, ["Debian"], snapshots, session, NOW))
+    assert "redirects more than 3 times" in problem(await update(Sources(url, ["Debian"]), snapshots, session, NOW))
     assert len(feed.requests) == 4
 
 
@@ -296,7 +298,9 @@ async def test_an_archive_beyond_the_limit_is_given_up(
     app.router.add_get("/Debian/all.zip", endless)
     async with TestServer(app) as server:
         base = str(server.make_url(""))
-        report = await update(base, ["Debian"], snapshots, session, NOW, limits=Limits(archive_bytes=3_000_000))
+        report = await update(
+            Sources(base, ["Debian"]), snapshots, session, NOW, limits=Limits(archive_bytes=3_000_000)
+        )
 
     assert "larger than 3000000 bytes" in problem(report)
 
@@ -306,7 +310,7 @@ async def test_names_with_spaces_are_asked_for_correctly(
 ) -> None:
     feed.archives["Red Hat"] = archive({"R.json": record("RHSA-1", affected("Red Hat:cpe:/x", "x", fixed("2")))})
 
-    assert outcomes(await update(url, ["Red Hat"], snapshots, session, NOW)) == {"Red Hat": Outcome.UPDATED}
+    assert outcomes(await update(Sources(url, ["Red Hat"]), snapshots, session, NOW)) == {"Red Hat": Outcome.UPDATED}
 
 
 @pytest.mark.parametrize(
@@ -316,14 +320,14 @@ async def test_an_address_that_is_no_feed_is_refused_without_repeating_secrets(
     snapshots: Snapshots, session: aiohttp.ClientSession, address: str
 ) -> None:
     with pytest.raises(FeedError, match="is not the address of a feed") as refusal:
-        await update(address, ["Debian"], snapshots, session, NOW)
+        await update(Sources(address, ["Debian"]), snapshots, session, NOW)
     assert "secret" not in str(refusal.value)
 
 
 async def test_an_update_leaves_nothing_behind(
     url: str, snapshots: Snapshots, session: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    await update(url, ["Debian", "npm"], snapshots, session, NOW)
+    await update(Sources(url, ["Debian", "npm"]), snapshots, session, NOW)
 
     assert {path.name for path in (tmp_path / "advisories").iterdir()} == {
         "current",
@@ -340,8 +344,8 @@ async def test_the_real_advisories_over_http(
     names = ("Debian", "PyPI")
     feed = FeedServer({name: (testdata / "osv" / name / "all.zip").read_bytes() for name in names})
     async with serving(feed) as base:
-        first = await update(base, names, snapshots, session, NOW)
-        second = await update(base, names, snapshots, session, LATER)
+        first = await update(Sources(base, names), snapshots, session, NOW)
+        second = await update(Sources(base, names), snapshots, session, LATER)
 
     assert [(result.ecosystem, result.records) for result in first.results] == [("Debian", 7967), ("PyPI", 2651)]
     assert set(outcomes(second).values()) == {Outcome.UNCHANGED}

@@ -73,6 +73,12 @@ def test_any_other_archive_is_sorted_by_what_its_records_say(tmp_path: Path, sna
     assert ecosystems(import_path(path, snapshots, NOW).snapshot) == ("Debian", "PyPI", "npm")
 
 
+def test_one_record(tmp_path: Path, snapshots: Snapshots) -> None:
+    (tmp_path / "DSA-1-1.json").write_bytes(DSA)
+
+    assert ecosystems(import_path(tmp_path / "DSA-1-1.json", snapshots, NOW).snapshot) == ("Debian",)
+
+
 def test_a_folder_of_records(tmp_path: Path, snapshots: Snapshots) -> None:
     folder = tmp_path / "records"
     folder.mkdir()
@@ -167,9 +173,9 @@ def test_t74_a_folder_is_bounded_too(tmp_path: Path) -> None:
         (tmp_path / f"{number}.json").write_bytes(b" " * 1000)
 
     with pytest.raises(FeedError, match="more than 9999 bytes"):
-        list(read_folder(tmp_path, Limits(total_bytes=9999)))
+        list(read_folder(tmp_path, limits=Limits(total_bytes=9999)))
     with pytest.raises(FeedError, match="more than 9 files"):
-        list(read_folder(tmp_path, Limits(members=9)))
+        list(read_folder(tmp_path, limits=Limits(members=9)))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

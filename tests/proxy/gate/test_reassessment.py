@@ -1,11 +1,12 @@
 """Policy, advisories and time change what an image is worth; its layers are not read again for that."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from config.policy import Policy
 from proxy.errors import DeniedError
+from scanning.advisories.lifecycle import End, Release
 from scanning.oci.digest import Digest
 from scanning.oci.names import Tag
 from scanning.verdict import Outcome
@@ -130,6 +131,36 @@ class TestAdvisories:
             " upgrade openssl to 3.0.16-1 or later -- see: imagegate"
             f" verdict show {verdict.id} "
         )
+        assert world.pool.begun == read
+
+    async def test_what_is_exploited_from_today_on_refuses_an_image_that_was_admitted(self, world: World) -> None:
+        await world.change_policy(policy_text(deny={"findings": {"unrated": "low", "known_exploited": True}}))
+        await world.publish_advisories(HARMLESS, OPENSSL_LATER)
+        await world.push(CLEAN)
+        assert (await world.pull()).body == CLEAN.manifest
+
+        await world.publish_exploited("CVE-2026-0002")
+
+        with pytest.raises(DeniedError, match="known to be exploited since 2026-01-01"):
+            await world.pull()
+        verdict = await world.verdict(CLEAN.digest)
+        await world.publish_exploited("CVE-2026-0009")
+        assert await world.replay.again(verdict) == verdict
+
+    async def test_a_distribution_ends_by_itself_and_no_image_is_read_for_that(self, world: World) -> None:
+        await world.change_policy(policy_text(deny={"end_of_life": {"support": "standard"}}))
+        await world.publish_release("debian", Release(("12", "bookworm"), End(date(2026, 1, 2))))
+        await world.push(CLEAN)
+        read = world.pool.begun
+        admitted = await world.verdict(CLEAN.digest)
+        await world.wait(timedelta(hours=47).total_seconds())
+        assert (await world.pull()).body == CLEAN.manifest
+
+        await world.wait(timedelta(hours=1).total_seconds())
+
+        with pytest.raises(DeniedError, match="its standard support ended on 2026-01-02"):
+            await world.pull()
+        assert await world.replay.again(admitted) == admitted
         assert world.pool.begun == read
 
     async def test_what_is_held_is_judged_again(self, world: World) -> None:

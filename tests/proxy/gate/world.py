@@ -22,6 +22,8 @@ from proxy.identity.principal import Caller, Principal, Role
 from proxy.identity.tokens import Administrator
 from proxy.inspection.pool import InspectionPool, RunningInspection
 from proxy.upstream.port import StoredManifest, Upstream
+from scanning.advisories.exploitation import Exploited
+from scanning.advisories.lifecycle import Release
 from scanning.advisories.osv import Advisory
 from scanning.layers.limits import InspectionLimits
 from scanning.oci.digest import Digest
@@ -33,7 +35,7 @@ from storage.approvals import ApprovalRecord
 from storage.audit import AuditRecord
 from storage.audit_spool import AuditSpool
 from storage.database import Database
-from storage.snapshots import Snapshot, Snapshots
+from storage.snapshots import EXPLOITED, Feed, Snapshot, Snapshots, releases_of
 from tests.images import TestImage
 from tests.proxy.face import Time
 
@@ -225,8 +227,25 @@ class World:
     async def publish_advisories(self, *advisories: Advisory, ecosystem: str = "Debian") -> Snapshot:
         """Import advisories and let the gate see them, as a running gate does."""
         self.time.passed += 1
+        return await self._publish(self.snapshots.stage(ecosystem, advisories, self.time.now()))
+
+    async def publish_exploited(self, *cves: str) -> Snapshot:
+        """Import a catalogue of exploited vulnerabilities, and let the gate see it."""
+        self.time.passed += 1
         now = self.time.now()
-        snapshot = self.snapshots.publish([self.snapshots.stage(ecosystem, advisories, now)], now)
+        entries = ((cve, Exploited(cve, now.date())) for cve in cves)
+        return await self._publish(self.snapshots.stage_supplement(EXPLOITED, entries, now, now))
+
+    async def publish_release(self, distribution: str, release: Release) -> Snapshot:
+        """Import how long a release is supported, and let the gate see it."""
+        self.time.passed += 1
+        now = self.time.now()
+        entries = ((name, release) for name in release.names)
+        feed = self.snapshots.stage_supplement(releases_of(distribution), entries, now, now)
+        return await self._publish(feed)
+
+    async def _publish(self, feed: Feed) -> Snapshot:
+        snapshot = self.snapshots.publish([feed], self.time.now())
         await self.desk.reload_if_changed(self.gate.promotion.reconsider_all)
         return snapshot
 
