@@ -128,6 +128,7 @@ def policy_text(public_key: str) -> str:
                 {"repositories": ["audited/**"], "mode": "audit", "deny": deny},
                 {"repositories": ["charts/**"], "deny": deny, "artifacts": ["helm-chart"]},
                 {"repositories": ["listed/**"], "deny": deny, "sbom": {"attach": ["cyclonedx", "spdx"]}},
+                {"repositories": ["rolling/**"], "deny": deny, "tags": {"downgrade": {}}},
                 {"repositories": ["releases/**"], "deny": deny, "tags": {"immutable": ["v*"]}},
             ],
         }
