@@ -4,6 +4,9 @@ For each platform of a tag the newest version of every package is remembered tha
 package that was left out for a while still counts, so that nobody gets back to an old version in two steps; pushing
 an old image again is such a step as well. Only what somebody accepted lets the remembered version go back.
 
+A platform that the tag has not had yet is compared with all of them: it is the image itself that says which one it is
+for, and clients run an image that is not for theirs.
+
 Packages are told by type, namespace and name. Where an image holds several versions of one, the newest counts.
 """
 
@@ -61,7 +64,7 @@ class Regression:
 
 def regressions(facts: ImageFacts, former: FormerPackages) -> Iterator[Regression]:
     """The packages of an image that go back, or may, in the order of their names."""
-    known = former.of(str(facts.platform))
+    known = former.of(str(facts.platform)) or _of_all(former)
     for name, package in sorted(_newest(facts).items()):
         before = known.get(name)
         doubt = None if before is None else _doubt(package, before)
@@ -82,6 +85,17 @@ def remember(former: FormerPackages, facts: ImageFacts, accepted: Callable[[Pack
     return FormerPackages(former.tag, tuple(sorted((*others, updated), key=lambda known: known.platform)))
 
 
+def _of_all(former: FormerPackages) -> dict[str, str]:
+    """The newest version of each package, whatever the platform."""
+    found: dict[str, str] = {}
+    for platform in former.platforms:
+        for name, version in platform.versions:
+            kind = name.removeprefix("pkg:").partition("/")[0]
+            if name not in found or _order(kind, version, found[name]) > 0:
+                found[name] = version
+    return found
+
+
 def _newest(facts: ImageFacts) -> dict[str, Package]:
     """One package for each name: the one whose version is the newest."""
     found: dict[str, list[Package]] = {}
@@ -91,13 +105,17 @@ def _newest(facts: ImageFacts) -> dict[str, Package]:
 
 
 def _by_age(one: Package, other: Package) -> int:
+    return _order(one.type, one.version, other.version)
+
+
+def _order(kind: str, one: str, other: str) -> int:
     """Versions that cannot be read count as older than all others, among themselves by their letters."""
-    readable = _is_readable(one.type, one.version), _is_readable(other.type, other.version)
+    readable = _is_readable(kind, one), _is_readable(kind, other)
     if all(readable):
-        return compare(ordering(one.type) or "", one.version, other.version)
+        return compare(ordering(kind) or "", one, other)
     if any(readable):
         return 1 if readable[0] else -1
-    return (one.version > other.version) - (one.version < other.version)
+    return (one > other) - (one < other)
 
 
 def _doubt(package: Package, before: str) -> Doubt | None:

@@ -54,10 +54,10 @@ async def latest(tx: Transaction, repository: Repository, digest: Digest) -> Ver
 async def latest_of_many(
     tx: Transaction, wanted: Collection[tuple[Repository, Digest]]
 ) -> dict[tuple[Repository, Digest], Verdict]:
-    """The last verdict on each of `wanted` that has one."""
+    """The last verdict on each of `wanted` that has one, whatever was said of it under one tag."""
     last = (
         sa.select(sa.func.max(verdicts.c.number))
-        .where(among(wanted, verdicts.c.repository, verdicts.c.digest))
+        .where(among(wanted, verdicts.c.repository, verdicts.c.digest), verdicts.c.tag == "")
         .group_by(verdicts.c.repository, verdicts.c.digest)
     )
     rows = await tx.execute(

@@ -78,9 +78,17 @@ def test_of_several_versions_in_one_image_the_newest_counts() -> None:
 
 
 def test_each_platform_is_compared_with_itself() -> None:
-    arm = image(package("one", "2"), architecture="arm64")
-    assert told(image(package("one", "1")), arm) == []
-    assert told(replace(arm, packages=(package("one", "1"),)), image(package("one", "1")), arm) != []
+    arm, amd = image(package("one", "2"), architecture="arm64"), image(package("one", "1"))
+    assert told(amd, amd, arm) == []
+    assert told(replace(arm, packages=(package("one", "1"),)), amd, arm) == [("one 2 -> 1", Doubt.OLDER)]
+
+
+def test_a_platform_that_the_tag_has_not_had_is_compared_with_all() -> None:
+    """An old image whose configuration names another platform is still run by whoever pulls the tag."""
+    amd, arm = image(package("one", "3")), image(package("one", "2"), architecture="arm64")
+    disguised = image(package("one", "2"), architecture="amd64-v2")
+    assert told(disguised, amd, arm) == [("one 3 -> 2", Doubt.OLDER)]
+    assert told(image(package("one", "3"), architecture="riscv64"), amd, arm) == []
 
 
 def test_packages_of_another_distribution_are_other_packages() -> None:

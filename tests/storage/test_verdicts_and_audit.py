@@ -55,6 +55,18 @@ async def test_the_latest_verdict_is_the_one_appended_last(database: Database) -
         assert await verdicts.latest(tx, OTHER, digest("another")) is None
 
 
+async def test_what_is_said_of_an_image_under_one_tag_is_not_said_of_the_image(database: Database) -> None:
+    admitted, refused = verdict("v1", outcome=Outcome.ADMIT), replace(verdict("v2"), tag="latest")
+    async with database.transaction() as tx:
+        for made in (admitted, refused):
+            await verdicts.append(tx, made)
+
+        assert await verdicts.latest(tx, APP, digest("image")) == admitted
+        key = APP, digest("image")
+        assert await verdicts.latest_of_many(tx, [key]) == {key: admitted}
+        assert await verdicts.get(tx, "v2") == refused
+
+
 async def test_verdicts_are_listed_newest_first_by_repository_and_outcome(database: Database) -> None:
     first, second = verdict("v1"), verdict("v2", outcome=Outcome.ADMIT)
     third = verdict("v3", OTHER, outcome=Outcome.ADMIT)

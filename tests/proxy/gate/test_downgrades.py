@@ -97,12 +97,16 @@ async def test_what_the_tag_had_while_the_policy_did_not_ask_counts(strict: Worl
 
 
 async def test_an_index_is_compared_by_platform(strict: World) -> None:
-    arm = with_openssl("3.0.11-1", architecture="arm64")
+    arm = with_openssl("3.0.15-1", architecture="arm64")
     await strict.push(index(NEWEST, arm))
     with pytest.raises(DeniedError, match=r"openssl 3\.0\.16-1 -> 3\.0\.15-1 in .*of image sha256:"):
         await strict.push(index(NEW, arm))
-    await strict.push(index(NEWEST, with_openssl("3.0.13-1", architecture="arm64")))
-    await goes_back(strict, arm, "3.0.13-1", "3.0.11-1")
+    await strict.push(index(NEWEST, arm))
+    await goes_back(strict, with_openssl("3.0.13-1", architecture="arm64"), "3.0.15-1", "3.0.13-1")
+
+
+async def test_an_old_image_that_calls_itself_one_for_another_platform_is_refused_as_well(strict: World) -> None:
+    await goes_back(strict, with_openssl("3.0.11-1", architecture="arm64"), "3.0.15-1", "3.0.11-1")
 
 
 async def test_audit_mode_lets_it_go_back_and_says_so_every_time(strict: World) -> None:
@@ -169,6 +173,6 @@ async def test_the_verdict_can_be_made_again_though_the_tag_has_had_more_since(s
 
     verdicts = await strict.verdicts()
 
-    assert [verdict.tag for verdict in verdicts if verdict.outcome is Outcome.REJECT] == ["latest", "latest"]
+    assert [verdict.tag for verdict in verdicts if verdict.outcome is Outcome.REJECT] == ["latest"] * 3
     for verdict in verdicts:
         assert await strict.replay.again(verdict) == verdict
