@@ -7,7 +7,7 @@ that. Whatever Go would not read, or another reader would take differently, is r
 - sparse files in every form, contiguous files (type 7), types POSIX does not know, star's own format;
 - extended headers and long names that contradict each other, repeat, or belong to no member (threat 54);
 - a size on a member that carries no data; a name that ends in `/` on something that is no directory;
-- a mode that names another type than the member has;
+- a mode that names another type than the member has; capabilities of what is no file;
 - names that lead upwards, device 0:0 (a whiteout to the overlay file system only).
 
 Accepted, because real builders write it: an archive that ends at a block boundary without the two zero blocks, or
@@ -221,6 +221,8 @@ class TarReader:
             self._padding = -header.size % BLOCK_BYTES
         if header.mode > _PERMISSIONS and header.mode & ~_PERMISSIONS not in _TYPES_IN_MODE[kind]:
             raise self._refusal(f"the mode {header.mode:o} is not that of a {kind}: runtimes go by either", raw)
+        if capabilities and kind is not _FILE and kind is not _HARDLINK:
+            raise self._refusal(f"a {kind} claims file capabilities: docker gives those of a link to its target", raw)
         if kind is _CHARACTER_DEVICE and header.device == (0, 0):
             raise self._refusal("a character device 0:0 is a whiteout to some runtimes and a device to others", raw)
         try:

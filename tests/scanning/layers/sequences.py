@@ -138,7 +138,9 @@ class _Drawing:
         before = b""
         if len(link) > 100 or (link and draw(_rarely)):
             before += long_name(link, b"K")
-        records = [(b"SCHILY.xattr.security.capability", NET_RAW)] if kind in {_FILE, _LINKED} and draw(_rarely) else []
+        records = (
+            [(b"SCHILY.xattr.security.capability", NET_RAW)] if draw(_rarely if kind == _FILE else _seldom) else []
+        )
         if len(name) > 100 or draw(_seldom):
             if draw(st.booleans()):
                 records.append((b"path", name))

@@ -323,6 +323,15 @@ def test_t54_capabilities_of_a_hard_link_outlive_it(runtimes: Runtimes) -> None:
         assert (_capabilities(entry), runtime) == ("" if "umoci" in runtime else "cap_net_raw+ep", runtime)
 
 
+def test_t54_capabilities_of_a_symbolic_link_are_its_targets_in_docker(runtimes: Runtimes) -> None:
+    capable = pax((b"SCHILY.xattr.security.capability", NET_RAW))
+    layers = [archive(member(b"a", b"1"), capable, symlink(b"b", b"a"))]
+    assert judged(layers) is None
+    shown = runtimes.show(layers)
+    assert _capabilities(shown["docker"]["entries"][0]) == "cap_net_raw+ep"
+    assert _capabilities(shown["containerd"]["entries"][0]) == ""
+
+
 @pytest.mark.parametrize("uid", [2**32 - 1, 2**32])
 def test_t54_an_owner_above_32_bits_is_root(runtimes: Runtimes, uid: int) -> None:
     layers = [archive(pax((b"uid", b"%d" % uid)), member(b"a", b"1", mode=b"0004755\x00"))]

@@ -8,6 +8,7 @@ from scanning.layers.limits import InspectionLimits
 from tests.scanning.layers.archives import (
     END,
     GNU,
+    NET_RAW,
     V7,
     Collector,
     directory,
@@ -168,6 +169,11 @@ class TestNumbers:
             assert inspect(b"".join(parts)).entries[-1].mode == 0o644
         else:
             assert f"the mode {mode | 0o644:o} is not that of" in refusal(*parts)
+
+    @pytest.mark.parametrize("kind", [b"2", b"3", b"5", b"6"])
+    def test_t54_capabilities_of_what_is_no_file(self, kind: bytes) -> None:
+        capable = pax((b"SCHILY.xattr.security.capability", NET_RAW))
+        assert "claims file capabilities" in refusal(capable, header(b"a", kind, link=b"b", major=b"0000005\x00"), END)
 
     @pytest.mark.parametrize("field", ["uid", "gid"])
     def test_t54_owners_above_32_bits(self, field: str) -> None:
