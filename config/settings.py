@@ -323,6 +323,13 @@ class Registry(_Section):
 
     delete_enabled: bool = Field(False, description="Whether manifests, tags and blobs can be deleted.")
     catalog_page: int = Field(1000, ge=1, le=10_000, description="Most names in one page of a list.")
+    fresh_seconds: int = Field(
+        300,
+        ge=0,
+        le=86_400,
+        description="How long a manifest that the upstream had is served by its digest without asking there again; one"
+        " that is deleted past the gate is served so long; 0: it is asked.",
+    )
 
 
 class Inspection(_Section):

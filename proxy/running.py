@@ -88,6 +88,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             spool,
             observes_uploads=settings.inspection.mode == "inline",
             busy_upload_rate=_busy_upload_rate(settings),
+            fresh=timedelta(seconds=settings.registry.fresh_seconds),
         )
         gate = build_gate(parts)
 

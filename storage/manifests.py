@@ -25,7 +25,8 @@ MAX_ANCESTORS = 64
 class ManifestRecord:
     """A manifest in a repository. `held` says that the gate alone keeps it: the upstream does not have it.
 
-    `facts` names the document with what was found in an image.
+    `facts` names the document with what was found in an image; `seen_at` is when the upstream was last known to have
+    the manifest, None where that is not known.
     """
 
     repository: Repository
@@ -38,6 +39,17 @@ class ManifestRecord:
     artifact_type: str
     facts: Digest | None
     first_seen: datetime
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The upstream had a manifest at `at`, which was on record before that, since `first_seen`."""
+
+    repository: Repository
+    digest: Digest
+    first_seen: datetime
+    at: datetime
 
 
 async def record(
@@ -49,9 +61,10 @@ async def record(
     held: bool,
     facts: Digest | None,
     now: datetime,
+    seen_at: datetime | None = None,
 ) -> None:
     """Remember a manifest and its edges. Recording it again with `held=False` releases it; with `held=True` it never
-    takes back one that was released. Facts once known stay until others are given.
+    takes back one that was released. Facts once known stay until others are given, and so does `seen_at`.
     """
     new = insert(tx, manifests).values(
         repository=str(repository),
@@ -64,6 +77,7 @@ async def record(
         artifact_type=manifest.artifact_type,
         facts=str(facts) if facts else None,
         first_seen=now,
+        seen_at=seen_at,
     )
     await tx.execute(
         new.on_conflict_do_update(
@@ -75,6 +89,7 @@ async def record(
                 "artifact_type": new.excluded.artifact_type,
                 "held": sa.and_(manifests.c.held, new.excluded.held),
                 "facts": sa.func.coalesce(new.excluded.facts, manifests.c.facts),
+                "seen_at": sa.func.coalesce(new.excluded.seen_at, manifests.c.seen_at),
             },
         )
     )
@@ -121,6 +136,32 @@ def among(
     repositories = sorted({str(name) for name, _ in wanted})
     digests = sorted({str(each) for _, each in wanted})
     return sa.and_(repository.in_(repositories), digest.in_(digests))
+
+
+async def note_seen(tx: Transaction, seen: Collection[Seen]) -> None:
+    """Note that the upstream had manifests, at least one. One that was deleted meanwhile stays deleted, also where the
+    same is on record anew.
+    """
+    parameters = [
+        {
+            "in_repository": str(one.repository),
+            "with_digest": str(one.digest),
+            "since": one.first_seen,
+            "seen": one.at,
+        }
+        for one in seen
+    ]
+    columns = manifests.c
+    await tx.execute(
+        sa.update(manifests)
+        .where(
+            columns.repository == sa.bindparam("in_repository"),
+            columns.digest == sa.bindparam("with_digest"),
+            columns.first_seen == sa.bindparam("since"),
+        )
+        .values(seen_at=sa.bindparam("seen")),
+        parameters,
+    )
 
 
 async def forget(tx: Transaction, repository: Repository, digest: Digest) -> bool:
@@ -246,4 +287,5 @@ def _record(row: sa.Row[*tuple[Any, ...]]) -> ManifestRecord:
         artifact_type=row.artifact_type,
         facts=Digest.parse(row.facts) if row.facts else None,
         first_seen=row.first_seen,
+        seen_at=row.seen_at,
     )

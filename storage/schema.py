@@ -96,6 +96,7 @@ manifests = sa.Table(
     sa.Column("artifact_type", sa.String(255), nullable=False),
     sa.Column("facts", _DIGEST, sa.ForeignKey("documents.digest")),
     sa.Column("first_seen", Instant, nullable=False),
+    sa.Column("seen_at", Instant, comment="when the upstream was last known to have it"),
     sa.Index(None, "repository", "subject"),
     sa.Index(None, "held"),
 )

@@ -1,30 +1,70 @@
-"""Manifests that the upstream has: those by digest are asked for once for all who ask at the same time."""
+"""Manifests that the upstream has.
+
+    by tag       asked for every time
+    by digest    on record, and the upstream had it a few minutes ago    what is on record
+                 else                                                    asked for once for all who ask at the same time
+
+That the upstream has one is noted in the database, for all processes: when it is published, and when it was asked for.
+Whoever deletes it through the gate removes that together with it.
+"""
 
 import asyncio
+from datetime import timedelta
 
+from proxy.clock import Clock
 from proxy.gate.admissions import Admissions
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.oci.digest import Digest
-from scanning.oci.names import Reference, Repository, Tag
+from scanning.oci.names import Repository, Tag
+from storage import manifests
+from storage.database import Database
+from storage.errors import StorageError
+from storage.manifests import ManifestRecord, Seen
 
+NOTING = "noting what the upstream has"
+"""The name of the tasks that do so."""
+_GATHER_SECONDS = 0.2
 _Asking = asyncio.Task[StoredManifest | None]
+_Key = tuple[Repository, Digest]
 
 
 class Behind:
-    """What is behind the gate, as one process asks for it."""
+    """What is behind the gate, as one process asks for it. What was seen there is believed for `fresh`."""
 
-    def __init__(self, upstream: Upstream, admissions: Admissions) -> None:
+    def __init__(
+        self, database: Database, upstream: Upstream, admissions: Admissions, clock: Clock, fresh: timedelta
+    ) -> None:
+        self._database = database
         self._upstream = upstream
         self._admissions = admissions
+        self._clock = clock
+        self._fresh = fresh
         self._asking: dict[tuple[Repository, Digest, int], _Asking] = {}
+        self._seen: dict[_Key, Seen] = {}
+        self._noting: asyncio.Task[None] | None = None
 
-    async def get(self, repository: Repository, reference: Reference) -> StoredManifest | None:
-        """The manifest, if the upstream has it. Raises the `UpstreamError` family."""
-        if isinstance(reference, Tag):
-            return await self._upstream.get_manifest(repository, reference)
-        return await self._get(repository, reference)
+    def believed(self, known: ManifestRecord | None) -> StoredManifest | None:
+        """What is on record, if the upstream had it a short while ago."""
+        if known is None or known.held or known.seen_at is None:
+            return None
+        is_fresh = timedelta(0) <= self._clock() - known.seen_at < self._fresh
+        if not is_fresh or not known.digest.matches(known.body):
+            return None
+        return StoredManifest(known.digest, known.media_type, known.body)
 
-    async def _get(self, repository: Repository, digest: Digest) -> StoredManifest | None:
+    async def find(self, repository: Repository, tag: Tag) -> StoredManifest | None:
+        """What the upstream has under a tag now. Raises the `UpstreamError` family; so does `get`."""
+        return await self._upstream.get_manifest(repository, tag)
+
+    async def get(self, repository: Repository, digest: Digest, known: ManifestRecord | None) -> StoredManifest | None:
+        """The manifest, if the upstream has it now. `known` is what is on record of it."""
+        asked_at = self._clock()
+        stored = await self._ask(repository, digest)
+        if stored is not None and known is not None and not known.held:
+            self._note(Seen(repository, digest, known.first_seen, asked_at))
+        return stored
+
+    async def _ask(self, repository: Repository, digest: Digest) -> StoredManifest | None:
         # Nobody is given what was asked for before this process deleted something.
         key = repository, digest, self._admissions.moment.forgotten
         running = self._asking.get(key)
@@ -42,3 +82,23 @@ class Behind:
             del self._asking[key]
         if not task.cancelled():
             task.exception()  # all who asked may have gone away
+
+    def _note(self, seen: Seen) -> None:
+        if not self._fresh:
+            return
+        self._seen[seen.repository, seen.digest] = seen
+        if self._noting is None:
+            self._noting = asyncio.create_task(self._write(), name=NOTING)
+
+    async def _write(self) -> None:
+        """Note much in one transaction. What cannot be noted is asked for again."""
+        try:
+            while self._seen:
+                await asyncio.sleep(_GATHER_SECONDS)
+                seen, self._seen = self._seen, {}
+                async with self._database.transaction() as tx:
+                    await manifests.note_seen(tx, tuple(seen.values()))
+        except StorageError:
+            return
+        finally:
+            self._noting = None

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from proxy.clock import Clock
 from proxy.gate.admissions import Admissions
@@ -40,7 +41,8 @@ class GateParts:
 
     `public_url` is the address that refusals name, `monotonic` counts seconds; `observes_uploads` says whether layers
     are inspected while they are uploaded, or read back afterwards: while less than `busy_upload_rate` bytes arrive in a
-    second, or when a manifest names them.
+    second, or when a manifest names them. `fresh` is how long it is believed that the upstream has a manifest that it
+    had.
     """
 
     database: Database
@@ -55,6 +57,7 @@ class GateParts:
     monotonic: Callable[[], float] = time.monotonic
     observes_uploads: bool = True
     busy_upload_rate: float = math.inf
+    fresh: timedelta = timedelta(0)
 
 
 def build_gate(parts: GateParts) -> Gate:
@@ -91,7 +94,7 @@ def build_gate(parts: GateParts) -> Gate:
     views = TagViews(database, upstream, promotion, lambda: parts.policy.current)
     pull = Pull(
         database,
-        Behind(upstream, admissions),
+        Behind(database, upstream, admissions, clock, parts.fresh),
         judge,
         promotion,
         standing,

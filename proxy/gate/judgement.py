@@ -293,10 +293,12 @@ async def record_manifest(
 ) -> None:
     """Remember a manifest, and what an index lists, with the edges that pulling needs.
 
-    `held` says whether the gate alone keeps it. What it lists stays as held as it was, unless all was `published`.
+    `held` says whether the gate alone keeps it. What it lists stays as held as it was, unless all was `published`; then
+    the upstream was given it, and what it lists and was held.
     """
     for child in judgement.children:
-        await record_manifest(tx, repository, child, held=child.held and not published, published=published)
+        still_held = child.held and not published
+        await record_manifest(tx, repository, child, held=still_held, published=published and child.held)
     await manifests.record(
         tx,
         repository,
@@ -305,4 +307,5 @@ async def record_manifest(
         held=held,
         facts=judgement.verdict.inputs.facts,
         now=judgement.verdict.judged_at,
+        seen_at=judgement.verdict.judged_at if published else None,
     )

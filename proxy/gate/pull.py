@@ -44,6 +44,7 @@ from storage import held_tags, manifests
 from storage.audit import Event
 from storage.database import Database
 from storage.errors import StorageError
+from storage.judged import Judged
 
 _PENDING_SECONDS = 10
 """When to ask again for an image whose inspection failed for a reason that is not the image's."""
@@ -88,20 +89,26 @@ class Pull:
         pusher = caller.principal.granted(Action.PUSH, repository)
         moment = self._standing.admissions.moment
         recalled = await self._standing.recall_manifest(repository, reference)
+        last: Judged | None = None
         if recalled is not None:
             self._look_ahead(repository, recalled)
             behind: StoredManifest | None = recalled.stored
             held: StoredManifest | None = None
-        else:
+        elif isinstance(reference, Tag):
             held = await self._held(repository, reference)
-            behind = None if pusher and held else await self._behind.get(repository, reference)
+            behind = None if pusher and held else await self._behind.find(repository, reference)
+        else:
+            last = await self._standing.records.find(repository, reference)
+            known = last.manifest
+            held = StoredManifest(known.digest, known.media_type, known.body) if known and known.held else None
+            behind = None if pusher and held else await self._by_digest(repository, reference, last, pusher and head)
         stored = behind or held
         if stored is None:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
         if pusher and head:
             return stored
         decide = partial(self._decide, Place.asked_by(caller), repository)
-        decision = recalled or await decide(stored)
+        decision = recalled or await decide(stored, last)
         if behind is not None and not pusher and isinstance(reference, Tag):
             decision = await self._views.for_those_who_pull(repository, reference, decision, decide)
         admitted = decision.enforces(Outcome.ADMIT) or (pusher and decision.enforces(Outcome.QUARANTINE))
@@ -145,11 +152,11 @@ class Pull:
         digest = known.stored.digest
         moment = self._standing.admissions.moment
         try:
-            last = (await self._standing.records.find(repository, digest)).verdict
-            stored = await self._behind.get(repository, digest)
+            last = await self._standing.records.find(repository, digest)
+            stored = await self._by_digest(repository, digest, last)
         except (UpstreamError, StorageError):
             return  # whoever asks once it is too old is told
-        if last == known.verdict and stored == known.stored:
+        if last.verdict == known.verdict and stored == known.stored:
             self._standing.admissions.remember_manifest(repository, known, moment)
         else:
             self._standing.admissions.forget(repository, digest)
@@ -199,9 +206,12 @@ class Pull:
             self._standing.admissions.remember_blob(repository, digest, admitting, moment)
         return admitting is not None, holders, to_judge
 
-    async def _decide(self, place: Place, repository: Repository, stored: StoredManifest) -> Decision:
+    async def _decide(
+        self, place: Place, repository: Repository, stored: StoredManifest, last: Judged | None = None
+    ) -> Decision:
+        """`last` is what is on record of it, where that was read already."""
         try:
-            return Decision(stored, await self._verdict_on(place, repository, stored))
+            return Decision(stored, await self._verdict_on(place, repository, stored, last))
         except DeniedError as error:
             return Decision(stored, error)
 
@@ -222,20 +232,24 @@ class Pull:
         outcome = _SERVED if admitted else "denied"
         self._trail.note(Event.PULL, caller, target, verdict=verdict, outcome=outcome, detail=detail)
 
-    async def _held(self, repository: Repository, reference: Reference) -> StoredManifest | None:
-        if isinstance(reference, Tag):
-            async with self._database.snapshot() as tx:
-                digest = await held_tags.find(tx, repository, reference)
-        else:
-            digest = reference
-        known = (await self._standing.records.find(repository, digest)).manifest if digest else None
-        if known is None or (isinstance(reference, Digest) and not known.held):
-            return None
-        return StoredManifest(known.digest, known.media_type, known.body)
+    async def _held(self, repository: Repository, tag: Tag) -> StoredManifest | None:
+        """What the gate alone keeps, and will be under `tag`."""
+        async with self._database.snapshot() as tx:
+            digest = await held_tags.find(tx, repository, tag)
+            known = await manifests.find(tx, repository, digest) if digest else None
+        return None if known is None else StoredManifest(known.digest, known.media_type, known.body)
 
-    async def _verdict_on(self, place: Place, repository: Repository, stored: StoredManifest) -> Verdict:
-        last = (await self._standing.records.find(repository, stored.digest)).verdict
-        standing = await self._standing.measured(last)
+    async def _by_digest(
+        self, repository: Repository, digest: Digest, last: Judged, must_ask: bool = False
+    ) -> StoredManifest | None:
+        believed = None if must_ask else self._behind.believed(last.manifest)
+        return believed or await self._behind.get(repository, digest, last.manifest)
+
+    async def _verdict_on(
+        self, place: Place, repository: Repository, stored: StoredManifest, last: Judged | None = None
+    ) -> Verdict:
+        on_record = last or await self._standing.records.find(repository, stored.digest)
+        standing = await self._standing.measured(on_record.verdict)
         # Under another media type the same bytes can be another thing: then they are read, and judged, anew.
         if standing is not None and standing.inputs.media_type == stored.media_type:
             return standing

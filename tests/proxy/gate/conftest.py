@@ -5,12 +5,14 @@ One event loop and one inspection worker serve the whole session; everything els
 
 import math
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 import pytest_asyncio
 
+from config.settings import Settings
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.build import GateParts, build_gate
@@ -29,6 +31,9 @@ from tests.proxy.gate.world import BUSY_RATE, PUBLIC_URL, REFUSE_SSH, WatchedPoo
 from tests.registries import RealRegistry, docker_registry, fresh_repository
 
 __all__ = ["docker_registry"]
+
+FRESH = timedelta(seconds=Settings().registry.fresh_seconds)
+"""How long it is believed that the upstream has a manifest that it had."""
 
 
 class MakeWorld(Protocol):
@@ -118,6 +123,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             time.monotonic,
             observes_uploads,
             busy_upload_rate,
+            FRESH,
         )
         gate = build_gate(parts)
         return World(

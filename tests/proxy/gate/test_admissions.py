@@ -16,7 +16,7 @@ from storage import manifests, verdicts
 from storage.audit import Event
 from storage.errors import StorageUnavailableError
 from tests.images import debian, image
-from tests.proxy.gate.conftest import MakeWorld
+from tests.proxy.gate.conftest import FRESH, MakeWorld
 from tests.proxy.gate.simulated import PausingUpstream
 from tests.proxy.gate.world import World, layers_of, policy_text, wants_signature
 from tests.scanning.advisories.records import advisory, affected, fixed
@@ -121,6 +121,8 @@ class TestLookedAhead:
     async def test_what_is_found_gone_is_forgotten_before_its_time(self, world: World) -> None:
         await world.push(CLEAN)
         await world.pull(CLEAN.digest)
+        async with world.database.transaction() as tx:
+            await manifests.forget(tx, world.repository, CLEAN.digest)
         await world.upstream.delete_manifest(world.repository, CLEAN.digest)
         await world.wait(RENEW_SECONDS)
         await world.pull(CLEAN.digest)
@@ -155,6 +157,7 @@ class TestAtTheSameTime:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await world.push(CLEAN)
+        await world.wait(FRESH.total_seconds())
         asked: list[Reference] = []
         get = world.upstream.get_manifest
 
@@ -175,7 +178,9 @@ class TestAtTheSameTime:
         world, upstream = paused
         upstream.go.set()
         await world.push(CLEAN)
+        await world.wait(FRESH.total_seconds())
         upstream.go.clear()
+        upstream.reached.clear()
         before = asyncio.create_task(world.pull(CLEAN.digest))
         await upstream.reached.wait()
         upstream.reference = None
@@ -207,6 +212,7 @@ class TestAtTheSameTime:
         world, upstream = paused
         upstream.go.set()
         await world.push(CLEAN)
+        await world.wait(FRESH.total_seconds())
         upstream.go.clear()
         upstream.reached.clear()
         first, second = (asyncio.create_task(world.pull(CLEAN.digest)) for _ in range(2))

@@ -14,6 +14,7 @@ from proxy.ahead import AHEAD
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.approving import Act, approve_base, approve_packages, revoke
+from proxy.gate.behind import NOTING
 from proxy.gate.gate import Gate
 from proxy.gate.policy import PolicyFile
 from proxy.gate.push import PushedManifest
@@ -283,6 +284,11 @@ class World:
     async def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.time.passed += seconds
+
+    async def noted(self) -> None:
+        """Wait until it is on record what the upstream was found to have."""
+        while noting := [task for task in asyncio.all_tasks() if task.get_name() == NOTING]:
+            await asyncio.wait(noting)
 
     async def looked_ahead(self) -> None:
         """Wait until everything is looked up again that is under way to be."""
