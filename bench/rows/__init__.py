@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 
 from bench.plan import Plan
 from bench.report import Result
-from bench.rows import blobs, clients, images, layers, manifests, streams, uploads
+from bench.rows import blobs, clients, images, layers, manifests, streams, uploads, workers
 
 ROWS: Mapping[str, Callable[[Plan], list[Result]]] = {
     "manifests": manifests.pulls,
     "first": manifests.first_pulls,
     "blobs": blobs.downloads,
+    "workers": workers.pulls,
     "uploads": uploads.pushes,
     "clients": clients.copies,
     "streams": streams.memory,

@@ -9,8 +9,9 @@ from bench.plan import Plan
 from bench.processes import Server
 from bench.report import Goal, Result
 from bench.turns import Candidate, Sample, in_turns, with_cpu
+from scanning.oci.digest import Digest
 
-_STREAMS = 8
+STREAMS = 8
 _GATE = "imagegate"
 _KEEPING = "imagegate, cached"
 _CACHE_BYTES = 4 << 30
@@ -31,11 +32,11 @@ def downloads(plan: Plan) -> list[Result]:
         image = content.image([layer])
         for pushed in (running, keeping):
             pushed.push(image, image.digest)
-        path = f"/v2/{REPOSITORY}/blobs/{layer.digest}"
+        path = path_of(layer.digest)
         # A blob is kept once it was downloaded whole, which a measurement that is over sooner would never do.
         load.each_once(caching, [path], {}, connections=1)
         load.each_once(keeping.server, [path], {"Authorization": keeping.bearer("pull")}, connections=1)
-        measure = partial(_volume, path, len(layer.content), plan.seconds)
+        measure = partial(volume, path, len(layer.content), plan.seconds)
         samples = in_turns(
             [
                 Candidate(DIRECT, lambda: measure(direct, {})),
@@ -47,14 +48,21 @@ def downloads(plan: Plan) -> list[Result]:
             ],
             plan.rounds,
         )
-    title = f"Blob GET, {_STREAMS} streams of {len(layer.content) >> 20} MiB"
+    title = f"Blob GET, {STREAMS} streams of {len(layer.content) >> 20} MiB"
     goals = (Goal(_GATE, Nginx.TUNED, 0.95), Goal(_GATE, Nginx.DEFAULT, 2), Goal(_KEEPING, Nginx.CACHE, 1))
     return [Result(title, "MB/s", samples, "s/GB", goals)]
 
 
-def _volume(path: str, size: int, seconds: float, server: Server, headers: dict[str, str]) -> Sample:
+def path_of(digest: Digest) -> str:
+    """Where a blob is."""
+    return f"/v2/{REPOSITORY}/blobs/{digest}"
+
+
+def volume(path: str, size: int, seconds: float, server: Server, headers: dict[str, str]) -> Sample:
+    """How much of a blob is carried in a second."""
+
     def measure() -> tuple[float, float, dict[str, float]]:
-        volume = load.downloads(server, path, headers, size, streams=_STREAMS, seconds=seconds)
-        return volume.megabytes_per_second, volume.carried / 1e9, {}
+        found = load.downloads(server, path, headers, size, streams=STREAMS, seconds=seconds)
+        return found.megabytes_per_second, found.carried / 1e9, {}
 
     return with_cpu(server, measure)

@@ -12,7 +12,8 @@ from bench.turns import Candidate, Sample, in_turns, with_cpu
 from scanning.oci.digest import Digest
 from scanning.oci.media_types import OCI_MANIFEST
 
-_CONNECTIONS = 16
+CONNECTIONS = 16
+ACCEPT = {"Accept": OCI_MANIFEST}
 _LAYER_BYTES = 1 << 16
 _GATE = "imagegate"
 _MICROSECONDS = 1e6
@@ -29,21 +30,20 @@ def pulls(plan: Plan) -> list[Result]:
     ):
         image = content.image([content.layer(_LAYER_BYTES)])
         running.push(image, image.digest)
-        path = _path(image.digest)
-        plain = {"Accept": OCI_MANIFEST}
-        measure = partial(_rate, path, plan.seconds)
+        path = path_of(image.digest)
+        measure = partial(rate, path, plan.seconds)
         samples = in_turns(
             [
-                Candidate(DIRECT, lambda: measure(direct, plain)),
-                Candidate(passing.name, lambda: measure(passing, plain)),
-                Candidate(caching.name, lambda: measure(caching, plain)),
-                Candidate(_GATE, lambda: measure(running.server, _logged_in(running))),
+                Candidate(DIRECT, lambda: measure(direct, ACCEPT)),
+                Candidate(passing.name, lambda: measure(passing, ACCEPT)),
+                Candidate(caching.name, lambda: measure(caching, ACCEPT)),
+                Candidate(_GATE, lambda: measure(running.server, logged_in(running))),
             ],
             plan.rounds,
         )
     return [
         Result(
-            f"Manifest GET by digest, {_CONNECTIONS} connections",
+            f"Manifest GET by digest, {CONNECTIONS} connections",
             "requests/s",
             samples,
             "us/request",
@@ -62,42 +62,46 @@ def first_pulls(plan: Plan) -> list[Result]:
         images = [content.image([layer], f"build {number}") for number in range(count)]
         with gate(folder / "gate", plan.port(1), direct) as running:
             running.push_all([(image, image.digest) for image in images])
-        paths = [_path(image.digest) for image in images]
+        paths = [path_of(image.digest) for image in images]
 
         def by_gate() -> Sample:
             with gate(folder / "gate", plan.port(1), direct) as fresh:
-                return _each_once(paths, fresh.server, _logged_in(fresh))
+                return _each_once(paths, fresh.server, logged_in(fresh))
 
         samples = in_turns(
             [
-                Candidate(DIRECT, lambda: _each_once(paths, direct, {"Accept": OCI_MANIFEST})),
+                Candidate(DIRECT, lambda: _each_once(paths, direct, ACCEPT)),
                 Candidate(_GATE, by_gate),
             ],
             plan.rounds,
         )
-    title = f"Manifest GET, {count} digests, each for the first time, {_CONNECTIONS} connections"
+    title = f"Manifest GET, {count} digests, each for the first time, {CONNECTIONS} connections"
     return [Result(title, "requests/s", samples, "us/request", (Goal(_GATE, DIRECT, 1),))]
 
 
-def _path(digest: Digest) -> str:
+def path_of(digest: Digest) -> str:
+    """Where a manifest is."""
     return f"/v2/{REPOSITORY}/manifests/{digest}"
 
 
-def _logged_in(running: Gate) -> dict[str, str]:
-    return {"Accept": OCI_MANIFEST, "Authorization": running.bearer("pull")}
+def logged_in(running: Gate) -> dict[str, str]:
+    """The headers of somebody who may pull from a gate."""
+    return {**ACCEPT, "Authorization": running.bearer("pull")}
 
 
-def _rate(path: str, seconds: float, server: Server, headers: dict[str, str]) -> Sample:
+def rate(path: str, seconds: float, server: Server, headers: dict[str, str]) -> Sample:
+    """How often the same is answered in a second."""
+
     def measure() -> tuple[float, float, dict[str, float]]:
-        rate = load.requests(server, path, headers, connections=_CONNECTIONS, seconds=seconds)
-        return rate.per_second, rate.requests / _MICROSECONDS, {"p50 ms": rate.p50, "p99 ms": rate.p99}
+        found = load.requests(server, path, headers, connections=CONNECTIONS, seconds=seconds)
+        return found.per_second, found.requests / _MICROSECONDS, {"p50 ms": found.p50, "p99 ms": found.p99}
 
     return with_cpu(server, measure)
 
 
 def _each_once(paths: list[str], server: Server, headers: dict[str, str]) -> Sample:
     def measure() -> tuple[float, float, dict[str, float]]:
-        rate = load.each_once(server, paths, headers, connections=_CONNECTIONS)
-        return rate.per_second, rate.requests / _MICROSECONDS, {"p50 ms": rate.p50, "p99 ms": rate.p99}
+        found = load.each_once(server, paths, headers, connections=CONNECTIONS)
+        return found.per_second, found.requests / _MICROSECONDS, {"p50 ms": found.p50, "p99 ms": found.p99}
 
     return with_cpu(server, measure)
