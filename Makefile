@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := config scanning storage proxy bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench conformance lint format lock image clean
+.PHONY: help run demo test bench fuzz conformance lint format lock image clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: lint ## lint, then all tests; ARGS='tests/config -k purl' for some of them
 
 bench: $(VENV)/.installed ## speed beside the registry alone and nginx; ARGS='--quick' takes a minute or two
 	$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(VENV)/.tested ## a minute of fuzzing whatever reads bytes of strangers; ARGS='--seconds 600 layer' for more of one
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 conformance: $(VENV)/.tested ## the OCI conformance program through the gate; needs what .ci/run builds on PATH
 	$(BIN)/python -m pytest tests/e2e/test_conformance.py $(ARGS)

@@ -109,7 +109,7 @@ def _loaded_bytes(headers: bytes) -> int:
             (start,) = struct.unpack_from("<I", headers, 0x1C)
             width, count = struct.unpack_from("<HH", headers, 0x2A)
             kind_and_size = [struct.unpack_from("<I12xI", headers, start + width * n) for n in range(count)]
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, OverflowError) as error:
         raise InvalidContentError("its first block holds no program headers") from error
     return sum(size for kind, size in kind_and_size if kind == _LOADED)
 

@@ -8,7 +8,6 @@ means what it says.
 """
 
 import base64
-import binascii
 import re
 from itertools import chain
 
@@ -120,7 +119,7 @@ def _is_key(begin: re.Match[str], body: str) -> bool:
         data = data.rpartition("=")[0] if re.search(r"=[A-Za-z0-9+/]{4}$", data) else data
     try:
         decoded = base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and so is what a text that is not ASCII raises
         return False
     if len(decoded) < _MIN_KEY_BYTES or len(set(decoded)) < _FEWEST_BYTES:
         return False

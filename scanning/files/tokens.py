@@ -61,7 +61,7 @@ def _is_web_token(token: str) -> bool:
     header, payload, signature = (_base64url(part) for part in token.split("."))
     try:
         algorithm, claims = json.loads(header)["alg"], json.loads(payload)
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return False
     if not isinstance(claims, dict) or claims.get("sub") == _EXAMPLE_SUBJECT:
         return False

@@ -6,7 +6,6 @@ and SHA-256.
 """
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -58,7 +57,7 @@ def _digest(stated: str) -> tuple[str, str]:
     algorithm = _ALGORITHMS.get(stated[:2], "")
     try:
         digest = base64.b64decode(stated[2:], validate=True).hex() if algorithm else ""
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and so is what a text that is not ASCII raises
         return "", ""
     return algorithm, digest
 

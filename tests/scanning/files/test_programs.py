@@ -206,6 +206,15 @@ def test_a_stripped_program_is_not_packed_and_an_encrypted_one_is() -> None:
     assert kinds(bytes(with_sections) + noise) == {}
 
 
+def test_t56_program_headers_beyond_any_file_are_refused() -> None:
+    headers = bytearray(b"\x7fELF\x02" + bytes(59))
+    headers[0x20:0x28] = b"\xff" * 8
+    headers[0x38] = 1
+    block = struct.pack("<IIBBBB", 64, 64, 2, 0, 0, 0) + headers
+    with pytest.raises(InvalidContentError, match="no program headers"):
+        list(packers.unpack_upx(b"UPX!" + bytes(16) + block))
+
+
 def test_no_more_is_unpacked_than_the_bound() -> None:
     headers = bytearray(b"\x7fELF\x02\x01\x01".ljust(120, b"\0"))
     struct.pack_into("<Q", headers, 0x20, 64)

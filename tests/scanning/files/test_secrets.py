@@ -83,6 +83,7 @@ def test_a_google_service_account() -> None:
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
         EC_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
         'BEGIN = "-----BEGIN PRIVATE KEY-----"\nEND = "-----END PRIVATE KEY-----"\n',
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1r\xffZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n",
     ],
 )
 def test_what_is_no_private_key(text: str) -> None:
@@ -244,6 +245,13 @@ def test_bytes_that_are_not_utf8_hide_nothing() -> None:
 def test_nothing_of_the_secret_is_kept() -> None:
     token = github_token()
     assert token[4:] not in repr(find_in_file("a", f"TOKEN={token}".encode()))
+
+
+def test_t56_what_is_nested_too_deeply_to_be_a_token_is_none() -> None:
+    nested = base64.urlsafe_b64encode(b'{"alg":' + b"[" * 2900).decode().rstrip("=")
+    text = f"token: {nested}.{nested}.{letters(43)}"
+    assert find_in_text(text) == ()
+    assert find_in_file("etc/a.conf", text.encode()) == ()
 
 
 def test_so_many_finds_and_no_more() -> None:

@@ -111,3 +111,9 @@ def test_t52_a_database_that_cannot_be_understood_is_refused(content: bytes, rea
 )
 def test_which_files_it_reads(path: str, expected: bool) -> None:
     assert apk.matches(path) is expected
+
+
+def test_a_digest_that_is_no_base64_is_none() -> None:
+    for stated in (b"Q1\xc3\xa9", b"Q1*", b"Q1"):
+        content = GOLDEN.replace(b"Q1thiWFKs3P7wS8ZFQNTOuN2D4Xlw=", stated)
+        assert apk.ownership(INSTALLED, content)[0].digests in ((), ("",))

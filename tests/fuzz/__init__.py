@@ -1,0 +1,10 @@
+"""Coverage-guided fuzzing of everything that reads bytes of strangers: `make fuzz`.
+
+    targets.py   what is fuzzed, and what must hold of it
+    tar.py       input as an archive whose checksums are right, so that what lies behind them is reached
+    corpus.py    inputs to begin with: a text file for each target below `corpus/`
+    runner.py    one target under atheris, in a process of its own
+    __main__.py  all of them, one after the other
+
+What a run has found is put into the tests of the module that was mended, as a readable case.
+"""

@@ -1,0 +1,81 @@
+"""Fuzzes every target, or those that are named, for so many seconds together: `python -m tests.fuzz --seconds 60`.
+
+Ends with status 1 where something was found: libFuzzer's report is printed, and the input lies in the folder it names.
+"""
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.fuzz import corpus
+from tests.fuzz.targets import TARGETS
+
+_SECONDS_FOR_ONE = 10
+"""What is made to be read for ever takes longer than this; nothing else of this size does."""
+_MEGABYTES = 2048
+_RUNNER = (sys.executable, "-m", "tests.fuzz.runner")
+
+
+def fuzz(target: str, seconds: int, folder: Path) -> str:
+    """Fuzz one target; gives libFuzzer's report if something was found, else ""."""
+    inputs, found = folder / target, folder / "found"
+    for made in (inputs, found):
+        made.mkdir(exist_ok=True)
+    for number, content in enumerate(corpus.read(target)):
+        (inputs / f"{number:04}").write_bytes(content)
+    done = subprocess.run(
+        [
+            *_RUNNER, target, str(inputs), f"-max_total_time={seconds}", f"-timeout={_SECONDS_FOR_ONE}",
+            f"-rss_limit_mb={_MEGABYTES}", f"-max_len={corpus.MAX_BYTES}", f"-artifact_prefix={found}/{target}-",
+            "-print_final_stats=1",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    (folder / f"{target}.log").write_text(done.stdout)
+    if done.returncode:
+        return done.stdout
+    told = [line for line in done.stdout.splitlines() if line.startswith(("Done", "stat::number_of_executed_units"))]
+    print(f"{target}: {' '.join(told)}", flush=True)  # noqa: T201  # this is a command
+    return ""
+
+
+def keep(target: str, folder: Path) -> None:
+    """Put the smallest inputs that reach all that a run has reached into the corpus."""
+    merged = folder / f"{target}-merged"
+    merged.mkdir()
+    subprocess.run([*_RUNNER, target, "-merge=1", str(merged), str(folder / target)], check=True, capture_output=True)
+    corpus.write(target, (file.read_bytes() for file in merged.iterdir()))
+
+
+def main() -> int:
+    """Run; returns the exit status."""
+    options = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
+    options.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; all if none is named")
+    options.add_argument("--seconds", type=int, default=60, help="processor time for all of them together")
+    options.add_argument("--keep", action="store_true", help="put what was reached into tests/fuzz/corpus")
+    chosen = options.parse_args()
+    if unknown := set(chosen.targets) - set(TARGETS):
+        options.error(f"there is no target {', '.join(sorted(unknown))}")
+    if importlib.util.find_spec("atheris") is None:
+        print("atheris is not installed: it has wheels for Linux on x86-64 only", file=sys.stderr)  # noqa: T201
+        return 2
+    targets = tuple(dict.fromkeys(chosen.targets)) or tuple(TARGETS)
+    folder = Path(tempfile.mkdtemp(prefix="imagegate-fuzz-"))
+    seconds = max(1, chosen.seconds // len(targets))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        reports = list(pool.map(lambda target: fuzz(target, seconds, folder), targets))
+        if chosen.keep:
+            list(pool.map(lambda target: keep(target, folder), targets))
+    for report in filter(None, reports):
+        print(report)  # noqa: T201
+    print(f"{len(targets)} targets, {seconds} seconds each; inputs and what was found lie in {folder}")  # noqa: T201
+    return 1 if any(reports) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
