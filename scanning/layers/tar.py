@@ -70,6 +70,8 @@ END_OF_ENTRY: Final = _End.END_OF_ENTRY
 """Follows every entry, after its data."""
 
 Event: TypeAlias = FileEntry | memoryview | _End
+_TABLE = b"stargz.index.json"
+_AFTER_END = "there is data after the end of the archive"
 
 
 class TarReader:
@@ -95,6 +97,8 @@ class TarReader:
         self._long_name: bytes | None = None
         self._long_link: bytes | None = None
         self._pending = False  # one of these three waits for its member
+        self._is_after_end = False  # there BuildKit writes a table
+        self._has_table = False
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Yield what `chunk` makes known."""
@@ -115,10 +119,14 @@ class TarReader:
                 step = min(self._padding, end - place)
                 self._padding -= step
                 place += step
-            elif self._zero_blocks > 1:
-                if chunk.count(0, place) != end - place:
-                    raise self._refusal("there is data after the end of the archive")
-                place = end
+            elif self._zero_blocks > 1 and not self._partial:
+                if chunk.count(0, place) == end - place:
+                    place = end
+                    continue
+                place = end - len(chunk[place:].lstrip(b"\0"))
+                if self._is_after_end or (self._position + place) % BLOCK_BYTES:
+                    raise self._refusal(_AFTER_END)
+                self._is_after_end, self._zero_blocks = True, 0
             else:
                 block = self._partial + chunk[place : place + BLOCK_BYTES - len(self._partial)]
                 place += len(block) - len(self._partial)
@@ -157,6 +165,9 @@ class TarReader:
         except UnreadableLayerError as error:
             raise self._refusal(error.reason) from error
         kind = _KINDS.get(header.type)
+        if self._is_after_end:
+            self._pass_over(header)
+            return None
         if kind is not None:
             return self._read_member(header, kind)
         if header.type not in _META:
@@ -164,6 +175,15 @@ class TarReader:
             raise self._refusal(f"the member is {what}, which runtimes do not unpack alike", header.name)
         self._begin_meta(header)
         return None
+
+    def _pass_over(self, header: Header) -> None:
+        """Read no further than its size the one member that may follow the end: BuildKit's table of an eStargz layer,
+        where no reader of archives looks.
+        """
+        if self._has_table or header.name != _TABLE or header.type != b"0":
+            raise self._refusal(_AFTER_END)
+        self._has_table = True
+        self._padding = -(-header.size // BLOCK_BYTES) * BLOCK_BYTES
 
     def _begin_meta(self, header: Header) -> None:
         kind = header.type

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.clients import Buildah, Crane, Docker, Podman, Skopeo, run
+from tests.e2e.clients import Buildah, ContainerdStore, Crane, Docker, Podman, Skopeo, run
 from tests.e2e.clients.terminal import spoken
 from tests.e2e.conftest import Gate, need, short_folder
 from tests.images import File, debian, image, tar
@@ -148,3 +148,30 @@ def test_a_dockerfile(builder: Docker | Podman, gate: Gate, pushed_base: str, tm
     spoken(builder.build(context(tmp_path / "context", pushed_base), reference))
     assert packages(gate, f"{repository}:1") == {BASE_FILES, "pypi requests 2.32.0"}
     spoken(builder.pull(reference))
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "estargz"])
+def test_buildkit_with_what_it_attests(
+    compression: str, gate: Gate, containerd_store: ContainerdStore, pushed_base: str, tmp_path: Path
+) -> None:
+    need("docker-buildx", "crane")
+    home = Crane(tmp_path)
+    spoken(home.login(gate.host, gate.developer))
+    built = tmp_path / "built"
+    output = f"type=oci,dest={built},tar=false,compression={compression},force-compression=true,oci-mediatypes=true"
+    folder = context(tmp_path / "context", pushed_base)
+    said = run(
+        *("docker-buildx", "build", "--provenance=mode=max", "--output", output, str(folder)),
+        environment={"DOCKER_HOST": containerd_store.socket, "DOCKER_CONFIG": str(tmp_path)},
+    )
+    assert said.ok, said.text
+    (entry,) = json.loads((built / "index.json").read_text())["manifests"]
+    index = json.loads((built / "blobs" / "sha256" / entry["digest"].partition(":")[2]).read_text())
+    image, attestation = index["manifests"]
+    assert attestation["platform"] == {"architecture": "unknown", "os": "unknown"}
+
+    repository = fresh_repository("buildkit")
+    spoken(home.run("push", "--index", str(built), f"{gate.host}/{repository}:1"))
+    assert packages(gate, f"{repository}@{image['digest']}") == {BASE_FILES, "pypi requests 2.32.0"}
+    spoken(home.run("pull", "--format", "oci", f"{gate.host}/{repository}:1", str(tmp_path / "pulled")))
+    spoken(home.run("manifest", f"{gate.host}/{repository}@{attestation['digest']}"))

@@ -4,13 +4,17 @@ import pytest
 
 from scanning.errors import LimitExceededError, UnreadableLayerError
 from scanning.facts import EntryKind, FileEntry
+from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import InspectionLimits
+from scanning.oci.digest import Digest
 from tests.scanning.layers.archives import (
     END,
     GNU,
+    LIMITS,
     NET_RAW,
     V7,
     Collector,
+    chunked,
     directory,
     header,
     inspect,
@@ -214,6 +218,31 @@ class TestDamage:
     @pytest.mark.parametrize("cut", [512, 1021, 1025, 1535])
     def test_t50_a_truncated_archive(self, cut: int) -> None:
         assert "cut short" in refusal((member(b"a", b"x" * 510) + member(b"b"))[:cut])
+
+    @pytest.mark.parametrize("size", [1, 100, 512, 700, 1 << 20])
+    def test_the_table_that_buildkit_puts_after_the_end_is_passed_over(self, size: int) -> None:
+        table = member(b"stargz.index.json", b"{}" * 400)
+        blob = member(b"a", b"b") + END + bytes(1024) + table + END
+        collector = Collector()
+        facts = inspect_layer(chunked(blob, size), LIMITS, collector)
+        assert [entry.path for entry in facts.entries] == ["a"]
+        assert collector.files == {"a": b"b"}
+        assert facts.diff_id == Digest.of(blob)
+
+    @pytest.mark.parametrize(
+        "after",
+        [
+            member(b"stargz.index.json", b"{}") * 2,
+            member(b"stargz.index.json", b"{}") + END + member(b"hidden"),
+            member(b"stargz.index.json", b"{}") + END + member(b"stargz.index.json", b"{}"),
+            member(b"bin/stargz.index.json", b"{}"),
+            member(b"stargz.index.json", kind=b"5"),
+            pax((b"path", b"hidden")) + member(b"stargz.index.json", b"{}"),
+            bytes(100) + member(b"stargz.index.json", b"{}"),
+        ],
+    )
+    def test_t50_nothing_else_may_follow_the_end(self, after: bytes) -> None:
+        assert "after the end" in refusal(member(b"a"), END, after, END)
 
     @pytest.mark.parametrize("cut", [1022, 1023, 1024])
     def test_what_fills_the_last_block_may_be_missing(self, cut: int) -> None:

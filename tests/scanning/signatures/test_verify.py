@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -179,6 +183,64 @@ def test_statements_of_other_versions_are_not(version: str) -> None:
 @pytest.mark.parametrize("predicate", ["https://spdx.dev/Document", "https://slsa.dev/provenance/v1", ""])
 def test_t57_only_the_statement_that_says_signed_counts(predicate: str) -> None:
     assert "counts as a signature" in reason(signed_statement(statement_of(IMAGE, predicate)))
+
+
+def logged(digest: Digest) -> list[dict[str, Any]]:
+    """Entries of a transparency log about `digest`, as cosign puts them into a bundle."""
+    body = {
+        "apiVersion": "0.0.1",
+        "kind": "hashedrekord",
+        "spec": {"data": {"hash": {"algorithm": "sha256", "value": digest.hex}}},
+    }
+    return [
+        {
+            "logIndex": "1",
+            "integratedTime": "1767225600",
+            "inclusionPromise": {"signedEntryTimestamp": "AAAA"},
+            "canonicalizedBody": base64.b64encode(json.dumps(body).encode()).decode(),
+        }
+    ]
+
+
+def certificates(key: ec.EllipticCurvePrivateKey) -> list[dict[str, str]]:
+    """A chain for `key`: its certificate is in force, that of the authority between it and the root has ended."""
+    root, middle = new_key(), new_key()
+    chain = []
+    for subject, public, issuer, until in (
+        ("leaf", key.public_key(), middle, NOW + timedelta(days=1)),
+        ("middle", middle.public_key(), root, NOW - timedelta(days=1)),
+    ):
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "issuer")]))
+            .public_key(public)
+            .serial_number(1)
+            .not_valid_before(NOW - timedelta(days=100))
+            .not_valid_after(until)
+            .sign(issuer, hashes.SHA256())
+        )
+        chain.append({"rawBytes": base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()})
+    return chain
+
+
+@pytest.mark.parametrize("logs", [IMAGE, OTHER], ids=["this image", "another"])
+def test_t59_an_entry_of_a_log_vouches_for_nothing_whatever_it_is_bound_to(logs: Digest) -> None:
+    material = {"publicKey": {"hint": "anything"}, "tlogEntries": logged(logs)}
+    by_a_stranger = bundle(verificationMaterial=material, messageSignature=message_signature(STRANGER, b"image"))
+    assert reason(by_a_stranger) == "none of the policy's signers made it"
+    of_another = bundle(verificationMaterial=material, dsseEnvelope=envelope(KEY, statement_of(OTHER)))
+    assert reason(of_another) == f"it signs something else than {IMAGE}, beside which it was found"
+
+
+@pytest.mark.parametrize("key", [KEY, STRANGER], ids=["of a signer", "of a stranger"])
+def test_t62_a_certificate_vouches_for_nothing_whether_its_chain_is_in_force_or_not(
+    key: ec.EllipticCurvePrivateKey,
+) -> None:
+    chain = certificates(key)
+    for material in ({"certificate": chain[0]}, {"x509CertificateChain": {"certificates": chain}}):
+        document = bundle(verificationMaterial=material, messageSignature=message_signature(key, b"image"))
+        assert reason(document) == ("the bundle is signed with a certificate; only signatures with a key are verified")
 
 
 @pytest.mark.parametrize("kind", ["", "atomic container signature", "cosign container image signature "])
