@@ -25,7 +25,7 @@ _MOST_PLACES = 4
 """Programs that read build information hold the magic without the rest: this many are looked at."""
 _STDLIB = "stdlib"
 _GO_VERSION = re.compile(r"go(?P<version>[0-9][0-9A-Za-z.]*)\b.*", re.DOTALL)
-_MODULE = re.compile(r"[A-Za-z0-9._~/+!-]{1,256}")
+_MODULE = re.compile(r"(?=.{1,256}$)[A-Za-z0-9._~+!-]+(?:/[A-Za-z0-9._~+!-]+)*")
 _VERSION = re.compile(r"v[0-9][0-9A-Za-z.+-]{0,255}")
 
 

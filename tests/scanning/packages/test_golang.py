@@ -53,6 +53,12 @@ def test_modules_are_read_wherever_they_stand_and_however_they_are_cut(before: i
     assert told(content, chunk) == EXPECTED
 
 
+@pytest.mark.parametrize("name", [b"github.com/a/", b"/github.com/a", b"github.com//a", b"/", b"", b"a" * 257])
+def test_what_is_no_path_of_a_module_is_passed_over(name: bytes) -> None:
+    modules = MODULES + b"dep\t" + name + b"\tv1.0.0\th1:z=\n"
+    assert told(info(b"go1.26.8", modules)) == EXPECTED
+
+
 def test_an_experiment_in_the_version_of_go_is_no_part_of_it() -> None:
     assert told(info(b"go1.22.1 X:loopvar", b""))[0] == ("stdlib", "1.22.1")
 
