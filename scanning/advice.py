@@ -40,7 +40,7 @@ class Action:
     steps: tuple[str, ...]
 
 
-TITLES = {
+_TITLES = {
     "rules": "Use another repository",
     "inspection": "Make it readable in one way only",
     "deny.secrets": "Take {n} out and revoke {them}",
@@ -49,6 +49,8 @@ TITLES = {
     "deny.packages": "Remove {n}",
     "deny.licences": "Do without {n}",
     "require.licences": "Do without {n}",
+    "deny.end_of_life": "Build on a release that is still maintained",
+    "require.minimum_age": "Wait, or take older versions of {n}",
     "require.base": "Build on an approved base image",
     "require.vetted_packages": "Use vetted packages, or have {n} vetted",
     "deny.root_user": "Start as an unprivileged user",
@@ -66,6 +68,7 @@ _NOUNS = {
     "require.vetted_packages": ("package", "packages"),
     "deny.licences": ("package under a denied licence", "packages under denied licences"),
     "require.licences": ("package under no allowed licence", "packages under no allowed licence"),
+    "require.minimum_age": ("package that is too new", "packages that are too new"),
     "foreign_layers": ("layer", "layers"),
 }
 _FINDINGS = "deny.findings"
@@ -104,7 +107,9 @@ def _plain(rule: str, group: Sequence[Violation]) -> Action:
     if rule == _HARDENING:
         title = f"Mend {group[0].subject}"
     else:
-        title = TITLES.get(rule, rule).format(n=count, them="it" if len(group) == 1 else "them")
+        title = _TITLES.get(rule, "Keep the rule {rule}").format(
+            rule=rule, n=count, them="it" if len(group) == 1 else "them"
+        )
     steps = tuple(dict.fromkeys(violation.fix for violation in group))
     return Action(_inherited(title, group), rule, group[0].effect, tuple(map(_item, group)), _with_base(steps, group))
 
