@@ -152,6 +152,8 @@ class LayerTree:
         target = entry.link
         if target == entry.path or not target:
             raise UnreadableLayerError("a hard link leads to itself or to the root", entry=entry.path)
+        if target.startswith(f"{entry.path}/"):
+            raise UnreadableLayerError(f"a hard link takes the place of {target!r}, its own target", entry=entry.path)
         self._imply_directory(target.rpartition("/")[0], entry)
         if target not in self._created:
             if target in self._hidden:

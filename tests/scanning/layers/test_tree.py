@@ -80,6 +80,9 @@ class TestHardLinks:
     def test_to_itself_or_the_root_is_refused(self, target: bytes) -> None:
         assert "itself or to the root" in refusal(hardlink(b"b", target))
 
+    def test_to_what_it_replaces_is_refused(self) -> None:
+        assert "takes the place of 'b/c/d', its own target" in refusal(hardlink(b"b", b"b/c/d"))
+
     def test_to_a_directory_is_refused(self) -> None:
         assert "directory" in refusal(directory(b"d/"), hardlink(b"b", b"d"))
         assert "directory" in refusal(member(b"d/a"), hardlink(b"b", b"d"))
