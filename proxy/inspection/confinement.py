@@ -5,7 +5,8 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -24,6 +25,10 @@ class ProcessorTimeSpentError(BaseException):
 def give_way() -> None:
     """Leave processors to the gate and to the registry while they want them: requests are short, layers are long."""
     os.nice(_NICENESS)
+    # Where the kernel shares processors among sessions (sched(7), autogroup), that counts within a session only, and
+    # each worker has one of its own.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(f"{_NICENESS}", "ascii")
 
 
 def leave_network() -> None:

@@ -24,6 +24,8 @@ LAYER = gzip.compress(
     member(b"etc/os-release", b"ID=debian\nVERSION_ID=12\n") + member(b"usr/bin/ssh", b"\x7fELF") + END
 )
 HEAD = member(b"a", bytes(3000))
+SESSIONS_SHARE = Path("/proc/self/autogroup").exists()
+"""Whether the kernel shares processors among sessions, of which each worker is one (sched(7))."""
 
 
 @asynccontextmanager
@@ -284,6 +286,8 @@ class TestConfinement:
     async def test_t75_layers_give_way_to_requests(self, pool: InspectionPool) -> None:
         nicest = os.getpriority(os.PRIO_PROCESS, 0)
         assert all(os.getpriority(os.PRIO_PROCESS, process) > nicest for process in pool.processes)
+        if SESSIONS_SHARE:
+            assert "nice 5" in _proc(pool, "autogroup")
 
     async def test_t80_no_new_privileges(self, pool: InspectionPool) -> None:
         assert "NoNewPrivs:\t1" in _proc(pool, "status")
