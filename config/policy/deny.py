@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_serializer
+from packageurl import PackageURL
+from pydantic import AfterValidator, Field, field_serializer
 
 from config.licences import LicenceName
 from config.patterns import FilePattern, PurlPattern
@@ -48,6 +49,29 @@ class DenyLicences(Document):
     )
     exempt: tuple[PurlPattern, ...] = Field((), description="Packages whose licences do not matter.")
     effect: Effect = Field(Effect.REJECT, description="What finding one does.")
+
+
+def _package_name(text: str) -> str:
+    try:
+        purl = PackageURL.from_string(text)
+    except ValueError as error:
+        raise ValueError(f"{text[:100]!r} names no package; write a purl without version: pkg:npm/@team/app") from error
+    if purl.version or purl.qualifiers or purl.subpath or "*" in text:
+        raise ValueError(f"{text[:100]!r} is more than the name of a package; write it as in pkg:npm/@team/app")
+    return text
+
+
+PackageName = Annotated[str, AfterValidator(_package_name)]
+
+
+class DenyTyposquats(Document):
+    """Refuse packages whose names are easily taken for those of well-known ones."""
+
+    names: tuple[PackageName, ...] = Field(
+        (), description="Names that may be imitated besides the best known ones of PyPI and npm: pkg:npm/@team/app."
+    )
+    exempt: tuple[PurlPattern, ...] = Field((), description="Packages that are what they seem to be.")
+    effect: Effect = Field(Effect.QUARANTINE, description="What finding one does.")
 
 
 class DenyFindings(Document):
@@ -115,6 +139,7 @@ class Deny(Document):
     tools: DenyTools | None = None
     packages: DenyPackages | None = None
     licences: DenyLicences | None = None
+    typosquats: DenyTyposquats | None = None
     malicious: DenyMalicious = Field(default_factory=DenyMalicious)
     findings: DenyFindings | None = None
     end_of_life: DenyEndOfLife | None = None

@@ -28,6 +28,7 @@ from scanning.hardening.catalogue import CHECKS
 from scanning.heritage import Heritage
 from scanning.oci.names import ImageReference
 from scanning.rules.ages import young_packages
+from scanning.rules.names import lookalikes
 from scanning.rules.packages import unvetted_packages
 from scanning.rules.question import Question
 from storage import approvals
@@ -125,10 +126,10 @@ def _listed(title: str, items: list[str]) -> Iterator[str]:
 async def _additions(settings: Settings, image: ImageReference, policy: Policy) -> list[Addition]:
     """What the policy and the approvals of now leave unvetted, in each image that `image` means."""
     rule = policy.rule_for(image.repository.name)
-    if rule is None or not (rule.require.vetted_packages or rule.require.minimum_age):
+    if rule is None or not (rule.require.vetted_packages or rule.require.minimum_age or rule.deny.typosquats):
         raise BadRequestError(
             f"the policy does not ask for vetted packages in {image.repository}, so there is nothing to approve; see"
-            " require.vetted_packages and require.minimum_age"
+            " require.vetted_packages, require.minimum_age and deny.typosquats"
         )
     now, found = utc_now(), []
     async with open_state(settings) as state:
@@ -150,4 +151,5 @@ async def _additions(settings: Settings, image: ImageReference, policy: Policy) 
 def _new(question: Question) -> tuple[Package, ...]:
     new = {package.purl: package for package in unvetted_packages(question)}
     new |= {package.purl: package for package, _ in young_packages(question)}
+    new |= {package.purl: package for package, meant in lookalikes(question) if meant}
     return tuple(package for package in new.values() if not question.package_waived(package))

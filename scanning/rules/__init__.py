@@ -13,6 +13,7 @@ from scanning.rules.indexes import children
 from scanning.rules.inspection import uninspected
 from scanning.rules.licences import allowed_licences, denied_licences
 from scanning.rules.lifecycle import end_of_life
+from scanning.rules.names import typosquats
 from scanning.rules.packages import denied_packages, unvetted
 from scanning.rules.question import Answers, Question
 from scanning.rules.signatures import signatures
@@ -29,6 +30,7 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     end_of_life,
     denied_packages,
     denied_licences,
+    typosquats,
     unvetted,
     allowed_licences,
     minimum_age,
