@@ -49,6 +49,7 @@ _TITLES = {
     "deny.packages": "Remove {n}",
     "deny.licences": "Do without {n}",
     "require.licences": "Do without {n}",
+    "deny.typosquats": "Use what was meant, or have {n} vetted",
     "deny.end_of_life": "Build on a release that is still maintained",
     "require.minimum_age": "Wait, or take older versions of {n}",
     "require.base": "Build on an approved base image",
@@ -68,6 +69,7 @@ _NOUNS = {
     "require.vetted_packages": ("package", "packages"),
     "deny.licences": ("package under a denied licence", "packages under denied licences"),
     "require.licences": ("package under no allowed licence", "packages under no allowed licence"),
+    "deny.typosquats": ("package with another's name", "packages with others' names"),
     "require.minimum_age": ("package that is too new", "packages that are too new"),
     "foreign_layers": ("layer", "layers"),
 }
