@@ -1,7 +1,7 @@
 """Inputs to begin with: one line of Base85 for each, in a text file for each target.
 
-They are what a run of hours keeps (`make fuzz ARGS='--keep'`), cut down to the smallest that reach as much, and what
-`python -m tests.fuzz.seeds` makes of the images that tests are made of.
+They are what `python -m tests.fuzz.seeds` makes of the images that tests are made of, and some of what runs have found
+to reach something new (`make fuzz ARGS='--keep'`).
 """
 
 import base64
