@@ -2,7 +2,9 @@
 
 import random
 import signal
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +60,41 @@ class Pusher:
             self.acknowledged.append((repository, made))
 
 
+@dataclass
+class Puller:
+    """Sends one request again and again, byte for byte, until the gate is gone, and counts what was answered whole."""
+
+    port: int
+    head: bytes
+    length: int
+    sent: int = 0
+    answered: int = 0
+    enough: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, wanted: int) -> None:
+        """Ask for ever; `enough` is set after `wanted` answers."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+                while True:
+                    self.sent += 1
+                    connection.sendall(self.head)
+                    self._read(connection)
+                    self.answered += 1
+                    if self.answered >= wanted:
+                        self.enough.set()
+        except OSError:
+            self.enough.set()
+
+    def _read(self, connection: socket.socket) -> None:
+        answer = b""
+        while b"\r\n\r\n" not in answer or len(answer.partition(b"\r\n\r\n")[2]) < self.length:
+            part = connection.recv(65536)
+            if not part:
+                raise ConnectionResetError("the gate is gone")
+            answer += part
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+
 @pytest.fixture(params=["embedded", "remote"])
 def gate(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningGate]:
     """A gate that a test may kill."""
@@ -97,3 +134,40 @@ def test_t65_kill_minus_nine_loses_nothing_acknowledged_and_admits_nothing_unjud
         assert seen.status == (403 if repository.startswith("signed/") else 200)
     for made in pusher.attempted_bad:
         assert operator.send("GET", f"/v2/{pusher.repository}/manifests/{made.digest}").status in (403, 404)
+
+
+def test_t65_kill_minus_nine_loses_no_record_of_a_pull_that_was_answered_and_doubles_none(gate: RunningGate) -> None:
+    developer = Wire(gate.port, gate.token("dev", "developer", "**"))
+    operator = Wire(gate.port, gate.token("ops", "operator", "**"))
+    repository, made = str(fresh_repository("crash")), image(debian())
+    assert developer.push(repository, "1", made).status == 201
+    scope = f"/auth/token?service=imagegate&scope=repository:{repository}:pull"
+    bearer = operator.send("GET", scope).json["token"]
+    first = f"GET /v2/{repository}/manifests/{made.digest} HTTP/1.1"
+    head = f"{first}\r\nHost: gate\r\nAuthorization: Bearer {bearer}\r\n\r\n".encode()
+    chance = random.Random(65)  # noqa: S311 (a test that can be repeated)
+    pullers: list[Puller] = []
+    for _ in range(_ROUNDS):
+        running = [Puller(gate.port, head, len(made.manifest)) for _ in range(4)]
+        wanted = chance.randint(20, 400)
+        threads = [threading.Thread(target=puller.run, args=(wanted,)) for puller in running]
+        for thread in threads:
+            thread.start()
+        assert all(puller.enough.wait(60) for puller in running)
+        gate.stop(signal.SIGKILL)
+        for thread in threads:
+            thread.join(60)
+        gate.start()
+        pullers += running
+    answered, sent = sum(puller.answered for puller in pullers), sum(puller.sent for puller in pullers)
+    assert answered >= _ROUNDS * len(running) * 20
+    deadline = time.monotonic() + 60
+    while (recorded := _served(gate)) < answered and time.monotonic() < deadline:
+        time.sleep(0.2)  # what a killed process left behind is taken over beside the requests
+    assert answered <= recorded <= sent
+
+
+def _served(gate: RunningGate) -> int:
+    pulls = gate.audit("--event", "pull", "--limit", "10000")
+    assert len(pulls) < 10000
+    return sum(record["times"] for record in pulls if record["outcome"] == "served")
