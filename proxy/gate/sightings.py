@@ -44,15 +44,18 @@ class SightingDesk:
     ) -> Seen:
         """Look up the packages of an image that is judged by `rule` at `now`. Raises the `StorageError` family.
 
-        What is on record with no package was seen when its manifest was: it is older than these records.
+        What is on record with no package was seen when its manifest was: it is older than these records. What is on
+        record already, and waits for nothing, is not looked up again.
         """
+        required = rule.require.minimum_age if rule else None
         purls = await asyncio.to_thread(names, facts.packages)
         async with self._database.snapshot() as tx:
             known = await manifests.find(tx, repository, digest)
+            if required is None and known is not None:
+                return Seen()
             found = await records.find(tx, purls)
         since = min(known.first_seen, now) if known else now
         noted = dict.fromkeys(purls - found.keys(), since)
-        required = rule.require.minimum_age if rule else None
         if required is None:
             return Seen(noted=noted)
         young = await asyncio.to_thread(sightings, facts.packages, {**noted, **found}, required, now)

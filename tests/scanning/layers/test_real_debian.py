@@ -5,7 +5,7 @@ import json
 import pytest
 
 from config.vocabulary import ToolKind
-from scanning.facts import Evidence, ImageFacts
+from scanning.facts import Evidence, ImageFacts, LayerFacts
 from scanning.files import examine
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import InspectionLimits
@@ -13,8 +13,16 @@ from scanning.layers.overlay import assemble
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
 from tests.real_images import real_image
+from tests.scanning.layers.test_overlay import image
 
 NETWORK = {ToolKind.SSH_CLIENT, ToolKind.SSH_SERVER, ToolKind.NETCAT, ToolKind.TELNET}
+
+
+def layer_of(kind: str) -> LayerFacts:
+    """The one layer of a real system."""
+    packed = real_image(kind)
+    (described,) = json.loads(packed.manifest)["layers"]
+    return inspect_layer([packed.blobs[Digest.parse(described["digest"])]], InspectionLimits(), examine)
 
 
 def facts_of(kind: str) -> ImageFacts:
@@ -81,3 +89,12 @@ def test_stock_debian_has_no_weakness_in_its_files_and_openssh_adds_two_set_id_p
         ("H16", "usr/bin/ssh-agent"),
         ("H16", "usr/lib/openssh/ssh-keysign"),
     ]
+
+
+@pytest.mark.real
+def test_upgrading_a_real_debian_replaces_programs_only_in_the_name_of_newer_packages() -> None:
+    old, new = layer_of("unpatched"), layer_of("patched")
+    facts = image(old, new)
+    before = {package.purl for package in image(old).packages}
+    assert facts.replaced
+    assert [file for file in facts.replaced if not file.purl or file.purl in before] == []
