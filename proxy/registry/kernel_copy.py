@@ -10,9 +10,8 @@ have no `sendfile`, such as uvloop, this is the only way that is not through Pyt
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -23,6 +22,8 @@ from storage.content.threads import to_its_end
 _PIPE_BYTES = 256 * 1024
 """Of a pipe; larger ones soon use up what a user without privileges may have (pipe-user-pages-soft)."""
 _PIECE = 1 << 20
+_STEPS = 8
+"""How many pieces are copied before others have their turn."""
 _CAN_SPLICE = hasattr(os, "splice")
 
 
@@ -71,52 +72,107 @@ async def _send_socket(client: int, body: SocketBody) -> None:
     with _duplicate(body.fileno) as upstream, _pipe() as (outlet, inlet):
         ahead = memoryview(body.ahead)
         while ahead:
-            ahead = ahead[await _written(client, partial(os.write, client, ahead)) :]
-        left = body.left
-        while left:
             try:
-                async with asyncio.timeout(body.patience):
-                    count = await _received(upstream, inlet, min(left, _PIECE))
-            except TimeoutError as error:
-                raise UpstreamTimeoutError(
-                    f"the upstream fell silent for {body.patience:g} seconds within a blob; try again"
-                ) from error
-            if not count:
-                raise BrokenContentError(f"the upstream cut the blob short by {left} bytes; try again")
-            left -= count
-            while count:
-                count -= await _written(client, partial(_splice, outlet, client, count))
+                ahead = ahead[os.write(client, ahead) :]
+            except BlockingIOError:
+                await _until_writable(client)
+        await _Splicing(upstream, client, outlet, inlet, body).run()
 
 
-async def _received(upstream: int, inlet: int, most: int) -> int:
-    loop = asyncio.get_running_loop()
-    while True:
+class _Splicing:
+    """What is left of a body, on its way from one socket through a pipe to another.
+
+    The event loop calls it at each event, and only the end is awaited: a task that waits for every event anew takes a
+    third more processor time.
+    """
+
+    def __init__(self, upstream: int, client: int, outlet: int, inlet: int, body: SocketBody) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._upstream = upstream
+        self._client = client
+        self._outlet = outlet
+        self._inlet = inlet
+        self._left = body.left
+        self._patience = body.patience
+        self._in_pipe = 0
+        self._heard_at = self._loop.time()
+        self._awaited: int | None = None  # the socket at whose event it goes on
+        self._end: asyncio.Future[None] = self._loop.create_future()
+
+    async def run(self) -> None:
+        """Copy all of it. Raises `BrokenContentError`, `UpstreamTimeoutError`, or `OSError` where a socket fails."""
+        self._go_on()
+        watching = asyncio.create_task(self._watch())
         try:
-            return _splice(upstream, inlet, most)
-        except BlockingIOError:
-            await _event(upstream, loop.add_reader, loop.remove_reader)
+            await self._end
+        finally:
+            watching.cancel()
+            self._await(None)
 
-
-async def _written(client: int, attempt: Callable[[], int]) -> int:
-    while True:
+    def _go_on(self) -> None:
+        if self._end.done():
+            return
         try:
-            return attempt()
+            for _ in range(_STEPS):
+                if not self._in_pipe and not self._left:
+                    self._end.set_result(None)
+                    return
+                self._step()
         except BlockingIOError:
-            await _until_writable(client)
+            self._await(self._client if self._in_pipe else self._upstream)
+        except (OSError, BrokenContentError) as error:
+            self._end.set_exception(error)
+        else:
+            self._await(None)
+            self._loop.call_soon(self._go_on)  # after whatever else is to be done
+
+    def _step(self) -> None:
+        if self._in_pipe:
+            self._in_pipe -= _splice(self._outlet, self._client, self._in_pipe)
+            return
+        count = _splice(self._upstream, self._inlet, min(self._left, _PIECE))
+        if not count:
+            raise BrokenContentError(f"the upstream cut the blob short by {self._left} bytes; try again")
+        self._heard_at = self._loop.time()
+        self._left -= count
+        self._in_pipe = count
+
+    def _await(self, socket: int | None) -> None:
+        if socket == self._awaited:
+            return
+        if self._awaited == self._client:
+            self._loop.remove_writer(self._client)
+        elif self._awaited == self._upstream:
+            self._loop.remove_reader(self._upstream)
+        self._awaited = socket
+        if socket == self._client:
+            self._loop.add_writer(socket, self._go_on)
+        elif socket == self._upstream:
+            self._heard_at = self._loop.time()
+            self._loop.add_reader(socket, self._go_on)
+
+    async def _watch(self) -> None:
+        """Bear with an upstream that is silent, for so long; a client may be as slow as it likes."""
+        while not self._end.done():
+            silent = self._loop.time() - self._heard_at if self._awaited == self._upstream else 0.0
+            if silent >= self._patience:
+                self._end.set_exception(
+                    UpstreamTimeoutError(
+                        f"the upstream fell silent for {self._patience:g} seconds within a blob; try again"
+                    )
+                )
+                return
+            await asyncio.sleep(self._patience - silent)
 
 
 async def _until_writable(client: int) -> None:
     loop = asyncio.get_running_loop()
-    await _event(client, loop.add_writer, loop.remove_writer)
-
-
-async def _event(handle: int, add: Callable[..., None], remove: Callable[[int], object]) -> None:
     happened = asyncio.Event()
-    add(handle, happened.set)
+    loop.add_writer(client, happened.set)
     try:
         await happened.wait()
     finally:
-        remove(handle)
+        loop.remove_writer(client)
 
 
 @asynccontextmanager
