@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -42,7 +43,7 @@ class Gate:
         request = urllib.request.Request(  # noqa: S310 - our own server
             f"{self.server.url}/auth/token?{query}", headers={"Authorization": f"Basic {login}"}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30, context=self.server.tls) as answer:  # noqa: S310
             return f"Bearer {json.load(answer)['token']}"
 
     def push(self, image: Image, reference: Reference) -> None:
@@ -62,8 +63,12 @@ class Gate:
 
 
 @contextmanager
-def gate(folder: Path, port: int, upstream: Server, **settings: str) -> Iterator[Gate]:
-    """Run a gate in front of `upstream`. `settings` are variables without their IMAGEGATE_."""
+def gate(
+    folder: Path, port: int, upstream: Server, tls: ssl.SSLContext | None = None, **settings: str
+) -> Iterator[Gate]:
+    """Run a gate in front of `upstream`. `settings` are variables without their IMAGEGATE_; `tls` trusts the
+    certificate they give it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGEGATE_")} | {
         "IMAGEGATE_STATE_DIR": str(folder / "state"),
@@ -74,7 +79,7 @@ def gate(folder: Path, port: int, upstream: Server, **settings: str) -> Iterator
         **{f"IMAGEGATE_{name}": value for name, value in settings.items()},
     }
     with serving(
-        "imagegate", [*IMAGEGATE, "serve"], port, folder / "log", ready="/healthz", environment=environment
+        "imagegate", [*IMAGEGATE, "serve"], port, folder / "log", ready="/healthz", environment=environment, tls=tls
     ) as server:
         yield Gate(server, _token(environment, "developer"), _token(environment, "operator"), environment)
 

@@ -152,6 +152,38 @@ def uploads(
     return Volume(sum(len(blob) for _, blob in blobs), time.perf_counter() - started)
 
 
+def broken_uploads(
+    server: Server, repository: Repository, blob: bytes, headers: Mapping[str, str], *, streams: int, seconds: float
+) -> Volume:
+    """Upload the same bytes on `streams` connections again and again, and break off when the time is over."""
+    counts = [0] * streams
+    over = threading.Event()
+
+    def stream(connection: socket.socket, number: int) -> None:
+        client = http.client.HTTPConnection("127.0.0.1", server.port)
+        client.sock = connection
+        while not over.is_set():
+            client.request("POST", f"/v2/{repository}/blobs/uploads/", headers={**headers, "Content-Length": "0"})
+            location = urlsplit(_answer(client, 202))
+            client.putrequest("PATCH", f"{location.path}{'?' if location.query else ''}{location.query}")
+            octets = {"Content-Type": "application/octet-stream", "Content-Length": str(len(blob))}
+            for name, value in {**headers, **octets}.items():
+                client.putheader(name, value)
+            client.endheaders()
+            for start in range(0, len(blob), _PIECE):
+                if over.is_set():
+                    return
+                connection.sendall(memoryview(blob)[start : start + _PIECE])
+                counts[number] += min(_PIECE, len(blob) - start)
+            _answer(client, 202)
+
+    with _connected(server, streams, stream) as started:
+        over.wait(seconds)
+        sent, elapsed = sum(counts), time.perf_counter() - started
+        over.set()
+    return Volume(sent, elapsed)
+
+
 def _answer(client: http.client.HTTPConnection, status: int) -> str:
     """The Location of an answer, which is read whole."""
     response = client.getresponse()
@@ -169,7 +201,7 @@ def _connected(server: Server, connections: int, work: Callable[[socket.socket, 
 
     def connect_and_work(number: int) -> None:
         try:
-            with socket.create_connection(("127.0.0.1", server.port), timeout=_PATIENCE_SECONDS) as connection:
+            with _connection(server) as connection:
                 begin.wait(_PATIENCE_SECONDS)
                 work(connection, number)
         except (OSError, BenchError) as error:
@@ -186,6 +218,11 @@ def _connected(server: Server, connections: int, work: Callable[[socket.socket, 
             thread.join()
     if failures:
         raise BenchError(f"{server.name} did not serve what was asked: {failures[0]}") from failures[0]
+
+
+def _connection(server: Server) -> socket.socket:
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=_PATIENCE_SECONDS)
+    return server.tls.wrap_socket(plain, server_hostname="127.0.0.1") if server.tls else plain
 
 
 def _request(server: Server, path: str, headers: Mapping[str, str]) -> bytes:

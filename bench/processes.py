@@ -4,13 +4,15 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -23,11 +25,14 @@ _PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server. It leads a session, so that its children are found whatever becomes of it."""
+    """A running server, over TLS if there is a `tls` to ask it with. It leads a session, so that its children are found
+    whatever becomes of it.
+    """
 
     name: str
     url: str
     leader: int
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
 
     @property
     def port(self) -> int:
@@ -67,38 +72,59 @@ def serving(
     *,
     ready: str = "/",
     environment: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Server]:
     """Run a server while the caller measures it. `ready` is the path it answers once it serves."""
     free_or_refuse(port)
+    url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    with running(name, command, log, partial(_answers, url + ready, tls), environment=environment) as leader:
+        yield Server(name, url, leader, tls)
+
+
+@contextmanager
+def running(
+    name: str,
+    command: Sequence[str],
+    log: Path,
+    answers: Callable[[], bool],
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[int]:
+    """Run a program, and wait until it answers; gives its process id, and ends it with all its children."""
     with (
         log.open("ab") as output,
         subprocess.Popen(
             list(command), stdout=output, stderr=output, start_new_session=True, env={**(environment or os.environ)}
         ) as process,
     ):
-        server = Server(name, f"http://127.0.0.1:{port}", process.pid)
         try:
-            _wait(server, ready, process, log)
-            yield server
+            _wait(name, answers, process, log)
+            yield process.pid
         finally:
-            _end(server, process)
+            _end(name, process)
 
 
-def _wait(server: Server, ready: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _answers(address: str, tls: ssl.SSLContext | None) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5, context=tls):  # noqa: S310 - our own server
+            return True
+    except urllib.error.HTTPError as answer:
+        answer.close()
+        return True
+    except (OSError, http.client.HTTPException):  # the latter where a connection met itself
+        return False
+
+
+def _wait(name: str, answers: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(server.url + ready, timeout=5):  # noqa: S310 - our own server
-                return
-        except urllib.error.HTTPError as answer:
-            answer.close()
+        if answers():
             return
-        except (OSError, http.client.HTTPException):  # the latter where a connection met itself
-            time.sleep(0.05)
-    raise BenchError(f"{server.name} did not start; the end of its log: {log.read_text(errors='replace')[-1000:]}")
+        time.sleep(0.05)
+    raise BenchError(f"{name} did not start; the end of its log: {log.read_text(errors='replace')[-1000:]}")
 
 
-def _end(server: Server, process: subprocess.Popen[bytes]) -> None:
+def _end(name: str, process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(_STOP_SECONDS)
@@ -106,11 +132,11 @@ def _end(server: Server, process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
     deadline = time.monotonic() + _STOP_SECONDS
-    while strays := [process for process, _ in family(server.leader)]:
+    while strays := [stray for stray, _ in family(process.pid)]:
         if time.monotonic() > deadline:
             for stray in strays:
                 os.kill(stray, signal.SIGKILL)
-            raise BenchError(f"{server.name} left processes behind, which were killed: {strays}")
+            raise BenchError(f"{name} left processes behind, which were killed: {strays}")
         time.sleep(0.05)
 
 
