@@ -13,6 +13,7 @@ ROWS: Mapping[str, Callable[[Plan], list[Result]]] = {
     "workers": workers.pulls,
     "uploads": uploads.pushes,
     "clients": clients.copies,
+    "docker": clients.docker_pulls,
     "streams": streams.memory,
     "layers": layers.inspections,
     "memory": layers.memory,

@@ -1,4 +1,4 @@
-"""A real client pulls an image."""
+"""Real clients pull an image."""
 
 import shutil
 import subprocess
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import content
+from bench.dockerd import Docker, dockerd
 from bench.errors import BenchError
 from bench.gate import REPOSITORY, gate
 from bench.peers import DIRECT, docker_registry, tool
@@ -40,6 +41,39 @@ def copies(plan: Plan) -> list[Result]:
         )
     title = f"skopeo copy, {_LAYERS} layers of {layer_bytes >> 20} MiB"
     return [Result(title, "s", samples, "s", (Goal(_GATE, DIRECT, 1.1),), less_is_better=True)]
+
+
+def docker_pulls(plan: Plan) -> list[Result]:
+    """`docker pull`, which unpacks what it gets, from the upstream and from the gate in front of it."""
+    folder = plan.folder / "docker"
+    layer_bytes = plan.scaled(100) << 20
+    with (
+        docker_registry(folder / "registry", plan.port(0)) as direct,
+        gate(folder / "gate", plan.port(1), direct) as running,
+        dockerd(folder / "dockerd") as docker,
+    ):
+        image = content.image([content.layer(layer_bytes) for _ in range(_LAYERS)])
+        running.push(image, image.digest)
+        docker.log_in(running.server.port, "bench", running.operator)
+        pull = partial(_pull, docker, f"{REPOSITORY}@{image.digest}")
+        samples = in_turns(
+            [Candidate(DIRECT, lambda: pull(direct)), Candidate(_GATE, lambda: pull(running.server))], plan.rounds
+        )
+    title = f"docker pull, {_LAYERS} layers of {layer_bytes >> 20} MiB"
+    return [Result(title, "s", samples, "s", (Goal(_GATE, DIRECT, 1.1),), less_is_better=True)]
+
+
+def _pull(docker: Docker, name: str, server: Server) -> Sample:
+    reference = f"127.0.0.1:{server.port}/{name}"
+
+    def measure() -> tuple[float, float, dict[str, float]]:
+        began = time.perf_counter()
+        docker.run("pull", "--quiet", reference)
+        return time.perf_counter() - began, 1, {}
+
+    measured = with_cpu(server, measure)
+    docker.run("rmi", "--force", reference)  # what it holds already would not be fetched
+    return measured
 
 
 def _copy(name: str, target: Path, server: Server, login: str) -> Sample:

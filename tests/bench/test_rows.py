@@ -18,13 +18,14 @@ from bench.turns import Candidate, Sample, in_turns
 from tests.ports import free_port
 
 _TOOLS = {"docker-registry": "docker-registry", "nginx": "nginx-light", "wrk": "wrk", "skopeo": "skopeo"}
+_DOCKER = {"docker": "docker.io", "dockerd": "docker.io"}
 _ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def tools() -> None:
-    """Everything the rows need."""
-    for name, package in _TOOLS.items():
+def tools(row: str) -> None:
+    """Everything the row needs."""
+    for name, package in (_TOOLS | (_DOCKER if row == "docker" else {})).items():
         try:
             tool(name, package)
         except BenchError as missing:
