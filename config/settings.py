@@ -64,6 +64,16 @@ def _network(value: object) -> IPv4Network | IPv6Network:
     return ip_network(str(value))
 
 
+def _clamd_address(value: str) -> str:
+    parts = urlsplit(value)
+    if value and not (
+        (parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc)
+        or (parts.scheme == "tcp" and parts.hostname and parts.port and not parts.path and not parts.username)
+    ):
+        raise ValueError("write unix:/run/clamav/clamd.ctl or tcp://clamd.example.com:3310")
+    return value
+
+
 def _database_url(value: SecretStr) -> SecretStr:
     scheme = value.get_secret_value().partition("://")[0]
     if scheme not in ("", "postgresql+asyncpg", "sqlite+aiosqlite"):
@@ -85,6 +95,7 @@ def _default_state_folder() -> Path:
     return user_data_path("imagegate", appauthor=False)
 
 
+ClamdAddress = Annotated[str, AfterValidator(_clamd_address)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 OriginUrl = Annotated[str, AfterValidator(_origin)]
 Origins = Annotated[tuple[OriginUrl, ...], NoDecode, BeforeValidator(_split_at_commas)]
@@ -354,6 +365,17 @@ class Inspection(_Section):
     archive_depth: int = Field(4, ge=1, le=32, description="Java archives in each other.")
     archive_entries: int = Field(200_000, ge=1, description="Entries of one Java archive and of those in it.")
     archive_bytes: int = Field(512 << 20, ge=1, description="Bytes read of one Java archive and of those in it.")
+    clamd: ClamdAddress = Field(
+        "",
+        description="The clamd that looks for malware: unix:/run/clamav/clamd.ctl or tcp://HOST:3310; empty: none.",
+    )
+    clamd_file_bytes: int = Field(
+        100 << 20,
+        ge=1,
+        lt=2 << 30,
+        description="Bytes of the largest file given to clamd, no more than its own StreamMaxLength and MaxFileSize; a"
+        " layer with a larger one is refused.",
+    )
     cpu_seconds: int = Field(600, ge=1, description="Processor time for one layer, in seconds.")
     memory_bytes: int = Field(1 << 30, ge=64 << 20, description="Memory of one worker, in bytes.")
     idle_seconds: int = Field(60, ge=1, description="Silence of a client after which its worker is freed.")

@@ -24,6 +24,7 @@ from proxy.gate.build import GateParts, build_gate
 from proxy.gate.gate import Gate
 from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
 from proxy.inspection.build import inspection_pool
+from proxy.malware.build import malware_scanner
 from proxy.services import Parts, Services, assemble
 from proxy.serving.board import Board
 from proxy.serving.colleagues import Colleagues
@@ -89,6 +90,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             observes_uploads=settings.inspection.mode == "inline",
             busy_upload_rate=_busy_upload_rate(settings),
             fresh=timedelta(seconds=settings.registry.fresh_seconds),
+            scanner=malware_scanner(settings.inspection),
         )
         gate = build_gate(parts)
 

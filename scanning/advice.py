@@ -44,6 +44,7 @@ _TITLES = {
     "rules": "Use another repository",
     "inspection": "Make it readable in one way only",
     "deny.secrets": "Take {n} out and revoke {them}",
+    "deny.malware": "Find out how {n} came in, and build without {them}",
     "deny.malicious": "Remove {n}",
     "deny.tools": "Remove {n}",
     "deny.packages": "Remove {n}",
@@ -55,6 +56,7 @@ _TITLES = {
     "require.base": "Build on an approved base image",
     "require.vetted_packages": "Use vetted packages, or have {n} vetted",
     "deny.root_user": "Start as an unprivileged user",
+    "require.malware_scan": "Ask an admin for a malware scanner",
     "require.advisories": "Ask an admin for advisory data",
     "artifacts": "Push it to a repository that takes such artifacts",
     "foreign_layers": "Push {n} as ordinary layers",
@@ -63,6 +65,7 @@ _TITLES = {
 }
 _NOUNS = {
     "deny.secrets": ("secret", "secrets"),
+    "deny.malware": ("file with malware", "files with malware"),
     "deny.malicious": ("malicious package", "malicious packages"),
     "deny.tools": ("tool", "tools"),
     "deny.packages": ("denied package", "denied packages"),

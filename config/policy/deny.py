@@ -32,6 +32,12 @@ class DenyPackages(Document):
     effect: Effect = Field(Effect.REJECT, description="What finding one does.")
 
 
+class DenyMalware(Document):
+    """Refuse files in which a scanner (`inspection.clamd`) found malware, in any layer."""
+
+    effect: Effect = Field(Effect.REJECT, description="What one such file does.")
+
+
 class DenyMalicious(Document):
     """Refuse packages that were published to do harm (OSV's `MAL-` advisories), whatever `findings` leaves out."""
 
@@ -140,6 +146,7 @@ class Deny(Document):
     packages: DenyPackages | None = None
     licences: DenyLicences | None = None
     typosquats: DenyTyposquats | None = None
+    malware: DenyMalware = Field(default_factory=DenyMalware)
     malicious: DenyMalicious = Field(default_factory=DenyMalicious)
     findings: DenyFindings | None = None
     end_of_life: DenyEndOfLife | None = None

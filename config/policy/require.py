@@ -81,6 +81,12 @@ class RequireAdvisories(Document):
     effect: Effect = Field(Effect.QUARANTINE, description="What missing or older data does.")
 
 
+class RequireMalwareScan(Document):
+    """Ask that a malware scanner (`inspection.clamd`) has looked at every layer."""
+
+    effect: Effect = Field(Effect.QUARANTINE, description="What an image does that no scanner has looked at.")
+
+
 class Require(Document):
     """What must be true of an image."""
 
@@ -90,3 +96,4 @@ class Require(Document):
     minimum_age: RequireMinimumAge | None = None
     advisories: RequireAdvisories | None = None
     base: RequireBase | None = None
+    malware_scan: RequireMalwareScan | None = None

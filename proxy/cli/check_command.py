@@ -35,6 +35,7 @@ from proxy.gate.policy import in_force
 from proxy.gate.sightings import SightingDesk
 from proxy.gate.signatures import SignatureFinder
 from proxy.inspection.build import inspection_pool
+from proxy.malware.build import malware_scanner
 from proxy.upstream.port import BlobStream, StoredManifest
 from scanning.documents import encode
 from scanning.oci.digest import Digest
@@ -145,7 +146,7 @@ async def _judge_of(
         source = _Watched(found, progress)
         try:
             await pool.start()
-            layers = LayerInspector(database, source, pool, utc_now)
+            layers = LayerInspector(database, source, pool, utc_now, scanner=malware_scanner(settings.inspection))
             rules = in_force(policy)
             yield Judge(
                 database,

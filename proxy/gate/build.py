@@ -30,6 +30,7 @@ from proxy.gate.tag_views import TagViews
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Trail
 from proxy.inspection.pool import InspectionPool
+from proxy.malware.scanner import MalwareScanner
 from proxy.upstream.port import Upstream
 from storage.audit_spool import AuditSpool
 from storage.database import Database
@@ -42,7 +43,7 @@ class GateParts:
     `public_url` is the address that refusals name, `monotonic` counts seconds; `observes_uploads` says whether layers
     are inspected while they are uploaded, or read back afterwards: while less than `busy_upload_rate` bytes arrive in a
     second, or when a manifest names them. `fresh` is how long it is believed that the upstream has a manifest that it
-    had.
+    had. `scanner` looks for malware in layers.
     """
 
     database: Database
@@ -58,13 +59,22 @@ class GateParts:
     observes_uploads: bool = True
     busy_upload_rate: float = math.inf
     fresh: timedelta = timedelta(0)
+    scanner: MalwareScanner | None = None
 
 
 def build_gate(parts: GateParts) -> Gate:
     """Make a gate; what it stands on stays the caller's to close."""
     database, upstream, clock = parts.database, parts.upstream, parts.clock
     pace = UploadPace(parts.busy_upload_rate, parts.monotonic)
-    layers = LayerInspector(database, upstream, parts.pool, clock, observes_uploads=parts.observes_uploads, pace=pace)
+    layers = LayerInspector(
+        database,
+        upstream,
+        parts.pool,
+        clock,
+        scanner=parts.scanner,
+        observes_uploads=parts.observes_uploads,
+        pace=pace,
+    )
     images = ImageInspector(upstream, layers)
     signatures = SignatureFinder(database, upstream)
     judge = Judge(

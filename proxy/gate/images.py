@@ -27,6 +27,11 @@ class ImageInspector:
         self._source = source
         self._layers = layers
 
+    def is_enough(self, facts: ImageFacts) -> bool:
+        """Whether nothing has to be read again to judge these facts today."""
+        is_scanned = self._layers.is_scanned(facts) or (facts.artifact is not None and not facts.diff_ids)
+        return facts.is_current and facts.is_understood and is_scanned
+
     async def check_blobs(self, repository: Repository, manifest: Manifest) -> None:
         """Every blob is in the repository with the size its descriptor says (threat 45), but for layers that lie
         elsewhere.

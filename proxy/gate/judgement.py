@@ -223,7 +223,7 @@ class Judge:
             document = await documents.get(tx, record.facts) if record and record.facts else None
         if document is not None:
             facts = await asyncio.to_thread(decode, ImageFacts, document)
-            if facts.is_current and facts.is_understood:
+            if self._images.is_enough(facts):
                 return document, facts
         inspect = self._images.inspect if manifest.kind is ManifestKind.IMAGE else self._images.inspect_artifact
         facts = await inspect(repository, manifest, tenant)

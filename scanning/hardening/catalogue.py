@@ -330,6 +330,15 @@ _ALL = (
         "leave the program as it is, upgrade the package that it belongs to, or have a base with this program approved",
         ("CIS 4.2", "NIST 4.1.3"),
     ),
+    Check(
+        "H36",
+        "malware",
+        Gravity.CRITICAL,
+        "whoever runs the image may run it, and a later layer that deletes it only hides it",
+        "find out how it came in, and build again without it; tell the makers of the signature where it is wrong",
+        ("NIST 4.1.3",),
+        "deny.malware",
+    ),
 )
 
 CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _ALL})

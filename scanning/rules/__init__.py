@@ -13,6 +13,7 @@ from scanning.rules.indexes import children
 from scanning.rules.inspection import uninspected
 from scanning.rules.licences import allowed_licences, denied_licences
 from scanning.rules.lifecycle import end_of_life
+from scanning.rules.malware import malware, malware_scan
 from scanning.rules.names import typosquats
 from scanning.rules.packages import denied_packages, unvetted
 from scanning.rules.question import Answers, Question
@@ -25,6 +26,7 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     foreign_layers,
     tools,
     secrets,
+    malware,
     malicious,
     findings,
     end_of_life,
@@ -38,6 +40,7 @@ RULES: tuple[Callable[[Question], Answers], ...] = (
     root_user,
     hardening,
     advisory_data,
+    malware_scan,
     downgrade,
     children,
     signatures,

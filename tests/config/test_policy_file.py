@@ -43,7 +43,7 @@ def test_the_least_policy_checks_only_that_content_can_be_read_and_is_not_malici
     assert (policy.name, rule.mode, rule.artifacts, rule.foreign_layers) == ("custom", Mode.ENFORCE, True, False)
     assert rule.redirect_blobs
     assert rule.deny.malicious.effect is Effect.REJECT
-    assert [name for name, check in (*rule.deny, *rule.require) if check is not None] == ["malicious"]
+    assert [name for name, check in (*rule.deny, *rule.require) if check is not None] == ["malware", "malicious"]
 
 
 def test_the_check_for_malicious_packages_cannot_be_left_out() -> None:

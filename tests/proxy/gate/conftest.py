@@ -17,6 +17,7 @@ from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.build import GateParts, build_gate
 from proxy.gate.policy import PolicyFile
+from proxy.malware.scanner import MalwareScanner
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.origin import Origin
@@ -49,6 +50,7 @@ class MakeWorld(Protocol):
         observes_uploads: bool = True,
         with_pool: WatchedPool | None = None,
         busy_upload_rate: float = math.inf,
+        scanner: MalwareScanner | None = None,
     ) -> World: ...
 
 
@@ -102,6 +104,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
         observes_uploads: bool = True,
         with_pool: WatchedPool | None = None,
         busy_upload_rate: float = math.inf,
+        scanner: MalwareScanner | None = None,
     ) -> World:
         opened, workers = on or database, with_pool or pool
         path = tmp_path / "policy.yaml"
@@ -124,6 +127,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             observes_uploads,
             busy_upload_rate,
             FRESH,
+            scanner,
         )
         gate = build_gate(parts)
         return World(
