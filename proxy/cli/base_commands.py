@@ -8,6 +8,7 @@ import typer
 
 from config.settings import Settings
 from proxy.cli.approvals import OwnerOption, ReasonOption, RepositoryOption, act, print_list, revoke
+from proxy.cli.find_image import behind_gate
 from proxy.cli.local_state import open_state, resolve
 from proxy.cli.output import printable
 from proxy.cli.session import settings_for
@@ -38,8 +39,9 @@ def _approve(
     repository: RepositoryOption = None,
 ) -> None:
     """Approve an image behind the gate, or all images of an index, as a base image."""
-    image = ImageReference.parse(reference)
-    made = asyncio.run(_approved(settings_for(context), image, act(reason, owner, repository or ["**"])))
+    settings = settings_for(context)
+    image = behind_gate(settings.public_origin, reference)
+    made = asyncio.run(_approved(settings, image, act(reason, owner, repository or ["**"])))
     for record, content in made:
         typer.echo(
             f"{image} ({content.platform}) is an approved base: {len(content.diff_ids)} layers,"

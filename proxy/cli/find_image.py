@@ -20,7 +20,7 @@ from proxy.upstream.port import ContentSource
 from proxy.upstream.remote import RemoteUpstream
 from scanning.oci.names import ImageReference, Reference, Repository
 
-_LOCAL = re.compile(r"(localhost|127(\.[0-9]+){3}|\[::1\])(:[0-9]+)?")
+_LOCAL = re.compile(r"(localhost|127(\.[0-9]+){3}|\[::1\])(?P<port>:[0-9]+)?")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -45,11 +45,11 @@ async def find_image(settings: Settings, named: str, repository: str) -> AsyncIt
     `repository` is the name to judge it under; "" takes the image's own, for a path one made of the file's name.
     Raises the `ImagegateError` family.
     """
-    host, slash, rest = named.partition("/")
+    host, rest = _split(named)
     judged_as = Repository(repository) if repository else None
     if local := _local_image(named, judged_as):
         yield local
-    elif slash and (_LOCAL.fullmatch(host) or "." in host or ":" in host):
+    elif host:
         image = ImageReference.parse(rest)
         remote = RemoteUpstream(_options(settings, host))
         try:
@@ -60,6 +60,31 @@ async def find_image(settings: Settings, named: str, repository: str) -> AsyncIt
         image = ImageReference.parse(named)
         async with open_state(settings) as state, open_upstream(settings, state.database) as upstream:
             yield FoundImage(upstream, image.repository, image.reference, judged_as or image.repository)
+
+
+def behind_gate(gate: str, named: str) -> ImageReference:
+    """The image behind the gate at the address `gate` that `named` means: `team/app:1`, or that with the gate's host in
+    front, as clients write it.
+
+    Raises `ImageNotFoundError` if the host is another one, `InvalidDigestError` or `InvalidNameError`.
+    """
+    host, rest = _split(named)
+    own = gate.partition("://")[2]
+    if host and _plain(host) != _plain(own):
+        raise ImageNotFoundError(f"{named} is in another registry than this gate, which is at {own}")
+    return ImageReference.parse(rest)
+
+
+def _split(named: str) -> tuple[str, str]:
+    """The registry's host, "" if `named` begins with none, and the rest."""
+    host, slash, rest = named.partition("/")
+    return (host, rest) if slash and (_LOCAL.fullmatch(host) or "." in host or ":" in host) else ("", named)
+
+
+def _plain(host: str) -> str:
+    """This machine by one of its names."""
+    local = _LOCAL.fullmatch(host)
+    return f"localhost{local['port'] or ''}" if local else host
 
 
 def _local_image(named: str, judged_as: Repository | None) -> FoundImage | None:

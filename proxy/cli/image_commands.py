@@ -9,6 +9,7 @@ from rich.table import Table
 
 from config.settings import Settings
 from proxy.cli.difference_table import difference_table
+from proxy.cli.find_image import behind_gate
 from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.local_state import LocalState, open_state, open_upstream, resolve
 from proxy.cli.output import complain, console, printable
@@ -49,8 +50,8 @@ def _show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Show an image's packages, tools, findings and signatures, and why it was admitted or not."""
-    image = ImageReference.parse(reference)
-    cases = asyncio.run(_cases(settings_for(context), image))
+    settings = settings_for(context)
+    cases = asyncio.run(_cases(settings, behind_gate(settings.public_origin, reference)))
     if as_json:
         typer.echo(json.dumps([_document(verdict, case) for verdict, case in cases], indent=2))
         return
@@ -72,9 +73,11 @@ def _sbom(
     token: TokenOption = "",
 ) -> None:
     """Print an image's bill of materials: every package, where it was found, and its licence."""
-    image = ImageReference.parse(reference)
-    client = gate_client(gate, token)
-    document = client.sbom(image, form) if client else _local_sbom(settings_for(context), image, form)
+    if client := gate_client(gate, token):
+        document = client.sbom(behind_gate(client.url, reference), form)
+    else:
+        settings = settings_for(context)
+        document = _local_sbom(settings, behind_gate(settings.public_origin, reference), form)
     typer.echo(asyncio.run(document), nl=False)
 
 
@@ -88,8 +91,9 @@ def _diff(
 
     Exit status 1 if they differ.
     """
-    images = ImageReference.parse(before), ImageReference.parse(after)
-    difference = asyncio.run(_compared(settings_for(context), *images))
+    settings = settings_for(context)
+    images = (behind_gate(settings.public_origin, named) for named in (before, after))
+    difference = asyncio.run(_compared(settings, *images))
     if as_json:
         typer.echo(json.dumps(json.loads(encode(difference)), indent=2))
     elif difference.is_empty:

@@ -15,6 +15,7 @@ from config.policy import Policy
 from config.policy_file import load_policy_file
 from config.settings import Settings
 from proxy.cli.approvals import OwnerOption, ReasonOption, RepositoryOption, act, approve_after_asking
+from proxy.cli.find_image import behind_gate
 from proxy.cli.local_state import open_state, resolve
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
@@ -57,7 +58,8 @@ def vet(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Approve what an image adds: show the packages that are not vetted, ask, and count them as vetted from then on."""
-    image, settings = ImageReference.parse(reference), settings_for(context)
+    settings = settings_for(context)
+    image = behind_gate(settings.public_origin, reference)
     approved = act(reason, owner, repository or [str(image.repository)])
     policy = load_policy_file(settings.policy_path)
     added = asyncio.run(_additions(settings, image, policy))

@@ -30,6 +30,20 @@ def test_an_image_by_tag_is_listed_in_cyclonedx(beside: Run) -> None:
     assert "openssl" in {one["name"] for one in read["components"]}
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost:5000"])
+def test_an_image_is_found_as_clients_name_it(beside: Run, host: str) -> None:
+    read = document(beside("image", "sbom", f"{host}/team/app:1"))
+    assert read["metadata"]["component"]["version"] == str(CLEAN.digest)
+
+
+def test_an_image_of_another_registry_is_refused(beside: Run) -> None:
+    said = beside("image", "show", "registry.example.com/team/app:1")
+    assert said.exit_code == 2
+    assert said.stderr.strip().endswith(
+        "registry.example.com/team/app:1 is in another registry than this gate, which is at 127.0.0.1:5000"
+    )
+
+
 def test_an_image_by_digest_is_listed_in_spdx(beside: Run) -> None:
     read = document(beside("image", "sbom", f"team/app@{CLEAN.digest}", "--format", "spdx"))
     assert read["spdxVersion"] == "SPDX-2.3"
