@@ -11,6 +11,7 @@ import pytest
 
 from scanning.documents import decode
 from scanning.verdict import Outcome, Verdict
+from tests.clamav import EICAR, running_clamd
 from tests.images import TestImage, debian, image
 from tests.proxy.cli.conftest import BOTH, CLEAN, HOSTILE, SSH, WITH_SSH, Run
 from tests.registries import PASSWORD, USERNAME, RealRegistry, fresh_repository
@@ -321,3 +322,22 @@ def put(registry: RealRegistry, name: str, image: TestImage) -> None:
 def _send(method: str, url: str, body: bytes, media_type: str = "application/octet-stream") -> Any:
     request = urllib.request.Request(url, body, {"Content-Type": media_type}, method=method)  # noqa: S310 (our own registry)
     return urllib.request.urlopen(request, timeout=30)  # noqa: S310
+
+
+@pytest.mark.real
+def test_malware_is_looked_for_where_the_settings_name_a_clamd(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infected = image(debian(), {"srv/eicar.com": EICAR}).write_layout(tmp_path / "infected")
+    with running_clamd(tmp_path / "clamd") as address:
+        monkeypatch.setenv("IMAGEGATE_INSPECTION__CLAMD", address)
+        checked = run("check", infected)
+
+    assert checked.exit_code == 1
+    assert "1.  Find out how 1 file with malware came in, and build without it [deny.malware: reject]" in checked.stdout
+    assert "srv/eicar.com" in checked.stdout
+
+    checked = run("check", infected)  # nobody is there any more
+
+    assert checked.exit_code not in (0, 1)
+    assert "nobody has looked for malware" in checked.output
