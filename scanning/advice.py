@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
 
-from config.versions import InvalidVersionError, compare
+from config.versions import InvalidVersionError, compare_packages
 from config.vocabulary import Effect, Severity
-from scanning.advisories.ecosystems import ordering
 from scanning.advisories.model import Finding
 from scanning.facts import ImageFacts, Package
 from scanning.packages.upgrading import Upgrade, upgrade_steps
@@ -186,11 +185,11 @@ def _rated(finding: Finding) -> str:
 
 def _newest(purl: str, findings: Iterable[Finding]) -> str:
     """The one version that mends all of them."""
-    ecosystem = ordering(purl.removeprefix("pkg:").partition("/")[0]) or ""
+    kind = purl.removeprefix("pkg:").partition("/")[0]
 
     def by_age(one: str, other: str) -> int:
         try:
-            return compare(ecosystem, one, other)
+            return compare_packages(kind, one, other)
         except InvalidVersionError:
             return (one > other) - (one < other)
 

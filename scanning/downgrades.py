@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cmp_to_key
 
-from config.versions import InvalidVersionError, compare
-from scanning.advisories.ecosystems import ordering
+from config.versions import ORDERED_TYPES, InvalidVersionError, compare_packages
 from scanning.facts import ImageFacts, Package
 
 
@@ -112,7 +111,7 @@ def _order(kind: str, one: str, other: str) -> int:
     """Versions that cannot be read count as older than all others, among themselves by their letters."""
     readable = _is_readable(kind, one), _is_readable(kind, other)
     if all(readable):
-        return compare(ordering(kind) or "", one, other)
+        return compare_packages(kind, one, other)
     if any(readable):
         return 1 if readable[0] else -1
     return (one > other) - (one < other)
@@ -121,20 +120,19 @@ def _order(kind: str, one: str, other: str) -> int:
 def _doubt(package: Package, before: str) -> Doubt | None:
     if package.version == before:
         return None
-    order = ordering(package.type)
-    if order is None:
+    if package.type not in ORDERED_TYPES:
         return Doubt.UNORDERED
     if not _is_readable(package.type, before):
         return None  # whatever can be read is better known than that
     try:
-        return Doubt.OLDER if compare(order, package.version, before) < 0 else None
+        return Doubt.OLDER if compare_packages(package.type, package.version, before) < 0 else None
     except InvalidVersionError:
         return Doubt.UNREADABLE
 
 
 def _is_readable(kind: str, version: str) -> bool:
     try:
-        return compare(ordering(kind) or "", version, version) == 0
+        return compare_packages(kind, version, version) == 0
     except InvalidVersionError:
         return False
 

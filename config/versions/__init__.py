@@ -5,7 +5,7 @@ ecosystem, and `compare_packages` for packages, which have a purl type.
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from config.versions import apk, composer, cran, deb, maven, nuget, pypi, rpm, rubygems, semver
+from config.versions import apk, bitnami, composer, cran, deb, maven, nuget, pypi, rpm, rubygems, semver
 from config.versions.errors import InvalidVersionError
 
 __all__ = ["ORDERED_ECOSYSTEMS", "ORDERED_TYPES", "InvalidVersionError", "compare", "compare_packages"]
@@ -41,6 +41,7 @@ _ORDERS: Mapping[str, _Order] = MappingProxyType(
 _TYPES: Mapping[str, _Order] = MappingProxyType(
     {
         "apk": apk.compare,
+        "bitnami": bitnami.compare,
         "cargo": semver.compare,
         "composer": composer.compare,
         "cran": cran.compare,

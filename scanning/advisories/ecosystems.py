@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from config.versions import bitnami
 from scanning.advisories.osv import package_name
 from scanning.facts import OsRelease, Package
 
@@ -30,13 +31,9 @@ _LANGUAGES: Mapping[str, str] = MappingProxyType(
         "pypi": "PyPI",
     }
 )
-_DISTRIBUTIONS: Mapping[str, str] = MappingProxyType({"apk": "Alpine", "deb": "Debian", "rpm": "Red Hat"})
-"""One of those that share an order."""
 _ROLLING: Mapping[str, str] = MappingProxyType({"chainguard": "Chainguard", "wolfi": "Wolfi"})
 _ENTERPRISE: Mapping[str, str] = MappingProxyType({"almalinux": "AlmaLinux", "rocky": "Rocky Linux"})
 _RED_HAT_REPOSITORIES = ("baseos", "appstream", "crb", "highavailability", "nfv", "realtime", "resilientstorage")
-_BITNAMI_REVISION = re.compile(r"-[0-9]+$")
-"""Of the image, not of the program: semantic versioning would take it for something before the release."""
 _ENTERPRISE_RELEASE = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
 _ALPINE_RELEASE = re.compile(r"([0-9]+\.[0-9]+)(?:\.[0-9]+)?")
 _DEBIAN_RELEASE = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
@@ -61,16 +58,11 @@ class Subject:
         return self.ecosystem, self.name
 
 
-def ordering(kind: str) -> str | None:
-    """The ecosystem whose order the versions of a package type (of its purl) have; None where none is known."""
-    return _LANGUAGES.get(kind) or _DISTRIBUTIONS.get(kind)
-
-
 def subject(package: Package, distribution: OsRelease | None) -> Subject | None:
     """What to ask the advisories about `package`; None where no ecosystem speaks of it."""
     language = _LANGUAGES.get(package.type)
     if language:
-        version = _BITNAMI_REVISION.sub("", package.version) if package.type == "bitnami" else package.version
+        version = bitnami.program_version(package.version) if package.type == "bitnami" else package.version
         return Subject(language, (), package_name(language, package.name), version)
     place = _distribution(package.type, distribution) if distribution else None
     if place is None:

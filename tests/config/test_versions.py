@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.versions import MAX_LENGTH, InvalidVersionError, compare
+from config.versions import MAX_LENGTH, InvalidVersionError, compare, compare_packages
 
 _SIGNS = {"<": -1, "=": 0, ">": 1}
 
@@ -296,3 +296,11 @@ def test_t56_no_version_takes_long_to_be_refused(ecosystem: str, unit: str) -> N
     long = f"1.0{unit}".ljust(MAX_LENGTH - 1, unit[-1]) + "~"
     with pytest.raises(InvalidVersionError):
         compare(ecosystem, long, "1.0")
+
+
+@pytest.mark.parametrize("line", ["1.2.3 < 1.2.3-0", "1.2.3-4 < 1.2.3-10", "1.2.3-10 < 1.2.4-0", "1.2.3-rc1 < 1.2.3"])
+def test_bitnami_revisions_come_after_the_release(line: str) -> None:
+    one, _, other = line.split()
+    assert compare_packages("bitnami", one, other) == -1
+    assert compare_packages("bitnami", other, one) == 1
+    assert compare_packages("bitnami", one, one) == 0
