@@ -20,7 +20,8 @@ _KIB_IN_MIB = 1024
 @dataclass(frozen=True, slots=True)
 class Run:
     """`seconds` from start to end, `cpu` seconds (user and system) of the whole tree of processes, `peak_mib` the most
-    that was resident at one time: what processes share is divided among them (PSS).
+    that was resident at one time: what processes share is divided among them (PSS). Of one that ended before anybody
+    looked it is what its largest process held.
     """
 
     seconds: float
@@ -44,7 +45,8 @@ def run(command: Sequence[str], environment: Mapping[str, str], statuses: Sequen
         errors.seek(0)
         if process.returncode not in statuses:
             raise BenchError(f"{command[0]} ended with {process.returncode}: {errors.read().decode()[-500:]}")
-        return Run(seconds, used.ru_utime + used.ru_stime, max(seen, default=0.0), output.read())
+        peak = max(seen, default=0.0) or used.ru_maxrss / _KIB_IN_MIB
+        return Run(seconds, used.ru_utime + used.ru_stime, peak, output.read())
 
 
 @contextmanager
