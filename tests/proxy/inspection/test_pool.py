@@ -284,8 +284,8 @@ class TestConfinement:
         assert _open_files(pool) == ["0", "1", "2"]
 
     async def test_t75_layers_give_way_to_requests(self, pool: InspectionPool) -> None:
-        nicest = os.getpriority(os.PRIO_PROCESS, 0)
-        assert all(os.getpriority(os.PRIO_PROCESS, process) > nicest for process in pool.processes)
+        given = min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
+        assert {os.getpriority(os.PRIO_PROCESS, process) for process in pool.processes} == {given}
         if SESSIONS_SHARE:
             assert "nice 5" in _proc(pool, "autogroup")
 
