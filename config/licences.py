@@ -16,18 +16,16 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar
 
 from license_expression import get_spdx_licensing  # type: ignore[import-untyped]  # the library carries no types
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
 
 from config.errors import InvalidPatternError
+from config.written import WrittenValue
 
 UNLISTED = "LicenseRef-"
 """Begins the names of licences that are not on the SPDX licence list (SPDX 2.3, annex D)."""
 
-_MAX_LENGTH = 200
 _UNLISTED = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _VERSIONED = re.compile(r"(?P<stem>.+)-(?P<version>[0-9]+(?:\.[0-9]+)*)(?P<tail>-only|-or-later|\+|)")
 _WITH = re.compile(r"\s+WITH\s+", re.IGNORECASE)
@@ -79,19 +77,21 @@ def exception_id(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class LicenceName:
+class LicenceName(WrittenValue):
     """One line of a policy's list. Raises `InvalidPatternError`.
 
     `covers` are licences by their ids, `exception` the id of an exception or "".
     """
 
-    text: str
+    called: ClassVar[str] = "licence"
+    longest: ClassVar[int] = 200
+
     covers: frozenset[str] = field(init=False, repr=False, compare=False)
     exception: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.text) <= _MAX_LENGTH:
-            raise InvalidPatternError(f"the name of a licence has 1 to {_MAX_LENGTH} characters, not {len(self.text)}")
+        if not 0 < len(self.text) <= self.longest:
+            raise InvalidPatternError(f"the name of a licence has 1 to {self.longest} characters, not {len(self.text)}")
         licence, *exceptions = _WITH.split(self.text)
         if len(exceptions) > 1 or (exceptions and not exception_id(exceptions[0])):
             raise InvalidPatternError(f"in {self.text!r} no exception of the SPDX licence list follows WITH")
@@ -105,25 +105,6 @@ class LicenceName:
             )
         object.__setattr__(self, "covers", covers)
         object.__setattr__(self, "exception", exception_id(exceptions[0]) if exceptions else "")
-
-    def __str__(self) -> str:
-        return self.text
-
-    @classmethod
-    def _from_document(cls, value: object) -> Self:
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, str):
-            return cls(value)
-        raise ValueError(f"a licence is a string, not {type(value).__name__}; put it in quotes")
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._from_document,
-            json_schema_input_schema=core_schema.str_schema(min_length=1, max_length=_MAX_LENGTH),
-            serialization=core_schema.to_string_ser_schema(),
-        )
 
 
 def _matching(name: str) -> frozenset[str]:

@@ -24,16 +24,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, groupby, pairwise
 from types import MappingProxyType
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 from urllib.parse import unquote
 
 from packageurl import normalize_name, normalize_namespace
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
 
 from config.errors import InvalidPatternError
 from config.version_ranges import VersionRange
 from config.versions import InvalidVersionError
+from config.written import WrittenValue
 
 MAX_PATTERN_LENGTH = 512
 
@@ -51,29 +50,11 @@ def is_repository_name(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pattern:
-    """What both kinds share: text in a document, a value in the program."""
+class _Pattern(WrittenValue):
+    """What all kinds share."""
 
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-    @classmethod
-    def _from_document(cls, value: object) -> Self:
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, str):
-            return cls(value)
-        raise ValueError(f"a pattern is a string, not {type(value).__name__}; put it in quotes")
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._from_document,
-            json_schema_input_schema=core_schema.str_schema(min_length=1, max_length=MAX_PATTERN_LENGTH),
-            serialization=core_schema.to_string_ser_schema(),
-        )
+    called: ClassVar[str] = "pattern"
+    longest: ClassVar[int] = MAX_PATTERN_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
