@@ -48,6 +48,14 @@ async def test_metrics_are_the_sum_of_all_and_of_those_that_have_ended(board: Bo
     assert f"{SERIES} 16.0" in (await here.metrics(metrics(2))).decode()
 
 
+async def test_nothing_is_forgotten_of_processes_that_end_together(board: Board) -> None:
+    seats = [Seat(number, 16) for number in range(16)]
+    for seat in seats:
+        board.post(seat, notice(1))
+    await asyncio.gather(*(asyncio.to_thread(board.clear, seat) for seat in seats))
+    assert f"{SERIES} 16.0" in board.departed()
+
+
 async def test_a_process_that_is_not_there_is_a_warning(board: Board) -> None:
     here = Colleagues(board, ONE, inspects)
     assert await here.warnings() == ("1 of 2 serving processes are starting, or starting again",)
