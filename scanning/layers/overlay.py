@@ -125,7 +125,13 @@ def _disagreements(manifest: Manifest, config: ImageConfig, layers: Sequence[Lay
     ):
         if layer is None:
             continue
-        if diff_id is not None and layer.diff_id != diff_id:
+        if diff_id is not None and diff_id.algorithm != layer.diff_id.algorithm:
+            yield LayerRefusal(
+                layer.digest,
+                f"the configuration gives layer {number} a diffID by {diff_id.algorithm}, and runtimes compute it by"
+                f" {layer.diff_id.algorithm}: name it {layer.diff_id} there",
+            )
+        elif diff_id is not None and layer.diff_id != diff_id:
             yield LayerRefusal(
                 layer.digest, f"layer {number} has the diffID {layer.diff_id} and the configuration says {diff_id}"
             )

@@ -11,6 +11,7 @@ from proxy.upstream.remote import RemoteUpstream
 from scanning.errors import InvalidDigestError, InvalidManifestError
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
+from scanning.oci.names import Tag
 from scanning.verdict import Outcome
 from tests.images import File, TestImage, debian, descriptor, image, index
 from tests.proxy.gate.world import LATEST, REFUSE_SSH, World, layers_of, policy_text, wants_signature
@@ -87,6 +88,36 @@ async def test_a_manifest_pushed_by_its_sha512_digest_is_known_by_it_and_its_ver
     assert (await world.pull(named)).digest == named
     verdict = await world.verdict(named)
     assert await world.replay.again(verdict) == verdict
+
+
+def by_sha512(made: TestImage) -> TestImage:
+    """The same image, its blobs named by sha512."""
+    manifest, blobs = made.manifest, {}
+    for digest, content in made.blobs.items():
+        named = Digest.of(content, "sha512")
+        manifest = manifest.replace(str(digest).encode(), str(named).encode())
+        blobs[named] = content
+    return TestImage(manifest, made.media_type, blobs)
+
+
+async def test_layers_named_by_sha512_are_inspected_and_served(world: World) -> None:
+    clean = by_sha512(CLEAN)
+    await world.push(clean)
+    assert (await world.pull()).body == clean.manifest
+    (layer,) = layers_of(clean)
+    await world.check_blob(layer)
+    assert layer.algorithm == "sha512"
+
+    again = world.pool.begun
+    await world.push(clean, Tag("again"))
+    assert world.pool.begun == again
+
+
+async def test_what_layers_named_by_sha512_hold_is_refused(world: World) -> None:
+    image_with_ssh = by_sha512(WITH_SSH)
+    with pytest.raises(DeniedError, match=f"usr/bin/ssh of layer {layers_of(image_with_ssh)[1].short}"):
+        await world.push(image_with_ssh)
+    assert await world.behind(LATEST) is None
 
 
 async def test_t44_a_layer_that_lies_elsewhere_is_not_asked_for_here_and_refuses_the_image_unread(world: World) -> None:

@@ -539,6 +539,14 @@ class TestAgreement:
         facts = assemble(manifest_of(self.ONE), config_of(*diff_ids), (self.ONE,))
         assert f"its configuration {len(diff_ids)}" in facts.problems[0]
 
+    def test_a_diff_id_by_an_algorithm_that_no_runtime_computes_it_by(self) -> None:
+        config = ImageConfig(Platform("linux", "amd64"), (Digest.of(b"tar", "sha512"),))
+        (refusal,) = assemble(manifest_of(self.ONE), config, (self.ONE,)).refusals
+        assert refusal.reason == (
+            "the configuration gives layer 1 a diffID by sha512, and runtimes compute it by sha256: name it"
+            f" {self.ONE.diff_id} there"
+        )
+
     def test_another_layer_than_the_manifest_lists(self) -> None:
         facts = assemble(manifest_of(self.OTHER), config_of(self.ONE), (self.ONE,))
         assert "the manifest says" in facts.refusals[0].reason
