@@ -374,7 +374,13 @@ class Inspection(_Section):
         ge=1,
         lt=2 << 30,
         description="Bytes of the largest file given to clamd, no more than its own StreamMaxLength and MaxFileSize; a"
-        " layer with a larger one is refused.",
+        " layer or an artifact with a larger one is refused.",
+    )
+    clamd_rescan_hours: int = Field(
+        24,
+        ge=0,
+        description="After so many hours clamd looks again at what it called clean, where its signatures are newer by"
+        " then; 0: never.",
     )
     cpu_seconds: int = Field(600, ge=1, description="Processor time for one layer, in seconds.")
     memory_bytes: int = Field(1 << 30, ge=64 << 20, description="Memory of one worker, in bytes.")

@@ -91,6 +91,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             busy_upload_rate=_busy_upload_rate(settings),
             fresh=timedelta(seconds=settings.registry.fresh_seconds),
             scanner=malware_scanner(settings.inspection),
+            rescan_every=timedelta(hours=settings.inspection.clamd_rescan_hours),
         )
         gate = build_gate(parts)
 
@@ -156,6 +157,7 @@ class Background:
         self._snapshots = snapshots
         self._content = content
         self._promotion = gate.promotion
+        self._rescanning = gate.rescanning
         self._attachment = SbomAttachment(
             parts.database, parts.upstream, gate, lambda: parts.policy.current, parts.monotonic
         )
@@ -163,8 +165,8 @@ class Background:
 
     @asynccontextmanager
     async def at_work(self, further: Iterable[Job] = ()) -> AsyncIterator[None]:
-        """Watch policy, advisories and approvals, promote what may go upstream, attach bills of materials, refresh
-        feeds, and do what is `further` given; until left.
+        """Watch policy, advisories and approvals, promote what may go upstream, attach bills of materials, look for
+        malware again, refresh feeds, and do what is `further` given; until left.
         """
         jobs: list[Job] = [
             partial(self._policy.watch, self._policy_changed),
@@ -175,7 +177,7 @@ class Background:
         ]
         if self._leads:
             jobs += [self._reconsider, self._sweep_uploads, self._judge_unjudged, self._judge_due]
-            jobs.append(self._attachment.keep_attaching)
+            jobs += [self._attachment.keep_attaching, self._rescanning.keep_settling, self._rescanning.keep_looking]
         if self._leads and self._settings.content.collect_hours:
             jobs.append(self._collect_blobs)
         if self._leads and self._settings.feeds.refresh_hours:

@@ -86,10 +86,6 @@ def assemble_artifact(manifest: Manifest, heads: Mapping[Digest, bytes], archive
         size=sum(layer.size for layer in manifest.layers),
         problems=tuple(problem for part in parts for problem in part.problems),
         refusals=tuple(refusal for part in parts for refusal in part.refusals),
-        malware=tuple(found for part in parts for found in part.malware),
-        scanners=tuple(sorted({one for part in parts for one in part.scanners}))
-        if all(part.scanners for part in parts)
-        else (),
         artifact=_kind(manifest, heads, archives),
     )
 

@@ -243,23 +243,6 @@ class FileFinds:
 
 
 @dataclass(frozen=True, slots=True)
-class Malware:
-    """A file in which a scanner found what `signature` names. `layer` is filled when layers become an image."""
-
-    signature: str
-    path: str
-    layer: Digest | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MalwareScan:
-    """What a scanner found in a layer. `scanner` is its version and that of its signatures."""
-
-    scanner: str
-    found: tuple[Malware, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class LayerFacts:
     """One layer, read to its last byte. Digest, diffID and sizes are computed, never believed.
 
@@ -278,8 +261,6 @@ class LayerFacts:
     opaque: tuple[str, ...] = ()
     belated: tuple[str, ...] = ()
     finds: tuple[FileFinds, ...] = ()
-    malware: MalwareScan | None = None
-    """None where no scanner has looked."""
     version: int = FACTS_VERSION
 
     @property
@@ -333,9 +314,6 @@ class ImageFacts:
     replaced: tuple[ReplacedFile, ...] = ()
     refusals: tuple[LayerRefusal, ...] = ()
     created_by: tuple[str, ...] = ()
-    malware: tuple[Malware, ...] = ()
-    scanners: tuple[str, ...] = ()
-    """The malware scanners that have looked at every layer, with their versions; none where one was not looked at."""
     version: int = FACTS_VERSION
 
     @property

@@ -113,4 +113,6 @@ def _valid_until(
         moments += [datetime.combine(last + timedelta(days=1), time(), UTC)] if last else []
     if rule and rule.require.minimum_age and case.sightings:
         moments += [one.first_seen + rule.require.minimum_age.age for one in case.sightings.young]
+    if rule and rule.require.malware_scan and rule.require.malware_scan.max_age and case.malware.oldest:
+        moments.append(case.malware.oldest + rule.require.malware_scan.max_age)
     return min((moment for moment in moments if moment > now), default=None)

@@ -77,7 +77,8 @@ class VerdictInputs:
     """Everything a verdict was made of, by digest, so that it can be made again.
 
     `facts` is None for indexes and signatures; `children` are the verdict ids of an index's images; `approvals` is
-    None where nothing is approved; `former` names the packages that a tag has had, in a verdict on an image under it.
+    None where nothing is approved; `former` names the packages that a tag has had, in a verdict on an image under it;
+    `malware` is what scanners said, None where there is nothing to tell.
     """
 
     manifest: Digest
@@ -90,6 +91,7 @@ class VerdictInputs:
     approvals: Digest | None = None
     former: Digest | None = None
     sightings: Digest | None = None
+    malware: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,20 @@ async def holders(tx: Transaction, repository: Repository, blob: Digest) -> tupl
     )
 
 
+async def holding(tx: Transaction, blobs: Collection[Digest]) -> dict[Digest, tuple[tuple[Repository, Digest], ...]]:
+    """The manifests of any repository that refer to each of `blobs`, in the order of names and digests. Reads all edges
+    once.
+    """
+    edges = manifest_blobs.c
+    rows = await tx.execute(
+        sa.select(edges.blob, edges.repository, edges.manifest).where(edges.blob.in_([str(blob) for blob in blobs]))
+    )
+    found: dict[Digest, list[tuple[Repository, Digest]]] = {blob: [] for blob in blobs}
+    for row in rows:
+        found[Digest.parse(row.blob)].append((Repository(row.repository), Digest.parse(row.manifest)))
+    return {blob: tuple(sorted(holders)) for blob, holders in found.items()}
+
+
 async def referrers(tx: Transaction, repository: Repository, subject: Digest) -> tuple[ManifestRecord, ...]:
     """The manifests of this repository whose subject is `subject`, in the order of their digests."""
     rows = await tx.execute(

@@ -2,6 +2,7 @@
 
     documents       what verdicts were made of (facts, policies, signature evidence), by digest, never changed
     layers          what inspecting a layer gave, by layer digest: paid once for every image that has it
+    malware_scans   what a malware scanner said of a blob, by digest: the newest
     manifests       every manifest the gate has judged, per repository, with its edges:
       manifest_blobs      manifest -> the blobs a puller of it may read
       manifest_children   index -> its manifests
@@ -81,6 +82,21 @@ layers = sa.Table(
     sa.Column("facts", _DIGEST, sa.ForeignKey("documents.digest")),
     sa.Column("refusal", sa.Text, comment="why the layer cannot be read, where it cannot"),
     sa.Column("inspected_at", Instant, nullable=False),
+)
+
+malware_scans = sa.Table(
+    "malware_scans",
+    metadata,
+    sa.Column("digest", _DIGEST, primary_key=True),
+    sa.Column("scanner", sa.Text, nullable=False, comment="its version and that of its signatures"),
+    sa.Column("scanned_at", Instant, nullable=False),
+    sa.Column("scan", sa.Text, nullable=False, comment="all that it said, JSON"),
+    sa.Column("is_archive", sa.Boolean, nullable=False, comment="it was unpacked for that"),
+    sa.Column("found_since", Instant, comment="NULL where it is clean"),
+    sa.Column("settled", sa.Boolean, nullable=False, comment="what has the blob was judged again since"),
+    sa.Column("tried_at", Instant, comment="when somebody began to look again"),
+    sa.Index(None, "scanned_at"),
+    sa.Index(None, "settled"),
 )
 
 manifests = sa.Table(

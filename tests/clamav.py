@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, Popen
@@ -17,8 +17,10 @@ _START_SECONDS = 60.0
 
 
 @contextmanager
-def running_clamd(folder: Path, **settings: str) -> Iterator[str]:
-    """Run clamd with its files in `folder`, which is new; gives its address. Skips where clamd is not installed."""
+def running_clamd(folder: Path, markers: Mapping[str, bytes] | None = None, /, **settings: str) -> Iterator[str]:
+    """Run clamd with its files in `folder`, which is new; gives its address. It knows EICAR, and files with `markers`
+    in them by name. Skips where clamd is not installed.
+    """
     program = shutil.which("clamd") or shutil.which("clamd", path="/usr/sbin")
     if program is None:
         pytest.skip("no clamd is here: apt-get install clamav-daemon")
@@ -26,7 +28,8 @@ def running_clamd(folder: Path, **settings: str) -> Iterator[str]:
     (folder / "db" / "eicar.hdb").write_text(
         f"{hashlib.md5(EICAR, usedforsecurity=False).hexdigest()}:{len(EICAR)}:Eicar-Test-Signature\n"
     )
-    (folder / "db" / "marker.ndb").write_text(f"Test.Marker:0:*:{MARKER.hex()}\n")
+    known = {"Test.Marker": MARKER} if markers is None else markers
+    (folder / "db" / "marker.ndb").write_text("".join(f"{name}:0:*:{mark.hex()}\n" for name, mark in known.items()))
     socket = folder / "clamd.ctl"
     lines = {"DatabaseDirectory": folder / "db", "LocalSocket": socket, "Foreground": "yes", "User": "root"}
     lines |= {"AlertExceedsMax": "yes"} | settings

@@ -82,9 +82,14 @@ class RequireAdvisories(Document):
 
 
 class RequireMalwareScan(Document):
-    """Ask that a malware scanner (`inspection.clamd`) has looked at every layer."""
+    """Ask that a malware scanner (`inspection.clamd`) has looked at every layer, and at every blob of an artifact."""
 
-    effect: Effect = Field(Effect.QUARANTINE, description="What an image does that no scanner has looked at.")
+    max_age: Duration | None = Field(
+        None, description="The age from which it must look again, such as 7d; left out: it need not."
+    )
+    effect: Effect = Field(
+        Effect.QUARANTINE, description="What an image does that no scanner has looked at, or too long ago."
+    )
 
 
 class Require(Document):

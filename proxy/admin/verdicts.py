@@ -91,6 +91,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
             "approvals": str(inputs.approvals) if inputs.approvals else None,
             "former": str(inputs.former) if inputs.former else None,
             "sightings": str(inputs.sightings) if inputs.sightings else None,
+            "malware": str(inputs.malware) if inputs.malware else None,
         },
     }
 

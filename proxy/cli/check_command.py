@@ -28,9 +28,11 @@ from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.errors import ManifestUnknownError
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.blob_scans import BlobScans
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge, Judgement, OnRecord, check_complete
 from proxy.gate.layers import LayerInspector
+from proxy.gate.malware import MalwareDesk
 from proxy.gate.policy import in_force
 from proxy.gate.sightings import SightingDesk
 from proxy.gate.signatures import SignatureFinder
@@ -146,15 +148,21 @@ async def _judge_of(
         source = _Watched(found, progress)
         try:
             await pool.start()
-            layers = LayerInspector(database, source, pool, utc_now, scanner=malware_scanner(settings.inspection))
+            layers = LayerInspector(database, source, pool, utc_now)
+            images = ImageInspector(source, layers)
+            scans = BlobScans(database, source, malware_scanner(settings.inspection), utc_now)
             rules = in_force(policy)
             yield Judge(
                 database,
                 source,
-                ImageInspector(source, layers),
+                images,
                 SignatureFinder(database, source),
                 AdvisoryDesk(Snapshots(settings.advisories_path)),
-                OnRecord(lambda: approvals, SightingDesk(records) if records else None),
+                OnRecord(
+                    lambda: approvals,
+                    SightingDesk(records) if records else None,
+                    MalwareDesk(scans, images, layers),
+                ),
                 lambda: rules,
                 utc_now,
             )

@@ -17,6 +17,7 @@ from proxy.gate.gate import Gate
 from proxy.gate.inventory import bill_of_materials_of
 from proxy.gate.policy import PolicyInForce
 from proxy.identity.principal import Caller, Principal, Role
+from proxy.pauses import Pauses
 from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
@@ -30,7 +31,6 @@ from storage.manifests import ManifestRecord
 from storage.sboms import WantedSbom
 
 _ITSELF = Caller(Principal("", "imagegate", Role.DEVELOPER, (RepositoryPattern("**"),)), "", "")
-_LONGEST_PAUSE = 600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -49,8 +49,7 @@ class SbomAttachment:
         self._upstream = upstream
         self._gate = gate
         self._policy = policy
-        self._monotonic = monotonic
-        self._failed: dict[WantedSbom, tuple[float, float]] = {}
+        self._pauses = Pauses[WantedSbom](monotonic)
 
     async def keep_attaching(self, seconds: float = 1.0) -> None:
         """Attach what is wanted, every `seconds`, for ever."""
@@ -68,15 +67,14 @@ class SbomAttachment:
         """
         async with self._database.snapshot() as tx:
             waiting = await sboms.waiting(tx)
-        self._failed = {wanted: self._failed[wanted] for wanted in waiting if wanted in self._failed}
+        self._pauses.keep_only(waiting)
         for wanted in waiting:
-            pause, since = self._failed.get(wanted, (0.0, 0.0))
-            if pause and self._monotonic() - since < pause:
+            if not self._pauses.is_due(wanted):
                 continue
             try:
                 await self._attach(wanted)
             except ImagegateError as error:
-                self._failed[wanted] = min(2 * pause or 1.0, _LONGEST_PAUSE), self._monotonic()
+                self._pauses.failed(wanted)
                 image = f"{wanted.repository}@{wanted.subject}"
                 _log.warning("bill of materials not attached yet", image=image, form=wanted.form, problem=str(error))
 

@@ -11,24 +11,28 @@ from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.behind import Behind
+from proxy.gate.blob_scans import BlobScans
 from proxy.gate.deletion import Deletion
 from proxy.gate.downgrades import Downgrades
 from proxy.gate.gate import Gate
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge, OnRecord
 from proxy.gate.layers import LayerInspector
+from proxy.gate.malware import MalwareDesk
 from proxy.gate.pace import UploadPace
 from proxy.gate.policy import PolicyFile
 from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
 from proxy.gate.push import Push
 from proxy.gate.records import Records
+from proxy.gate.rescanning import Rescanning
 from proxy.gate.sightings import SightingDesk
 from proxy.gate.signatures import SignatureFinder
 from proxy.gate.standing import StandingVerdicts
 from proxy.gate.tag_views import TagViews
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Trail
+from proxy.gate.upkeep import Upkeep
 from proxy.inspection.pool import InspectionPool
 from proxy.malware.scanner import MalwareScanner
 from proxy.upstream.port import Upstream
@@ -43,7 +47,7 @@ class GateParts:
     `public_url` is the address that refusals name, `monotonic` counts seconds; `observes_uploads` says whether layers
     are inspected while they are uploaded, or read back afterwards: while less than `busy_upload_rate` bytes arrive in a
     second, or when a manifest names them. `fresh` is how long it is believed that the upstream has a manifest that it
-    had. `scanner` looks for malware in layers.
+    had. `scanner` looks for malware, and again at what it looked at longer ago than `rescan_every` (zero: never).
     """
 
     database: Database
@@ -60,18 +64,20 @@ class GateParts:
     busy_upload_rate: float = math.inf
     fresh: timedelta = timedelta(0)
     scanner: MalwareScanner | None = None
+    rescan_every: timedelta = timedelta(0)
 
 
 def build_gate(parts: GateParts) -> Gate:
     """Make a gate; what it stands on stays the caller's to close."""
     database, upstream, clock = parts.database, parts.upstream, parts.clock
     pace = UploadPace(parts.busy_upload_rate, parts.monotonic)
+    scans = BlobScans(database, upstream, parts.scanner, clock)
     layers = LayerInspector(
         database,
         upstream,
         parts.pool,
         clock,
-        scanner=parts.scanner,
+        scans=scans,
         observes_uploads=parts.observes_uploads,
         pace=pace,
     )
@@ -83,7 +89,7 @@ def build_gate(parts: GateParts) -> Gate:
         images,
         signatures,
         parts.advisories,
-        OnRecord(lambda: parts.approvals.current, SightingDesk(database)),
+        OnRecord(lambda: parts.approvals.current, SightingDesk(database), MalwareDesk(scans, images, layers)),
         lambda: parts.policy.current,
         clock,
     )
@@ -114,4 +120,6 @@ def build_gate(parts: GateParts) -> Gate:
     )
     push = Push(database, images, judge, promotion, guard, trail, clock, parts.public_url)
     deletion = Deletion(database, upstream, promotion, guard, trail)
-    return Gate(database, upstream, layers, push, pull, deletion, promotion, lambda: parts.policy.current)
+    rescanning = Rescanning(database, scans, layers, promotion, clock, parts.rescan_every, pace, parts.monotonic)
+    upkeep = Upkeep(promotion, rescanning)
+    return Gate(database, upstream, layers, push, pull, deletion, upkeep, lambda: parts.policy.current)

@@ -1,9 +1,12 @@
-"""Manifests parsed, and small blobs read whole: never more than asked for, never without checking their digest."""
+"""Manifests parsed, and blobs read: never more than asked for, never without checking their digest."""
 
 import asyncio
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator
 
 from proxy.upstream.port import BrokenContentError, ContentSource
 from scanning.errors import InvalidManifestError
+from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, Manifest
 from scanning.oci.names import Repository
 from scanning.oci.read import read_manifest
@@ -37,5 +40,20 @@ async def read_blob(source: ContentSource, repository: Repository, blob: Descrip
         parts = [part async for part in stream.chunks]
     content = b"".join(parts)
     if not blob.digest.matches(content):
-        raise BrokenContentError(f"the upstream sent bytes for {blob.digest} of {repository} that have another digest")
+        raise broken(repository, blob.digest)
     return content
+
+
+async def proven(chunks: AsyncIterable[bytes], repository: Repository, digest: Digest) -> AsyncIterator[bytes]:
+    """The same chunks. Raises `BrokenContentError` at the end if they are not what `digest` names."""
+    seen = hashlib.new(digest.algorithm)
+    async for chunk in chunks:
+        await asyncio.to_thread(seen.update, chunk)
+        yield chunk
+    if seen.hexdigest() != digest.hex:
+        raise broken(repository, digest)
+
+
+def broken(repository: Repository, digest: Digest) -> BrokenContentError:
+    """What to raise for bytes that `digest` does not name."""
+    return BrokenContentError(f"the upstream sent bytes for {digest} of {repository} that have another digest")

@@ -7,10 +7,10 @@ from proxy.errors import NameUnknownError
 from proxy.gate.deletion import Deletion
 from proxy.gate.layers import LayerInspector, LayerObserver
 from proxy.gate.policy import PolicyInForce
-from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
 from proxy.gate.push import Push, PushedManifest
 from proxy.gate.recalled import Recalled
+from proxy.gate.upkeep import Upkeep
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.errors import InvalidContentError
@@ -35,7 +35,7 @@ class Gate:
         push: Push,
         pull: Pull,
         deletion: Deletion,
-        promotion: Promotion,
+        upkeep: Upkeep,
         policy: Callable[[], PolicyInForce],
     ) -> None:
         self._database = database
@@ -45,7 +45,8 @@ class Gate:
         self._pull = pull
         self._deletion = deletion
         self._policy = policy
-        self.promotion = promotion
+        self.promotion = upkeep.promotion
+        self.rescanning = upkeep.rescanning
 
     async def push_manifest(
         self, caller: Caller, repository: Repository, reference: Reference, content_type: str, body: bytes

@@ -1,7 +1,7 @@
 """An image manifest becomes image facts: its configuration and its layers' facts, put together off the event loop."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from config.vocabulary import ArtifactKind
 from proxy.errors import ManifestBlobUnknownError
@@ -29,8 +29,7 @@ class ImageInspector:
 
     def is_enough(self, facts: ImageFacts) -> bool:
         """Whether nothing has to be read again to judge these facts today."""
-        is_scanned = self._layers.is_scanned(facts) or (facts.artifact is not None and not facts.diff_ids)
-        return facts.is_current and facts.is_understood and is_scanned
+        return facts.is_current and facts.is_understood
 
     async def check_blobs(self, repository: Repository, manifest: Manifest) -> None:
         """Every blob is in the repository with the size its descriptor says (threat 45), but for layers that lie
@@ -63,13 +62,7 @@ class ImageInspector:
 
         Raises as `inspect` does, and `InvalidManifestError` for an image that calls its layers bills of materials.
         """
-        heads: dict[Digest, bytes] = {}
-        archives: list[Digest] = []
-        for blob in manifest.blobs:
-            head = await self._head(repository, blob, ARTIFACT_HEAD)
-            heads[blob.digest] = head[:DOCUMENT_HEAD]
-            if await asyncio.to_thread(could_be_unpacked, head, is_whole=blob.size <= ARTIFACT_HEAD):
-                archives.append(blob.digest)
+        heads, archives = await self._heads(repository, manifest.blobs)
         check_bills(manifest, archives)
         outcomes = await self._layers.outcomes(repository, archives, tenant)
         refused = tuple(outcome for outcome in outcomes.values() if isinstance(outcome, LayerRefusal))
@@ -77,6 +70,23 @@ class ImageInspector:
             return _unreadable(manifest, refusals=refused)
         facts = [outcome for outcome in outcomes.values() if isinstance(outcome, LayerFacts)]
         return await asyncio.to_thread(assemble_artifact, manifest, heads, facts)
+
+    async def archives(self, repository: Repository, blobs: Iterable[Descriptor]) -> tuple[Digest, ...]:
+        """Those of the blobs that a runtime could unpack. Raises `ManifestBlobUnknownError` for missing content."""
+        _, archives = await self._heads(repository, blobs)
+        return archives
+
+    async def _heads(
+        self, repository: Repository, blobs: Iterable[Descriptor]
+    ) -> tuple[Mapping[Digest, bytes], tuple[Digest, ...]]:
+        heads: dict[Digest, bytes] = {}
+        archives: list[Digest] = []
+        for blob in blobs:
+            head = await self._head(repository, blob, ARTIFACT_HEAD)
+            heads[blob.digest] = head[:DOCUMENT_HEAD]
+            if await asyncio.to_thread(could_be_unpacked, head, is_whole=blob.size <= ARTIFACT_HEAD):
+                archives.append(blob.digest)
+        return heads, tuple(archives)
 
     async def _head(self, repository: Repository, blob: Descriptor, most: int) -> bytes:
         if blob.size == 0:

@@ -17,6 +17,7 @@ from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
+from proxy.gate.malware import MalwareDesk, Scanned
 from proxy.gate.policy import PolicyInForce
 from proxy.gate.sightings import Seen, SightingDesk
 from proxy.gate.signatures import SignatureFinder
@@ -48,7 +49,8 @@ each other's images multiply."""
 class Judgement:
     """A verdict with what it was made of, not recorded yet.
 
-    `case` is what was judged, `former` the document of the packages a tag has had (b"" where no tag was looked at).
+    `case` is what was judged, `former` the document of the packages a tag has had (b"" where no tag was looked at),
+    `malware` that of what scanners said (b"" where there is nothing to tell).
     `held` says whether the gate alone kept the manifest when it was judged. `children` are the judgements of what
     an index lists.
     """
@@ -62,6 +64,7 @@ class Judgement:
     facts: bytes | None = None
     former: bytes = b""
     seen: Seen = field(default_factory=Seen)
+    malware: bytes = b""
     held: bool = False
     children: tuple["Judgement", ...] = ()
 
@@ -93,12 +96,13 @@ _TOP = Place()
 
 @dataclass(frozen=True, slots=True)
 class OnRecord:
-    """What a gate remembers beside images: the approvals in force, and when packages were first seen (None where there
-    is no gate).
+    """What a gate remembers beside images: the approvals in force, when packages were first seen (None where there is
+    no gate), and what malware scanners said.
     """
 
     approvals: Callable[[], Approvals]
     sightings: SightingDesk | None
+    malware: MalwareDesk
 
 
 class Judge:
@@ -122,6 +126,7 @@ class Judge:
         self._advisories = advisories
         self._approvals = on_record.approvals
         self._sightings = on_record.sightings
+        self._malware = on_record.malware
         self._policy = policy
         self._clock = clock
 
@@ -134,12 +139,16 @@ class Judge:
         `InvalidManifestError` for an index that is nested too deeply or lists too much, or a signature that is none.
         """
         policy, approvals = self._policy(), self._approvals()
+        rule = policy.policy.rule_for(repository.name)
         children = await self._judge_children(repository, manifest, place)
         facts_document: bytes | None = None
         facts: ImageFacts | None = None
         advisories = AdvisoryReport(self._advisories.basis())
+        scanned = Scanned()
         if manifest.kind in (ManifestKind.IMAGE, ManifestKind.ARTIFACT):
             facts_document, facts = await self._facts(repository, manifest, place.tenant)
+            at = await self._advisories.now(self._clock())
+            scanned = await self._malware.look(repository, manifest, facts, rule, at, place.tenant)
             advisories = await self._advisories.report(facts)
         elif manifest.kind is ManifestKind.SIGNATURE:
             await self._images.check_documents(repository, manifest)
@@ -149,7 +158,6 @@ class Judge:
         signatures = await asyncio.to_thread(verify, evidence, policy.policy.signers, now)
         seen = Seen()
         if facts is not None and self._sightings is not None:
-            rule = policy.policy.rule_for(repository.name)
             seen = await self._sightings.look(repository, manifest.digest, facts, rule, now)
         inputs = VerdictInputs(
             manifest=manifest.digest,
@@ -161,6 +169,7 @@ class Judge:
             children=tuple(child.verdict.id for child in children),
             approvals=approvals.digest,
             sightings=seen.digest,
+            malware=scanned.digest,
         )
         case = Case(
             repository=repository.name,
@@ -172,6 +181,7 @@ class Judge:
             children=tuple(child.verdict for child in children if child.verdict.runnable),
             approvals=approvals,
             sightings=seen.sightings if self._sightings is not None else None,
+            malware=scanned.report,
         )
         verdict = await asyncio.to_thread(judge, case, policy.policy, now)
         return Judgement(
@@ -183,6 +193,7 @@ class Judge:
             evidence_document,
             facts_document,
             seen=seen,
+            malware=scanned.document,
             held=place.held,
             children=children,
         )
@@ -281,8 +292,8 @@ async def _record(tx: Transaction, judgement: Judgement) -> None:
         await _record(tx, child)
     await documents.put(tx, judgement.body, judgement.manifest.digest.algorithm)
     approved = judgement.case.approvals.document
-    facts, former, seen = judgement.facts, judgement.former, judgement.seen.document
-    for document in (judgement.policy.text, judgement.signatures, facts, approved, former, seen):
+    facts, former, seen, malware = judgement.facts, judgement.former, judgement.seen.document, judgement.malware
+    for document in (judgement.policy.text, judgement.signatures, facts, approved, former, seen, malware):
         if document:
             await documents.put(tx, document)
     await verdicts.append(tx, judgement.verdict)

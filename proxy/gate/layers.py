@@ -6,19 +6,20 @@ Each layer is inspected once, whoever asks and however many ask at the same time
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 from proxy.clock import Clock
 from proxy.errors import BusyError, ManifestBlobUnknownError, TooManyRequestsError
+from proxy.gate.blob_scans import BlobScans
+from proxy.gate.content import broken, proven
 from proxy.gate.pace import UploadPace
 from proxy.inspection.errors import InspectionQueueFullError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
-from proxy.malware.scanner import MalwareScanner
-from proxy.upstream.port import BrokenContentError, ContentSource, UpstreamError
+from proxy.upstream.port import ContentSource, UpstreamError
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
-from scanning.facts import ImageFacts, LayerFacts, LayerRefusal
+from scanning.facts import LayerFacts, LayerRefusal
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage import layers
@@ -77,7 +78,9 @@ class LayerObserver:
 
 
 class LayerInspector:
-    """The facts of layers, by digest. What is read behind uploads waits for a calm moment, or to be asked for."""
+    """The facts of layers, by digest. What is read behind uploads waits for a calm moment, or to be asked for; then it
+    is looked at for malware as well, with `scans`.
+    """
 
     def __init__(
         self,
@@ -86,7 +89,7 @@ class LayerInspector:
         pool: InspectionPool,
         clock: Clock,
         *,
-        scanner: MalwareScanner | None = None,
+        scans: BlobScans | None = None,
         observes_uploads: bool = True,
         pace: UploadPace | None = None,
     ) -> None:
@@ -95,7 +98,7 @@ class LayerInspector:
         self._pool = pool
         self._clock = clock
         self._pace = pace or UploadPace()
-        self._scanner = scanner
+        self._scans = scans
         self._observes_uploads = observes_uploads
         self._running: dict[Digest, asyncio.Task[LayerOutcome]] = {}
         self._ahead: dict[Digest, asyncio.Event] = {}  # set once somebody waits for it
@@ -138,7 +141,7 @@ class LayerInspector:
         wanted = tuple(dict.fromkeys(digests))
         async with self._database.snapshot() as tx:
             found = await layers.find(tx, wanted)
-        known: dict[Digest, LayerOutcome] = {digest: one for digest, one in found.items() if self._is_enough(one)}
+        known: dict[Digest, LayerOutcome] = dict(found)
         for digest in self._ahead.keys() & set(wanted):
             self._ahead[digest].set()
         known |= await self._inspect_several(repository, [one for one in wanted if one not in known], tenant)
@@ -189,7 +192,10 @@ class LayerInspector:
         while not wanted.is_set() and (pause := self._pace.seconds_until_calm()):
             with suppress(TimeoutError):
                 await asyncio.wait_for(wanted.wait(), pause)
-        return await self._inspect_unknown(repository, digest, tenant, may_be_no_layer=True)
+        outcome = await self._inspect_unknown(repository, digest, tenant, may_be_no_layer=True)
+        if self._scans is not None and isinstance(outcome, LayerFacts):
+            self._scans.look_ahead(repository, outcome)
+        return outcome
 
     async def _inspect_unknown(
         self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool = False
@@ -197,41 +203,7 @@ class LayerInspector:
         """Inspect a blob, unless somebody has done so by now."""
         async with self._database.snapshot() as tx:
             known = (await layers.find(tx, (digest,))).get(digest)
-        if known is None:
-            known = await self._inspect(repository, digest, tenant, may_be_no_layer=may_be_no_layer)
-        return known if self._is_enough(known) else await self._scanned(repository, known)
-
-    def is_scanned(self, image: ImageFacts) -> bool:
-        """Whether nobody has to look for malware in this image any more. Where some was found, somebody has."""
-        return self._scanner is None or (bool(image.scanners) and not image.malware)
-
-    def _is_enough(self, known: LayerOutcome) -> bool:
-        return self._scanner is None or isinstance(known, LayerRefusal) or known.malware is not None
-
-    async def _scanned(self, repository: Repository, known: LayerOutcome) -> LayerOutcome:
-        """Look for malware in a layer that was inspected. What clamd could not look into is refused, and not kept.
-
-        What it found is not kept either: a false alarm must end when the signature is mended.
-        """
-        if self._scanner is None or isinstance(known, LayerRefusal):
-            return known
-        digest = known.digest
-        try:
-            async with self._scanner.turn, self._source.open_blob(repository, digest) as stream:
-                if stream is None:
-                    raise ManifestBlobUnknownError(
-                        f"layer {digest} is not in repository {repository}; push it before the manifest"
-                    )
-                found = replace(
-                    known, malware=await self._scanner.scan(_proven(stream.chunks, repository, digest), known)
-                )
-        except UnreadableLayerError as error:
-            return _refusal(digest, error)
-        except InspectionFailedError as error:
-            raise BusyError(f"layer {digest} could not be scanned: {error}; try again") from error
-        if not found.hang_on_limits and not (found.malware and found.malware.found):
-            await self.keep(found)
-        return found
+        return known or await self._inspect(repository, digest, tenant, may_be_no_layer=may_be_no_layer)
 
     async def _inspect(
         self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool
@@ -270,7 +242,7 @@ class LayerInspector:
                     raise ManifestBlobUnknownError(
                         f"layer {digest} is not in repository {repository}; push it before the manifest"
                     )
-                chunks = stream.chunks if is_computed else _proven(stream.chunks, repository, digest)
+                chunks = stream.chunks if is_computed else proven(stream.chunks, repository, digest)
                 async for chunk in chunks:
                     await running.feed(chunk)
             facts = await running.finish()
@@ -279,7 +251,7 @@ class LayerInspector:
         if not is_computed:  # the worker names it otherwise, but these bytes are proven
             return replace(facts, digest=digest)
         if facts.digest != digest:
-            raise _broken(repository, digest)
+            raise broken(repository, digest)
         return facts
 
     async def _prove(self, repository: Repository, digest: Digest) -> None:
@@ -290,17 +262,7 @@ class LayerInspector:
                 async for chunk in stream.chunks:
                     await asyncio.to_thread(seen.update, chunk)
         if seen.hexdigest() != digest.hex:
-            raise _broken(repository, digest)
-
-
-async def _proven(chunks: AsyncIterable[bytes], repository: Repository, digest: Digest) -> AsyncIterator[bytes]:
-    """The same chunks. Raises `BrokenContentError` at the end if they are not what `digest` names."""
-    seen = hashlib.new(digest.algorithm)
-    async for chunk in chunks:
-        await asyncio.to_thread(seen.update, chunk)
-        yield chunk
-    if seen.hexdigest() != digest.hex:
-        raise _broken(repository, digest)
+            raise broken(repository, digest)
 
 
 def _refusal(digest: Digest, error: UnreadableLayerError) -> LayerRefusal:
@@ -311,7 +273,3 @@ def _notice(task: asyncio.Task[LayerOutcome]) -> None:
     """Look at how it ended, which whoever waits for it hears, and nobody else has to."""
     if not task.cancelled():
         task.exception()
-
-
-def _broken(repository: Repository, digest: Digest) -> BrokenContentError:
-    return BrokenContentError(f"the upstream sent bytes for {digest} of {repository} that have another digest")

@@ -1,5 +1,6 @@
 """How fast uploads come, and when they leave time for what can wait."""
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -28,6 +29,14 @@ class UploadPace:
         """How long it takes until uploads are slower than `busy_rate` if nothing more arrives; 0 when they are."""
         rate = self._faded() / _SPAN_SECONDS
         return _SPAN_SECONDS * math.log(rate / self._busy_rate) if rate > self._busy_rate else 0.0
+
+    async def calm(self) -> None:
+        """Wait until uploads are slower than `busy_rate`."""
+        while True:
+            pause = self.seconds_until_calm()
+            if not pause:
+                return
+            await asyncio.sleep(pause)
 
     def _faded(self) -> float:
         return self._weight * math.exp((self._at - self._monotonic()) / _SPAN_SECONDS)

@@ -11,6 +11,7 @@ from scanning.documents import decode
 from scanning.downgrades import FormerPackages
 from scanning.facts import ImageFacts
 from scanning.judge import judge
+from scanning.malware import MalwareReport
 from scanning.oci.digest import Digest
 from scanning.rules.case import Case
 from scanning.sightings import Sightings
@@ -45,6 +46,7 @@ class Replay:
             approved = await approvals.named(tx, inputs.approvals)
             seen = decode(Sightings, await _document(tx, inputs.sightings)) if inputs.sightings else Sightings()
             former = decode(FormerPackages, await _document(tx, inputs.former)) if inputs.former else None
+            said = decode(MalwareReport, await _document(tx, inputs.malware)) if inputs.malware else MalwareReport()
         facts = await asyncio.to_thread(decode, ImageFacts, facts_document) if facts_document else None
         if facts is not None:
             advisories = await self._advisories.report_of(inputs.snapshot, facts)
@@ -61,6 +63,7 @@ class Replay:
             approvals=approved,
             former=former,
             sightings=seen,
+            malware=said,
         )
         return case, policy
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
-from scanning.facts import Account, ImageFacts, LayerFacts, LayerRefusal, Malware, Secret, Weakness
+from scanning.facts import Account, ImageFacts, LayerFacts, LayerRefusal, Secret, Weakness
 from scanning.files.secrets import find_in_environment, find_in_text
 from scanning.hardening import accounts as account_checks
 from scanning.hardening import configuration as configuration_checks
@@ -81,21 +81,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         problems=_bounded(problems),
         refusals=tuple(dict.fromkeys((*_disagreements(manifest, config, layers), *tree.refusals)))[:MAX_PROBLEMS],
         created_by=build_steps(config, len(layers)),
-        malware=tuple(dict.fromkeys(_malware(layers))),
-        scanners=_scanners(layers),
     )
-
-
-def _malware(layers: Sequence[LayerFacts]) -> Iterator[Malware]:
-    for layer in layers:
-        for found in layer.malware.found if layer.malware else ():
-            yield replace(found, layer=layer.digest)
-
-
-def _scanners(layers: Sequence[LayerFacts]) -> tuple[str, ...]:
-    """Empty unless every layer was scanned."""
-    scans = [layer.malware for layer in layers]
-    return tuple(sorted({scan.scanner for scan in scans if scan})) if all(scans) else ()
 
 
 def runs_as_root(user: str, accounts: Sequence[Account]) -> bool:

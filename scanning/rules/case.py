@@ -7,6 +7,7 @@ from scanning.approvals import Approvals
 from scanning.downgrades import FormerPackages
 from scanning.facts import ImageFacts
 from scanning.heritage import Heritage, trace
+from scanning.malware import MalwareReport
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.sightings import Sightings
 from scanning.signatures.model import SignatureReport
@@ -19,7 +20,7 @@ class Case:
 
     `facts` and `advisories` are there for images and artifacts, `children` (the verdicts of its images) for indexes.
     `former` is what a tag has had, where it is asked whether the tag may mean the manifest.
-    `sightings` is None where there are no records of a gate.
+    `sightings` is None where there are no records of a gate. `malware` is what scanners said of its blobs.
     """
 
     repository: str
@@ -32,6 +33,7 @@ class Case:
     approvals: Approvals = field(default_factory=Approvals)
     former: FormerPackages | None = None
     sightings: Sightings | None = None
+    malware: MalwareReport = field(default_factory=MalwareReport)
 
     @property
     def runnable(self) -> bool:

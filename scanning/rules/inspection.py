@@ -15,7 +15,7 @@ _OF_DISTRIBUTIONS = frozenset({"deb", "apk", "rpm", "alpm"})
 def uninspected(question: Question) -> Answers:
     """What could not be read is refused, whatever the policy says."""
     facts = question.case.facts
-    yield from _refused(facts.refusals, facts) if facts else ()
+    yield from _refused((*facts.refusals, *question.case.malware.refusals), facts) if facts else ()
     for problem in facts.problems if facts else ():
         yield Violation(
             "inspection",

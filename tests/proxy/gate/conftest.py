@@ -51,6 +51,7 @@ class MakeWorld(Protocol):
         with_pool: WatchedPool | None = None,
         busy_upload_rate: float = math.inf,
         scanner: MalwareScanner | None = None,
+        rescan_every: timedelta = timedelta(0),
     ) -> World: ...
 
 
@@ -105,6 +106,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
         with_pool: WatchedPool | None = None,
         busy_upload_rate: float = math.inf,
         scanner: MalwareScanner | None = None,
+        rescan_every: timedelta = timedelta(0),
     ) -> World:
         opened, workers = on or database, with_pool or pool
         path = tmp_path / "policy.yaml"
@@ -128,6 +130,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             busy_upload_rate,
             FRESH,
             scanner,
+            rescan_every,
         )
         gate = build_gate(parts)
         return World(
