@@ -1,5 +1,6 @@
 """A server that speaks S3's protocol, and buckets in it. Import the fixtures into a `conftest.py` to use them."""
 
+import secrets
 from collections.abc import Iterator
 
 import boto3
@@ -20,11 +21,11 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3_location(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> S3Location:
+def s3_location(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> S3Location:
     """A bucket of the test's own."""
     for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "CONFIG_FILE": "/dev/null"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    location = S3Location(f"bucket-{id(request)}", "gate/", s3_endpoint, "us-east-1")
+    location = S3Location(f"bucket-{secrets.token_hex(8)}", "gate/", s3_endpoint, "us-east-1")
     client = boto3.client("s3", endpoint_url=location.endpoint_url, region_name=location.region)
     client.create_bucket(Bucket=location.bucket)
     client.close()

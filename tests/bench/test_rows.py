@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from bench.processes import free_or_refuse
 from bench.report import Goal, Result
 from bench.rows import ROWS
 from bench.turns import Candidate, Sample, in_turns
+from tests.ports import free_ports
 
 _TOOLS = {"docker-registry": "docker-registry", "nginx": "nginx-light", "wrk": "wrk", "skopeo": "skopeo"}
 _DOCKER = {"docker": "docker.io", "dockerd": "docker.io"}
@@ -36,7 +36,7 @@ def tools(row: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_runs_and_says_what_it_measured(tools: None, tmp_path: Path, row: str) -> None:
-    command = [sys.executable, "-m", "bench", "--tiny", "--row", row, "--first-port", str(_first_of(8))]
+    command = [sys.executable, "-m", "bench", "--tiny", "--row", row, "--first-port", str(free_ports(8))]
     command += ["--json", str(tmp_path / "b.json")]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False, env=dict(os.environ))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -46,16 +46,6 @@ def test_a_row_runs_and_says_what_it_measured(tools: None, tmp_path: Path, row: 
     for measured in rows:
         assert measured["goals"], measured["title"]
         assert all(sample["value"] > 0 for sample in measured["samples"].values()), measured
-
-
-def _first_of(count: int) -> int:
-    """The first of several free ports in a row, below those that Linux gives to whoever asks for any."""
-    for first in range(20_000, 32_768, count):
-        with suppress(BenchError):
-            for number in range(count):
-                free_or_refuse(first + number)
-            return first
-    raise BenchError(f"no {count} ports in a row are free")
 
 
 def test_a_port_that_is_in_use_is_refused() -> None:

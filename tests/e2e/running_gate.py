@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.ports import free_port
 
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 @dataclass
@@ -89,7 +89,7 @@ class RunningGate:
         """Ask it for an address that is open to all."""
         trusted = ssl.create_default_context(cafile=self.authority) if self.authority else None
         answer: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310 (our own server)
-            self.url + path, timeout=5, context=trusted
+            self.url + path, timeout=START_SECONDS, context=trusted
         )
         return answer
 

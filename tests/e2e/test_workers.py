@@ -74,7 +74,14 @@ def serving(gate: RunningGate) -> set[int]:
     """The ids of the processes that serve: what the first one has started, but for what Python starts beside them."""
     assert gate.process is not None
     children = Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text().split()
-    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    return {int(child) for child in children if b"spawn_main" in _command_line(child)}
+
+
+def _command_line(process: str) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return b""
 
 
 def healthy(gate: RunningGate, times: int) -> None:
@@ -205,7 +212,7 @@ def test_a_gate_whose_processes_cannot_serve_ends_and_says_why(
 
 def _is_closed(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_SECONDS).close()
     except ConnectionRefusedError:
         return True
     return False
