@@ -1,14 +1,18 @@
 """One client connection: aiohttp's, with a deadline for request heads (threat 72) and errors in the registry's form.
 
-aiohttp closes idle connections, but waits for ever on one that sends its head a byte at a time.
+aiohttp closes idle connections, but waits for ever on one that sends its head a byte at a time. The rest of a large
+body may be taken out of the socket past aiohttp; requests that follow it on the connection are read as ever.
 """
 
 import asyncio
 import json
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.http import HttpRequestParser
+from aiohttp.web_protocol import MAX_MSG_QUEUE_SIZE
 
 from proxy.answers import error_answer
 from proxy.errors import RequestTimeoutError, WireError, to_wire
@@ -17,7 +21,13 @@ from proxy.serving.proxy_protocol import Address
 
 _WRITE_BUFFER_BYTES = 64 * 1024
 """What may wait for a slow client. Event loops allow much more for TLS, and a hundred slow pulls would add up."""
+_READ_BUFFER_BYTES = 64 * 1024
+"""How much of a body may wait to be read, and about as much again. aiohttp allows four times that."""
 _LATE = "the head of the request was not complete in time"
+
+
+class ClientGoneError(ConnectionResetError):
+    """The client went away within the body of its request."""
 
 
 class Connection(web.RequestHandler):
@@ -26,7 +36,17 @@ class Connection(web.RequestHandler):
     `client` is whom a balancer speaks for (PROXY protocol); it counts as the peer of the connection.
     """
 
-    __slots__ = ("_client", "_deadline", "_header_timeout", "_heard", "_is_taken", "_lone_head", "_peer", "_repeats")
+    __slots__ = (
+        "_body",
+        "_client",
+        "_deadline",
+        "_header_timeout",
+        "_heard",
+        "_is_taken",
+        "_lone_head",
+        "_peer",
+        "_repeats",
+    )
 
     def __init__(
         self,
@@ -38,7 +58,8 @@ class Connection(web.RequestHandler):
         client: Address | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(manager, loop=loop, **options)
+        super().__init__(manager, loop=loop, read_bufsize=_READ_BUFFER_BYTES, auto_decompress=False, **options)
+        self._body: TakenBody | None = None
         self._client = client
         self._header_timeout = header_timeout
         self._deadline: asyncio.TimerHandle | None = None
@@ -76,12 +97,62 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer what was asked a moment ago just so; read everything else."""
+        if self._body is not None:  # given back unfinished, and of no use to anybody any more
+            data = self._skip(data, self._body)
+            if not data:
+                return
         if self._is_taken:  # answers go out in the order of their requests
             self._repeats.flush()
         if self._is_idle() and not self.writing_paused and self._repeats.take(self, data, self._peer):
             self._is_taken = True
         else:
             self.read(data)
+
+    def take_body(self, request: web.BaseRequest) -> "TakenBody | None":
+        """Let the caller read what is still to come of a request's body from the socket, until it is given back.
+
+        None if the body ends nobody knows where, has come already, or broke.
+        """
+        payload, length = request.content, request.content_length
+        if length is None or self.transport is None or payload.exception() is not None or payload.is_eof():
+            return None
+        ahead = []
+        while piece := payload.read_nowait():
+            ahead.append(piece)
+        # What the parser expects of the body never comes, so the next request needs another one.
+        self._parser = HttpRequestParser(
+            self,
+            self._loop,
+            _READ_BUFFER_BYTES,
+            max_line_size=self.max_line_size,
+            max_headers=self.max_headers,
+            max_field_size=self.max_field_size,
+            payload_exception=web.RequestPayloadError,
+            auto_decompress=False,
+            max_msg_queue_size=MAX_MSG_QUEUE_SIZE,
+        )
+        self._body = TakenBody(payload, b"".join(ahead), length - payload.total_bytes)
+        self.transport.pause_reading()
+        return self._body
+
+    def give_back(self) -> None:
+        """Whoever took a body reads the socket no more: what is left of the body is skipped here."""
+        body = self._body
+        if body is None:
+            return
+        body.is_given_back = True
+        self._skip(b"", body)
+        if not body.is_complete and self.transport is not None:
+            self.transport.resume_reading()
+
+    def _skip(self, data: bytes, body: "TakenBody") -> bytes:
+        """Drop what belongs to the body; gives what follows it."""
+        rest = data[body.left :]
+        body.took(len(data) - len(rest))
+        if body.is_complete:
+            self._body = None
+            body.payload.feed_eof()  # which has the socket read again
+        return rest
 
     def answer(self, answer: bytes) -> None:
         """Send an answer to what `Repeats` took."""
@@ -118,7 +189,12 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What cannot be parsed is the client's mistake, and answered as such; the rest is ours, and logged."""
+        """What cannot be parsed is the client's mistake, and answered as such; the rest is ours, and logged.
+
+        A client that is gone is nobody's mistake, and gets no answer.
+        """
+        if isinstance(exc, ClientGoneError) or (self.transport is None and isinstance(exc, ConnectionError)):
+            raise ConnectionAbortedError("the client has gone") from exc
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log_exception("unexpected error", exc_info=exc)
         if request.writer.output_size > 0:
@@ -158,6 +234,25 @@ class Connection(web.RequestHandler):
         if self._heard:
             self.transport.write(_late_answer())
         self.force_close()
+
+
+@dataclass(slots=True)
+class TakenBody:
+    """A body that somebody else reads from the socket, `left` bytes of it; `ahead` of them was read before."""
+
+    payload: StreamReader
+    ahead: bytes
+    left: int
+    is_given_back: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it has been taken out of the socket."""
+        return not self.left
+
+    def took(self, count: int) -> None:
+        """So many bytes are no longer in the socket."""
+        self.left -= count
 
 
 def _late_answer() -> bytes:

@@ -70,7 +70,6 @@ def _maker(services: Services, manager: web.Server) -> Callable[[Address | None]
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             lingering_time=min(_LINGER_SECONDS, network.read_timeout_seconds),
             access_log=None,
-            auto_decompress=False,
         )
 
     return make

@@ -13,6 +13,7 @@ from proxy.upstream.port import (
     BrokenContentError,
     DigestMismatchError,
     StoredManifest,
+    TakeBody,
     Upload,
     UploadOffsetError,
     UploadUnknownError,
@@ -98,7 +99,13 @@ class MemoryUpstream:
         return Upload(state, 0)
 
     async def append(
-        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+        self,
+        repository: Repository,
+        upload: Upload,
+        chunks: AsyncIterator[bytes],
+        *,
+        length: int | None = None,
+        take: TakeBody | None = None,
     ) -> Upload:
         kept = self._upload(upload)
         if upload.offset != len(kept):

@@ -8,22 +8,23 @@
 The upstream sees none of the client's parameters or headers, only the parsed values (threats 14 to 16).
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from aiohttp import hdrs, web
 
 from config.errors import ImagegateError
+from proxy.connection import Connection
 from proxy.errors import BadRequestError, BlobUnknownError, DeniedError, UnauthorizedError, UploadInvalidError
 from proxy.identity.challenge import repository_scope
 from proxy.identity.principal import Action
 from proxy.registry.blobs import blob_location
-from proxy.registry.bodies import chunks
+from proxy.registry.bodies import chunks, take
 from proxy.registry.gatekeeper import Observer
 from proxy.registry.ranges import chunk_range
 from proxy.registry.sessions import Session
 from proxy.routing import Call
-from proxy.upstream.port import Upload, UploadOffsetError, UpstreamError
+from proxy.upstream.port import SocketBody, Upload, UploadOffsetError, UpstreamError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 
@@ -109,10 +110,9 @@ async def _receive(call: Call, session: Session) -> tuple[Session, Observer | No
     """Pass the request's body on to the upstream and an observer. What arrived before an error stays."""
     span = _checked_span(call.request, session)
     observer = call.services.observers.take(session)
-    body = chunks(call.request, call.services.settings.network.read_timeout_seconds)
-    intake = _Intake(body, observer, call.services.gate.bytes_uploaded)
+    intake = _Intake(call, observer)
     try:
-        upload = await intake.into(call, session)
+        upload = await intake.into(session)
     except BaseException:  # also when the client goes away: the observer must not wait for ever
         if observer is not None:
             await observer.abandon()
@@ -142,30 +142,37 @@ def _checked_span(request: web.Request, session: Session) -> tuple[int, int] | N
 class _Intake:
     """A body on its way: counted, observed, and with its own error kept apart from the upstream's."""
 
-    def __init__(self, body: AsyncIterator[bytes], observer: Observer | None, note: Callable[[int], None]) -> None:
-        self._body = body
+    def __init__(self, call: Call, observer: Observer | None) -> None:
+        self._call = call
+        self._patience = call.services.settings.network.read_timeout_seconds
         self._observer = observer
-        self._note = note
         self._error: Exception | None = None
         self.count = 0
 
-    async def into(self, call: Call, session: Session) -> Upload:
+    async def into(self, session: Session) -> Upload:
         """Send it to the upstream. Raises what broke first: the body, or the upstream."""
-        if not call.request.can_read_body:
+        call, request = self._call, self._call.request
+        if not request.can_read_body:
             return session.upload
         try:
             return await call.services.upstream.append(
-                call.repository, session.upload, self._chunks(), length=call.request.content_length
+                call.repository,
+                session.upload,
+                self._chunks(),
+                length=request.content_length,
+                take=self._take if self._observer is None else None,
             )
         except ImagegateError as error:
             if self._error is not None and self._error is not error:
                 raise self._error from error
             raise
+        finally:
+            if isinstance(request.protocol, Connection):
+                request.protocol.give_back()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._body:
-                self.count += len(chunk)
+            async for chunk in chunks(self._call.request, self._patience):
                 self._note(len(chunk))
                 if self._observer is not None:
                     await self._observer.feed(chunk)
@@ -173,6 +180,20 @@ class _Intake:
         except (ImagegateError, ConnectionError) as error:
             self._error = error
             raise
+
+    def _take(self) -> SocketBody | None:
+        body = take(self._call.request, self._patience)
+        if body is None:
+            return None
+        self._note(len(body.ahead))
+        return body.noted(self._note, self._keep)
+
+    def _note(self, count: int) -> None:
+        self.count += count
+        self._call.services.gate.bytes_uploaded(count)
+
+    def _keep(self, error: Exception) -> None:
+        self._error = error
 
 
 async def _finish(call: Call, session: Session, digest: Digest, observer: Observer | None) -> web.StreamResponse:

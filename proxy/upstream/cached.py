@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from proxy.upstream.filling import Filling
-from proxy.upstream.port import BlobStream, BrokenContentError, StoredManifest, Upload, Upstream
+from proxy.upstream.port import BlobStream, BrokenContentError, StoredManifest, TakeBody, Upload, Upstream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
 from storage.blob_cache import BlobCache
@@ -191,10 +191,16 @@ class CachedUpstream:
         return await self._upstream.begin_upload(repository)
 
     async def append(
-        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+        self,
+        repository: Repository,
+        upload: Upload,
+        chunks: AsyncIterator[bytes],
+        *,
+        length: int | None = None,
+        take: TakeBody | None = None,
     ) -> Upload:
         """See the port."""
-        return await self._upstream.append(repository, upload, chunks, length=length)
+        return await self._upstream.append(repository, upload, chunks, length=length, take=take)
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:
         """See the port."""

@@ -35,6 +35,8 @@ from proxy.upstream.retries import PASSING, RetryPolicy
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HOPS = 3
 _MAX_TOKEN_ANSWER = 64 * 1024
+_READ_BUFFER_BYTES = 64 * 1024
+"""How much of an answer may wait to be read, and about as much again. aiohttp allows four times that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Request:
     scope: str
     doing: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | AsyncIterator[bytes] | None = None
+    body: bytes | aiohttp.Payload | None = None
     repeatable: bool = False
 
     @property
@@ -277,7 +279,7 @@ class Connection:
         await self._outside.close()
 
 
-def _payload(body: bytes | AsyncIterator[bytes] | None) -> BytesIO | bytes | AsyncIterator[bytes] | None:
+def _payload(body: bytes | aiohttp.Payload | None) -> BytesIO | bytes | aiohttp.Payload | None:
     """Bytes as a file, which is sent piece by piece instead of all at once."""
     return BytesIO(body) if isinstance(body, bytes) and body else body
 
@@ -300,6 +302,7 @@ def _session(options: RemoteOptions, resolver: PublicResolver | None) -> aiohttp
             sock_read=options.read_timeout,
         ),
         headers={"Accept-Encoding": "identity", "User-Agent": "imagegate"},
+        read_bufsize=_READ_BUFFER_BYTES,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,

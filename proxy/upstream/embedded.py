@@ -24,6 +24,7 @@ from proxy.upstream.port import (
     DigestMismatchError,
     QuotaExceededError,
     StoredManifest,
+    TakeBody,
     Upload,
     UploadOffsetError,
     UploadUnknownError,
@@ -194,9 +195,18 @@ class EmbeddedUpstream:
         return Upload(f"{repository}:{await self._content.begin()}", 0)
 
     async def append(
-        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+        self,
+        repository: Repository,
+        upload: Upload,
+        chunks: AsyncIterator[bytes],
+        *,
+        length: int | None = None,
+        take: TakeBody | None = None,
     ) -> Upload:
-        """Add chunks as they come. Raises `UploadOffsetError` too when somebody else writes to the same upload."""
+        """Add chunks as they come, to be hashed on their way.
+
+        Raises `UploadOffsetError` too when somebody else writes to the same upload.
+        """
         staging = _staging(repository, upload)
         offset = (await self.upload_status(repository, upload)).offset
         if offset != upload.offset:

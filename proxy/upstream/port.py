@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from config.errors import ImagegateError
 from scanning.oci.digest import Digest
@@ -89,15 +89,43 @@ class StoredManifest:
 
 @dataclass(frozen=True, slots=True)
 class SocketBody:
-    """The rest of a blob, still in the plain socket that it arrives on: `left` bytes after `ahead`, which was read.
+    """The rest of a body, still in the plain socket that it arrives on: `left` bytes after `ahead`, which was read.
 
-    Whoever takes it reads the socket alone, and gives it up after `patience` seconds of silence.
+    Whoever takes it reads the socket alone, as long as it `is_ours`, calls `moved` with the count of bytes whenever it
+    took some out of it, and gives it up after `patience` seconds of silence. `cut_short` makes the error for one that
+    ends so many bytes early, `silent` that for one that is given up.
     """
 
     fileno: int
     ahead: bytes
     left: int
     patience: float
+    cut_short: Callable[[int], Exception]
+    silent: Callable[[], Exception]
+    moved: Callable[[int], None] = lambda _count: None
+    is_ours: Callable[[], bool] = lambda: True
+
+    def noted(self, moved: Callable[[int], None], broke: Callable[[Exception], None] = lambda _error: None) -> Self:
+        """The same body; `moved` hears of what was taken out of it, too, and `broke` why there is no more of it."""
+
+        def also_moved(count: int) -> None:
+            self.moved(count)
+            moved(count)
+
+        def also_broke(error: Exception) -> Exception:
+            broke(error)
+            return error
+
+        return replace(
+            self,
+            moved=also_moved,
+            cut_short=lambda left: also_broke(self.cut_short(left)),
+            silent=lambda: also_broke(self.silent()),
+        )
+
+
+TakeBody = Callable[[], SocketBody | None]
+"""Takes a body that has not been read, instead of reading its chunks; None if that cannot be done any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +133,7 @@ class BlobStream:
     """An open blob. `size` is the whole blob's; `chunks` gives bytes `start` up to, not including, `end`.
 
     `chunks` raises `BrokenContentError` when it ends early. `file` is set where the blob is a file on this machine.
-    Instead of reading `chunks`, the socket they come from may be taken with `take`, where that is set; it gives None if
-    that cannot be done any more.
+    Instead of reading `chunks`, the socket they come from may be taken with `take`, where that is set.
     """
 
     size: int
@@ -114,7 +141,7 @@ class BlobStream:
     end: int
     chunks: AsyncIterator[bytes]
     file: Path | None = None
-    take: Callable[[], SocketBody | None] | None = None
+    take: TakeBody | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +214,19 @@ class Upstream(ContentSource, Protocol):
         ...
 
     async def append(
-        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+        self,
+        repository: Repository,
+        upload: Upload,
+        chunks: AsyncIterator[bytes],
+        *,
+        length: int | None = None,
+        take: TakeBody | None = None,
     ) -> Upload:
         """Add bytes at `upload.offset`. What arrived before an error stays; ask `upload_status` where it stands.
 
         `length` is how many `chunks` will give, None where nobody knows: what cannot be taken whole may be refused
-        before it is read. Raises `QuotaExceededError`, and then the upload is over.
+        before it is read. Instead of reading `chunks`, the socket they come from may be taken with `take`, where that
+        is given. Raises `QuotaExceededError`, and then the upload is over.
         """
         ...
 

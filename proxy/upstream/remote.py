@@ -11,12 +11,13 @@ Nothing the upstream says is believed where it can be computed: digests are hash
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 
+from proxy.splicing import can_splice
 from proxy.upstream.answers import failure, read_body, receiving
 from proxy.upstream.connection import Connection, RemoteOptions, Request
 from proxy.upstream.interrupted import InterruptedUploads
@@ -26,8 +27,10 @@ from proxy.upstream.port import (
     BrokenContentError,
     SocketBody,
     StoredManifest,
+    TakeBody,
     Upload,
     UpstreamRefusedError,
+    UpstreamTimeoutError,
 )
 from proxy.upstream.referrers import ReferrersTags
 from proxy.upstream.uploads import RemoteUploads
@@ -215,10 +218,16 @@ class RemoteUpstream:
         return await self._uploads.begin_upload(repository)
 
     async def append(
-        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+        self,
+        repository: Repository,
+        upload: Upload,
+        chunks: AsyncIterator[bytes],
+        *,
+        length: int | None = None,
+        take: TakeBody | None = None,
     ) -> Upload:
         """See the port."""
-        return await self._uploads.append(repository, upload, chunks)
+        return await self._uploads.append(repository, upload, chunks, take)
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:
         """See the port."""
@@ -310,9 +319,7 @@ async def _exactly(response: aiohttp.ClientResponse, span: _Span, doing: str) ->
             yield chunk
 
 
-def _taking(
-    response: aiohttp.ClientResponse, span: _Span, patience: float, doing: str
-) -> Callable[[], SocketBody | None] | None:
+def _taking(response: aiohttp.ClientResponse, span: _Span, patience: float, doing: str) -> TakeBody | None:
     """How to take the socket of an answer of which nothing was read yet; None where that cannot or need not be.
 
     It needs no parser any more if it has the span's bytes and no others, one after the other. The connection cannot be
@@ -322,9 +329,14 @@ def _taking(
     transport = response.connection.transport if response.connection is not None else None
     if transport is None or length < _WORTH_A_CONNECTION or _content_length(response) != length:
         return None
-    known = transport.get_extra_info("socket")
-    if known is None or transport.get_extra_info("sslcontext") is not None:
+    if not can_splice(transport):
         return None
+
+    def cut_short(left: int) -> Exception:
+        return BrokenContentError(f"the upstream cut the blob short by {left} bytes when {doing}; try again")
+
+    def silent() -> Exception:
+        return UpstreamTimeoutError(f"the upstream fell silent for {patience:g} seconds when {doing}; try again")
 
     def take() -> SocketBody | None:
         if transport.is_closing():
@@ -334,7 +346,9 @@ def _taking(
             while piece := response.content.read_nowait():  # which makes the parser go on with what it held back
                 ahead.append(piece)
         transport.pause_reading()
-        return SocketBody(known.fileno(), b"".join(ahead), length - sum(map(len, ahead)), patience)
+        handle = transport.get_extra_info("socket").fileno()
+        left = length - sum(map(len, ahead))
+        return SocketBody(handle, b"".join(ahead), left, patience, cut_short, silent)
 
     return take
 

@@ -17,6 +17,7 @@ import structlog
 from proxy.upstream.port import (
     BlobStream,
     StoredManifest,
+    TakeBody,
     Upload,
     UploadUnknownError,
     Upstream,
@@ -159,13 +160,19 @@ class RoutedUpstream:
             return _labelled(route, await route.upstream.begin_upload(route.outward(repository)))
 
     async def append(
-        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], *, length: int | None = None
+        self,
+        repository: Repository,
+        upload: Upload,
+        chunks: AsyncIterator[bytes],
+        *,
+        length: int | None = None,
+        take: TakeBody | None = None,
     ) -> Upload:
         """See the port."""
         route = self._writable(repository)
         with _named(route):
             own = _unlabelled(route, repository, upload)
-            appended = await route.upstream.append(route.outward(repository), own, chunks, length=length)
+            appended = await route.upstream.append(route.outward(repository), own, chunks, length=length, take=take)
             return _labelled(route, appended)
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:

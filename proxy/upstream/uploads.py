@@ -7,7 +7,6 @@ ended in good order, so that the upstream says the new address, and that is note
 addresses are remembered here too: that saves asking, and covers an answer that the client did not get.
 """
 
-import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -15,18 +14,20 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from proxy.upstream.answers import failure, translated
+from proxy.upstream.answers import failure
 from proxy.upstream.connection import Connection, Request
 from proxy.upstream.interrupted import InterruptedUploads
 from proxy.upstream.origin import same_origin_target
 from proxy.upstream.port import (
     BrokenContentError,
     DigestMismatchError,
+    TakeBody,
     Upload,
     UploadOffsetError,
     UploadUnknownError,
     UpstreamRefusedError,
 )
+from proxy.upstream.upload_body import UploadBody
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 
@@ -69,37 +70,22 @@ class RemoteUploads:
         await self.cancel_upload(repository, opened)
         return False
 
-    async def append(self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes]) -> Upload:
+    async def append(
+        self, repository: Repository, upload: Upload, chunks: AsyncIterator[bytes], take: TakeBody | None = None
+    ) -> Upload:
         """Stream a chunk of unknown length; the offset is checked here, since its end cannot be announced."""
         upload = await self._at(repository, upload)
         target = self._target(repository, upload)
         doing = f"sending a chunk of an upload to {repository}"
-        loop = asyncio.get_running_loop()
-        sent, broken = 0, None
-
-        # The deadline runs while the upstream takes a chunk, not while the client makes one.
-        with translated(doing):
-            async with asyncio.timeout(None) as deadline:
-
-                async def body() -> AsyncIterator[bytes]:
-                    nonlocal sent, broken
-                    try:
-                        async for chunk in chunks:
-                            deadline.reschedule(loop.time() + self._connection.read_timeout)
-                            yield chunk
-                            deadline.reschedule(None)
-                            sent += len(chunk)
-                    except Exception as error:  # noqa: BLE001 - whatever the source raises is raised again below
-                        broken = error
-
-                request = Request("PATCH", target, _push(repository), doing, _OCTETS, body())
-                async with self._connection.send(request) as response:
-                    await self._expect(response, request, 202)
-                    stands = self._stands(response, request, upload.offset + sent)
-        if broken is not None:
+        body = UploadBody(chunks, take, self._connection.read_timeout)
+        request = Request("PATCH", target, _push(repository), doing, _OCTETS, body)
+        async with self._connection.send(request) as response:
+            await self._expect(response, request, 202)
+            stands = self._stands(response, request, upload.offset + body.sent)
+        if body.broken is not None:
             if self._interrupted is not None:
                 await self._interrupted.note(_key(stands), stands)
-            raise broken
+            raise body.broken
         return stands
 
     async def upload_status(self, repository: Repository, upload: Upload) -> Upload:

@@ -36,8 +36,10 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def start_face(database: Database, time: Time, tmp_path: Path) -> StartFace:
-    """Start a face with settings of one's own, on the same database and upstream as often as one likes."""
-    upstream = MemoryUpstream()
+    """Start a face with settings of one's own, on the same database as often as one likes, and on the same upstream
+    unless it is given another one.
+    """
+    memory = MemoryUpstream()
 
     async def no_warnings() -> tuple[str, ...]:
         return ()
@@ -46,7 +48,7 @@ def start_face(database: Database, time: Time, tmp_path: Path) -> StartFace:
         return
 
     @asynccontextmanager
-    async def start(**overrides: object) -> AsyncIterator[Face]:
+    async def start(upstream: MemoryUpstream = memory, **overrides: object) -> AsyncIterator[Face]:
         values = {"state_dir": tmp_path, "public_url": "http://gate.example", "listen": {"port": 0}, **overrides}
         gate = MemoryGate(upstream)
         settings = Settings(**values)
