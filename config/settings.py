@@ -414,6 +414,11 @@ class Feeds(_Section):
         " distro-info-data; empty: none.",
     )
     refresh_hours: int = Field(0, ge=0, description="Fetch again after so many hours; 0: only by command.")
+    keep_days: int = Field(
+        7,
+        ge=1,
+        description="Days for which old data stays. What is in force, and what verdicts in force name, stays anyway.",
+    )
     warn_after_hours: int = Field(24, ge=1, description="With older data /readyz warns; the policy decides more.")
 
 

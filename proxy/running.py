@@ -16,6 +16,7 @@ from config.policy import Policy
 from config.settings import Feeds, Settings
 from proxy.clock import utc_now
 from proxy.collecting import collect_and_record, sentence
+from proxy.feeds import pruning
 from proxy.feeds.fetch import Sources, feed_session, update
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
@@ -270,6 +271,11 @@ class Background:
                     for result in report.results:
                         if result.problem:
                             _log.error("advisories not refreshed", ecosystem=result.ecosystem, problem=result.problem)
+                    pruned = await pruning.prune_and_record(
+                        self._database, self._snapshots, feeds.keep_days, utc_now(), actor="imagegate"
+                    )
+                    if pruned:
+                        _log.info("old advisory data removed", what=pruning.sentence(pruned))
                 except ImagegateError as error:
                     _log.error("advisories not refreshed", problem=str(error))
                 await asyncio.sleep(timedelta(hours=feeds.refresh_hours).total_seconds())

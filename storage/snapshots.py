@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -94,9 +94,19 @@ class Snapshot:
     folder: Path
     supplements: tuple[Feed, ...] = ()
 
+    @property
+    def every(self) -> tuple[Feed, ...]:
+        """What it holds of each ecosystem, and of each supplement."""
+        return (*self.feeds, *self.supplements)
+
+    @property
+    def made_at(self) -> datetime:
+        """When something was last fetched for it."""
+        return max((feed.fetched_at for feed in self.every), default=datetime.min.replace(tzinfo=UTC))
+
     def feed(self, name: str) -> Feed | None:
         """What it holds of one ecosystem, or of a supplement."""
-        return next((feed for feed in (*self.feeds, *self.supplements) if feed.ecosystem == name), None)
+        return next((feed for feed in self.every if feed.ecosystem == name), None)
 
     def lookup(self, keys: Iterable[Key]) -> Mapping[Key, tuple[Advisory, ...]]:
         """The advisories for each (ecosystem, package name); keys without any are left out.
@@ -155,6 +165,19 @@ class Snapshot:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was removed: `snapshots`, and `files` of data that no other one holds, of together `size` bytes."""
+
+    snapshots: int = 0
+    files: int = 0
+    size: int = 0
+
+    def __bool__(self) -> bool:
+        """Whether it is anything."""
+        return bool(self.snapshots or self.files)
+
+
 class Snapshots:
     """The advisory snapshots in one folder. Blocking: call it in a thread.
 
@@ -184,7 +207,10 @@ class Snapshots:
         try:
             content = self._document_path(digest).read_bytes()
         except FileNotFoundError as error:
-            raise SnapshotError(f"the advisory snapshot {digest} is not kept here (any more)") from error
+            raise SnapshotError(
+                f"the advisory snapshot {digest} is not kept here: it was pruned (feeds.keep_days says when), or is"
+                " another gate's"
+            ) from error
         except OSError as error:
             raise StorageUnavailableError(f"the advisory snapshot {digest} cannot be read: {error}") from error
         if not digest.matches(content):
@@ -255,7 +281,7 @@ class Snapshots:
         with self._writing(), self._locked():
             previous = self._previous(force=force)
             latest = self._present(now, force=force)
-            merged = {feed.ecosystem: feed for feed in (*previous.feeds, *previous.supplements)} if previous else {}
+            merged = {feed.ecosystem: feed for feed in previous.every} if previous else {}
             for feed in feeds:
                 if not force:
                     _refuse_step_back(feed, previous)
@@ -272,6 +298,33 @@ class Snapshots:
             durable.write(self._document_path(digest), document)
             durable.write(self._folder / "current", str(digest).encode())
         return self.open(digest)
+
+    def prune(self, keep: Collection[Digest], before: datetime, *, dry_run: bool = False) -> Pruned:
+        """Remove the snapshots that were made before `before`, but for the one in force and those to `keep`; then the
+        data that none of the others holds, and that is as old. With `dry_run`, only tell.
+
+        Whoever looks something up in a snapshot that goes away meanwhile gets `SnapshotError`. Raises that, and removes
+        nothing, where the snapshot in force is damaged. Damaged ones stay.
+        """
+        with self._writing(), self._locked():
+            in_force = self.current()
+            kept = {*keep, in_force.digest} if in_force else {*keep}
+            found = [one for path in self._made("snapshots").glob("*.json") if (one := self._readable(path))]
+            old = [one for one in found if one.digest not in kept and one.made_at < before]
+            held = {_data_path(one.folder, feed) for one in found if one not in old for feed in one.every}
+            data = [path for path in self._made("data").iterdir() if path not in held]
+            unused = [path for path in data if path.stat().st_mtime < before.timestamp()]
+            size = sum(path.stat().st_size for path in unused)
+            # A document that names what is gone would be worse than data that no document names.
+            for path in () if dry_run else (*(self._document_path(one.digest) for one in old), *unused):
+                path.unlink(missing_ok=True)
+        return Pruned(len(old), len(unused), size)
+
+    def _readable(self, document: Path) -> Snapshot | None:
+        try:
+            return self.open(Digest("sha256", document.stem))
+        except (InvalidContentError, SnapshotError):
+            return None
 
     def renew(self, feed: Feed, now: datetime) -> Feed:
         """The same data, found unchanged at its source: ready to `publish` with a new `fetched_at`."""

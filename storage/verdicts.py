@@ -1,6 +1,9 @@
 """Verdicts, in the order they were made. Append-only."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -8,12 +11,15 @@ from scanning.documents import decode, encode
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
-from scanning.verdict import Outcome, Verdict
+from scanning.verdict import Outcome, Verdict, VerdictInputs
 from storage.database import Transaction
 from storage.errors import StorageError
 from storage.manifests import among
-from storage.schema import verdicts
+from storage.schema import manifests, verdicts
 from storage.upsert import insert
+
+_AT_ONCE = 500
+Value = TypeVar("Value")
 
 
 async def append(tx: Transaction, verdict: Verdict) -> None:
@@ -68,6 +74,19 @@ async def latest_of_many(
     return {key: _read(body) for key, body in found.items() if body is not None}
 
 
+async def snapshots_named(tx: Transaction) -> frozenset[Digest]:
+    """The advisory snapshots that the last verdicts on manifests on record name, with or without a tag."""
+    last = sa.select(sa.func.max(verdicts.c.number)).group_by(verdicts.c.repository, verdicts.c.digest, verdicts.c.tag)
+    is_on_record = sa.exists().where(
+        manifests.c.repository == verdicts.c.repository, manifests.c.digest == verdicts.c.digest
+    )
+    rows = await tx.stream_scalars(sa.select(verdicts.c.body).where(verdicts.c.number.in_(last), is_on_record))
+    named: set[Digest] = set()
+    async for some in rows.partitions(_AT_ONCE):
+        named |= await asyncio.to_thread(_snapshots, some)
+    return frozenset(named)
+
+
 async def list_newest(
     tx: Transaction, *, repository: Repository | None = None, outcome: Outcome | None = None, limit: int
 ) -> tuple[Verdict, ...]:
@@ -80,9 +99,25 @@ async def list_newest(
     return tuple(_read(body) for body in await tx.scalars(query))
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What is read of a verdict where only its inputs matter."""
+
+    inputs: VerdictInputs
+
+
+def _snapshots(bodies: Iterable[str]) -> set[Digest]:
+    named = (_decoded(_Named, body).inputs.snapshot for body in bodies)
+    return {snapshot for snapshot in named if snapshot is not None}
+
+
 def _read(body: str) -> Verdict:
+    return _decoded(Verdict, body)
+
+
+def _decoded(kind: type[Value], body: str) -> Value:
     try:
-        return decode(Verdict, body.encode())
+        return decode(kind, body.encode())
     except InvalidContentError as error:
         raise StorageError(
             "a verdict on record was written by another version of imagegate; run the newest one"

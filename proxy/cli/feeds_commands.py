@@ -1,4 +1,4 @@
-"""`imagegate feeds import|update|status`: the advisories that findings rest on."""
+"""`imagegate feeds import|update|status|prune`: the advisories that findings rest on."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,13 @@ from proxy.cli.local_state import open_state
 from proxy.cli.output import console, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
+from proxy.feeds import pruning
 from proxy.feeds.fetch import Sources, feed_session, update
 from proxy.feeds.importer import import_path
 from proxy.feeds.report import FeedError, FeedReport, Progress
 from proxy.feeds.supplements import Supplement
 from storage import audit
-from storage.snapshots import Snapshot, Snapshots
+from storage.snapshots import Pruned, Snapshot, Snapshots
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Accept data that looks older or cut short; leave malformed records out.")
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     commands.command("import")(_import)
     commands.command("update")(_update)
     commands.command("status")(_status)
+    commands.command("prune")(_prune)
     app.add_typer(commands, name="feeds")
 
 
@@ -69,7 +71,7 @@ def _update(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Fetch what changed from the feeds. What cannot be fetched stays as it is."""
+    """Fetch what changed from the feeds, and remove old data as prune does. What cannot be fetched stays as it is."""
     settings = settings_for(context)
     snapshots = Snapshots(settings.advisories_path)
     with _progress() as progress:
@@ -82,7 +84,24 @@ def _update(
             )
         )
     asyncio.run(_record(settings, report, f"update from {base_url or settings.feeds.url}"))
+    removed = asyncio.run(_pruned(settings, settings.feeds.keep_days))
+    if removed:
+        typer.echo(f"Old data removed: {pruning.sentence(removed)}.")
     _show(report)
+
+
+def _prune(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    keep_days: Annotated[
+        int | None, typer.Option("--keep-days", min=1, help="Keep what is not older, over the settings'.")
+    ] = None,
+) -> None:
+    """Remove old advisory data, but for what is in force and what verdicts in force were made of."""
+    settings = settings_for(context)
+    pruned = asyncio.run(_pruned(settings, keep_days or settings.feeds.keep_days, dry_run=dry_run))
+    said = pruning.sentence(pruned)
+    typer.echo(f"Would remove: {said}. Nothing was changed." if dry_run else f"Removed: {said}.")
 
 
 def _status(context: typer.Context) -> None:
@@ -111,6 +130,16 @@ def _chosen(sources: Sources, base_url: str, names: Sequence[str]) -> Sources:
 async def _fetch(sources: Sources, snapshots: Snapshots, *, force: bool, progress: Progress) -> FeedReport:
     async with feed_session() as session:
         return await update(sources, snapshots, session, utc_now(), force=force, progress=progress)
+
+
+async def _pruned(settings: Settings, keep_days: int, *, dry_run: bool = False) -> Pruned:
+    by, snapshots = administrator(), Snapshots(settings.advisories_path)
+    async with open_state(settings) as state:
+        if dry_run:
+            return await pruning.prune(state.database, snapshots, keep_days, utc_now(), dry_run=True)
+        return await pruning.prune_and_record(
+            state.database, snapshots, keep_days, utc_now(), actor=by.name, address=by.address
+        )
 
 
 async def _record(settings: Settings, report: FeedReport, deed: str) -> None:

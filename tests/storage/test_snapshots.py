@@ -1,5 +1,6 @@
 """Advisory snapshots: immutable, named by digest, never a step back, never half a file."""
 
+import os
 import resource
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from scanning.advisories.osv import Advisory
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from storage.errors import SnapshotError, SnapshotRefusedError, StorageUnavailableError
-from storage.snapshots import Snapshot, Snapshots
+from storage.snapshots import Pruned, Snapshot, Snapshots
 from tests.scanning.advisories.records import advisory, affected, fixed
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -339,3 +340,91 @@ def test_data_that_is_gone_cannot_be_published(snapshots: Snapshots, tmp_path: P
 
     with pytest.raises(SnapshotError, match="gone already"):
         snapshots.publish([staged], NOW)
+
+
+class TestPruning:
+    """Old snapshots go, and the data that no other one holds."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "advisories"
+
+    @pytest.fixture
+    def daily(self, snapshots: Snapshots, folder: Path) -> list[Snapshot]:
+        """Four days of Debian, and PyPI of the first day in all of them. Files are as old as the clock says."""
+        published = [put(snapshots, "PyPI", pypi(1))]
+        for day in range(4):
+            now = NOW + day * DAY
+            published.append(put(snapshots, "Debian", *(debian(number) for number in range(day + 1)), now=now))
+            age(folder, now)
+        return published
+
+    def test_what_is_older_goes_with_the_data_that_no_other_holds(
+        self, snapshots: Snapshots, folder: Path, daily: list[Snapshot]
+    ) -> None:
+        told = snapshots.prune((), NOW + 2 * DAY, dry_run=True)
+        before = files(folder / "data")
+        pruned = snapshots.prune((), NOW + 2 * DAY)
+
+        assert pruned == told
+        assert (pruned.snapshots, pruned.files, pruned.size > 0) == (3, 2, True)
+        assert set(before) - set(files(folder / "data")) == {data_of(one, "Debian") for one in daily[1:3]}
+        assert snapshots.current() == daily[-1]
+        for one in daily[3:]:
+            assert set(one.lookup([("Debian", "openssl"), ("PyPI", "jinja2")])) == {
+                ("Debian", "openssl"),
+                ("PyPI", "jinja2"),
+            }
+        with pytest.raises(SnapshotError, match="it was pruned"):
+            snapshots.open(daily[2].digest)
+        assert snapshots.prune((), NOW + 2 * DAY) == Pruned()
+
+    def test_what_a_verdict_names_stays_however_old(self, snapshots: Snapshots, daily: list[Snapshot]) -> None:
+        assert snapshots.prune((daily[1].digest,), NOW + 30 * DAY).snapshots == 3
+
+        assert snapshots.open(daily[1].digest).lookup([("Debian", "openssl")])
+        assert snapshots.current() == daily[-1]
+
+    def test_what_was_written_just_now_and_is_not_published_yet_stays(
+        self, snapshots: Snapshots, folder: Path, daily: list[Snapshot]
+    ) -> None:
+        staged = snapshots.stage("Debian", [debian(number) for number in range(9)], NOW + 4 * DAY)
+
+        snapshots.prune((), NOW + 3 * DAY)
+
+        assert snapshots.publish([staged], NOW + 4 * DAY).lookup([("Debian", "openssl")])
+        age(folder, NOW + 4 * DAY)
+
+    def test_what_a_crash_left_goes_as_well(self, snapshots: Snapshots, folder: Path, daily: list[Snapshot]) -> None:
+        (folder / "data" / ".new-half").write_bytes(b"half")
+        (folder / "data" / f"{'0' * 64}.sqlite").write_bytes(b"its document went before it")
+        age(folder, NOW)
+
+        assert snapshots.prune([one.digest for one in daily], NOW + DAY) == Pruned(0, 2, 31)
+
+    def test_where_the_one_in_force_is_damaged_nothing_is_removed(
+        self, snapshots: Snapshots, folder: Path, daily: list[Snapshot]
+    ) -> None:
+        (folder / "snapshots" / f"{daily[-1].digest.hex}.json").write_bytes(b"{}")
+        before = files(folder / "data")
+
+        with pytest.raises(SnapshotError, match="damaged"):
+            snapshots.prune((), NOW + 30 * DAY)
+
+        assert files(folder / "data") == before
+
+    def test_without_any_there_is_nothing_to_remove(self, snapshots: Snapshots) -> None:
+        assert snapshots.prune((), NOW) == Pruned()
+
+
+def data_of(snapshot: Snapshot, ecosystem: str) -> str:
+    feed = snapshot.feed(ecosystem)
+    assert feed is not None
+    return f"{feed.data.hex}.sqlite"
+
+
+def age(folder: Path, now: datetime) -> None:
+    """Let the files that were written really now be written at `now`."""
+    for path in (folder / "data").iterdir():
+        if path.stat().st_mtime > NOW.timestamp() + 60 * DAY.total_seconds():
+            os.utime(path, (now.timestamp(), now.timestamp()))

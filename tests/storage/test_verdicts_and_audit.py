@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from scanning.verdict import Outcome
-from storage import audit, schema, verdicts
+from scanning.verdict import Outcome, Verdict
+from storage import audit, manifests, schema, verdicts
 from storage.audit import AuditRecord, Event
 from storage.database import Database
 from storage.errors import StorageError
-from tests.storage.values import APP, NOW, OTHER, digest, verdict
+from tests.storage.values import APP, NOW, OTHER, digest, image, verdict
 
 PUSH = AuditRecord(
     at=NOW,
@@ -135,3 +135,26 @@ async def test_text_of_any_length_is_recorded_and_cut(database: Database) -> Non
     assert kept.address == "b" * 63 + "…"
     assert len(kept.detail) == 4096
     assert kept.detail.endswith("…")
+
+
+async def test_the_snapshots_that_verdicts_in_force_name(database: Database) -> None:
+    """The last verdict on each manifest on record counts, and the last one under each tag."""
+
+    def made_of(name: str, word: str, manifest: str = "image", tag: str = "") -> Verdict:
+        plain = verdict(name, manifest=manifest)
+        return replace(plain, tag=tag, inputs=replace(plain.inputs, snapshot=digest(word)))
+
+    async with database.transaction() as tx:
+        for word in ("image", "plain"):
+            await manifests.record(tx, APP, image(word), b"{}", held=False, facts=None, now=NOW)
+        for each in (
+            made_of("v1", "replaced"),
+            made_of("v2", "last"),
+            made_of("v3", "replaced too", tag="1.0"),
+            made_of("v4", "last of the tag", tag="1.0"),
+            made_of("v5", "of no manifest", manifest="deleted"),
+            verdict("v6", manifest="plain"),
+        ):
+            await verdicts.append(tx, each)
+
+        assert await verdicts.snapshots_named(tx) == {digest("last"), digest("last of the tag")}

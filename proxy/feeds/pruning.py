@@ -1,0 +1,44 @@
+"""Old advisory snapshots are removed, by command and after each update: what no verdict in force was made of."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from storage import audit, verdicts
+from storage.audit import AuditRecord, Event
+from storage.database import Database
+from storage.snapshots import Pruned, Snapshots
+
+
+async def prune(
+    database: Database, snapshots: Snapshots, keep_days: int, now: datetime, *, dry_run: bool = False
+) -> Pruned:
+    """Remove what is older than `keep_days` days, but for the snapshot in force, and those that the last verdict on a
+    manifest on record names. With `dry_run`, only tell. Raises the `StorageError` family.
+    """
+    async with database.snapshot() as tx:
+        named = await verdicts.snapshots_named(tx)
+    return await asyncio.to_thread(snapshots.prune, named, now - timedelta(days=keep_days), dry_run=dry_run)
+
+
+async def prune_and_record(
+    database: Database, snapshots: Snapshots, keep_days: int, now: datetime, *, actor: str, address: str = ""
+) -> Pruned:
+    """The same, and in the audit it is `actor` who did. Nothing to remove leaves no record."""
+    pruned = await prune(database, snapshots, keep_days, now)
+    if pruned:
+        record = AuditRecord(
+            at=now,
+            event=Event.FEEDS_CHANGED,
+            actor=actor,
+            address=address,
+            outcome="pruned",
+            detail=sentence(pruned),
+        )
+        async with database.transaction() as tx:
+            await audit.append(tx, record)
+    return pruned
+
+
+def sentence(pruned: Pruned) -> str:
+    """What was, or would be, removed."""
+    return f"{pruned.snapshots} snapshots; {pruned.files} files, {pruned.size:,} bytes"
