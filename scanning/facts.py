@@ -243,6 +243,21 @@ class FileFinds:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentsTable:
+    """The table of contents of an eStargz or zstd:chunked layer, which says what the archive says.
+
+    `digest` is that of the table. In zstd:chunked it lies packed in the blob, with the digest `packed`, at `place`, and
+    beside it tar-split's data at `tar_split`: `offset:packed size:plain size`, in a place followed by the table's type;
+    each "" where there is none.
+    """
+
+    digest: Digest
+    packed: Digest | None = None
+    place: str = ""
+    tar_split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LayerFacts:
     """One layer, read to its last byte. Digest, diffID and sizes are computed, never believed.
 
@@ -261,6 +276,7 @@ class LayerFacts:
     opaque: tuple[str, ...] = ()
     belated: tuple[str, ...] = ()
     finds: tuple[FileFinds, ...] = ()
+    table: ContentsTable | None = None
     version: int = FACTS_VERSION
 
     @property

@@ -6,7 +6,6 @@ in tar headers, the header of the compression, media types, annotations, and wha
 
 import base64
 import gzip
-import hashlib
 import io
 import json
 import struct
@@ -23,6 +22,7 @@ from scanning.oci import media_types
 from scanning.oci.digest import Digest
 from tests.images import OS_RELEASE_12, PASSWD, TestImage, descriptor, dpkg_status
 from tests.scanning.layers.archives import END, GNU, header, pax
+from tests.scanning.layers.lazy import Member, estargz, zstd_chunked
 
 OCI_TAR = "application/vnd.oci.image.layer.v1.tar"
 DOCKER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
@@ -356,51 +356,24 @@ def nix() -> TestImage:
     return image_of([layer(OCI_TAR, archive, unpacked) for archive in (*layers, links)], config)
 
 
-def _estargz(members: Sequence[tuple[str, bytes, bytes]]) -> tuple[bytes, bytes, str]:
-    """An eStargz blob, its archive, and the digest of its table: a gzip member for each file, and an empty footer.
-
-    `members` are name, header and content.
-    """
-    blob, archive, entries = b"", b"", []
-    for name, head, content in members:
-        plain = head + content + bytes(-len(content) % 512)
-        entries.append({"name": name, "type": "reg" if content else "dir", "size": len(content), "offset": len(blob)})
-        blob += gzip_with(GO_GZIP)(plain)
-        archive += plain
-    table = json.dumps({"version": 1, "entries": entries}).encode()
-    start = len(blob)
-    last = entry(b"stargz.index.json", table, mode=0o444) + END
-    blob += gzip_with(GO_GZIP)(last)
-    extra = b"SG" + struct.pack("<H", 22) + b"%016xSTARGZ" % start
-    footer = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff" + struct.pack("<H", len(extra)) + extra
-    blob += footer + b"\x01\0\0\xff\xff" + bytes(8)
-    return blob, archive + last, f"sha256:{hashlib.sha256(table).hexdigest()}"
-
-
 def buildkit(architecture: str = "amd64") -> TestImage:
     """One layer packed with zstd and one as eStargz, below annotations of their own."""
     base = debian_base()
     plain = gzip.decompress(base.blob)
     metadata = b"Metadata-Version: 2.1\nName: flask\nVersion: 3.0.0\n"
     path = "usr/lib/python3/dist-packages/flask-3.0.0.dist-info/METADATA"
-    blob, archive, table = _estargz(
+    lazy = estargz(
         (
-            (".no.prefetch.landmark", header(b".no.prefetch.landmark", b"0", 1, mode=b"0000444\x00"), b"\x0f"),
-            ("usr/", entry(b"usr/", kind=b"5", mode=0o755), b""),
-            (path, header(path.encode(), b"0", len(metadata), mode=b"0000644\x00"), metadata),
-        )
+            Member(".no.prefetch.landmark", b"\x0f", mode=0o444),
+            Member("usr/", kind="dir", mode=0o755),
+            Member(path, metadata),
+        ),
+        after_end=True,
     )
+    uncompressed = {"io.containers.estargz.uncompressed-size": str(len(lazy.archive))}
     layers = (
         layer(f"{OCI_TAR}+zstd", plain, zstandard.ZstdCompressor(level=3).compress),
-        Layer(
-            f"{OCI_TAR}+gzip",
-            blob,
-            Digest.of(archive),
-            {
-                "containerd.io/snapshot/stargz/toc.digest": table,
-                "io.containers.estargz.uncompressed-size": str(len(archive)),
-            },
-        ),
+        Layer(f"{OCI_TAR}+gzip", lazy.blob, Digest.of(lazy.archive), {**lazy.annotations, **uncompressed}),
     )
     config = {
         "architecture": architecture,
@@ -478,23 +451,17 @@ def buildkit_index() -> TestImage:
 
 
 def podman_chunked() -> TestImage:
-    """zstd:chunked as podman pushes it: a frame for each chunk, then a table of them in frames that are skipped."""
-    base = gzip.decompress(debian_base().blob)
-    packer = zstandard.ZstdCompressor(level=3)
-    frames = b"".join(packer.compress(base[start : start + 2048]) for start in range(0, len(base), 2048))
-
-    def skipped(content: bytes) -> bytes:
-        return struct.pack("<II", 0x184D2A50, len(content)) + content
-
-    table = packer.compress(json.dumps({"version": 1, "entries": []}).encode())
-    place = len(frames) + 8
-    footer = struct.pack("<QQQQQQQ", place, len(table), 32, 1, 0, 0, 0) + b"GNUlInUx"
-    blob = frames + skipped(table) + skipped(footer)
-    annotations = {
-        "io.github.containers.zstd-chunked.manifest-checksum": f"sha256:{hashlib.sha256(table).hexdigest()}",
-        "io.github.containers.zstd-chunked.manifest-position": f"{place}:{len(table)}:32:1",
-    }
-    only = Layer(f"{OCI_TAR}+zstd", blob, Digest.of(base), annotations)
+    """zstd:chunked as podman pushes it: a frame for each file, then a table of them in frames that are skipped."""
+    lazy = zstd_chunked(
+        (
+            Member("etc/", kind="dir", mode=0o755),
+            Member("etc/os-release", OS_RELEASE_12),
+            Member("etc/passwd", PASSWD),
+            Member("var/lib/dpkg/status", dpkg_status(("base-files", "12.4"))),
+            Member("bin", kind="symlink", link="usr/bin", mode=0o777),
+        )
+    )
+    only = Layer(f"{OCI_TAR}+zstd", lazy.blob, Digest.of(lazy.archive), lazy.annotations)
     config = {"config": {"User": "app", "Env": None, "Cmd": None}, "history": None}
     return image_of(
         (only,),

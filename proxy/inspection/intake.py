@@ -15,6 +15,7 @@ from threading import Thread
 from typing import BinaryIO
 
 from proxy.inspection.framing import ABANDON_LENGTH, LENGTH
+from scanning.layers.compression import FrameStart
 from scanning.layers.inspect import BlobFacts, Unpacking
 from scanning.layers.limits import KIB, InspectionLimits
 
@@ -38,14 +39,14 @@ class IncomingLayer:
     """
 
     def __init__(self) -> None:
-        self._pieces: Queue[bytes | BlobFacts | BaseException] = Queue(_PIECES_AHEAD)
+        self._pieces: Queue[bytes | FrameStart | BlobFacts | BaseException] = Queue(_PIECES_AHEAD)
         self.is_wanted = True
         self._blob: BlobFacts | None = None
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes | FrameStart]:
         while True:
             piece = self._pieces.get()
-            if isinstance(piece, bytes):
+            if isinstance(piece, bytes | FrameStart):
                 yield piece
             elif isinstance(piece, BlobFacts):
                 self._blob = piece
@@ -67,7 +68,7 @@ class IncomingLayer:
             while True:  # room for the one piece that may be waiting; no other follows it
                 self._pieces.get_nowait()
 
-    def tell(self, piece: bytes | BlobFacts | BaseException) -> None:
+    def tell(self, piece: bytes | FrameStart | BlobFacts | BaseException) -> None:
         """For the first stage: hand over what comes next; waits while the second is behind."""
         if self.is_wanted:
             self._pieces.put(piece)
@@ -145,7 +146,7 @@ class Intake(Thread):
         return data
 
 
-def _pass_on(layer: IncomingLayer, pieces: Iterator[bytes]) -> None:
+def _pass_on(layer: IncomingLayer, pieces: Iterator[bytes | FrameStart]) -> None:
     while layer.is_wanted:
         try:
             piece = next(pieces, None)

@@ -9,7 +9,8 @@ Memory is bounded whatever the input: no step produces more than `STEP_BYTES`.
 RFC 1952 (gzip), RFC 8878 (Zstandard).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from isal import isal_zlib
@@ -17,7 +18,7 @@ from isal import isal_zlib
 from scanning.errors import NotALayerError, UnreadableLayerError
 from scanning.layers.header import BLOCK_BYTES, ZERO_BLOCK, checksum_holds, some_checksum_holds
 from scanning.layers.limits import KIB, MIB, InspectionLimits
-from scanning.layers.zstd import ZstdStream, is_skippable, is_zstd
+from scanning.layers.zstd import SkippedFrame, ZstdStream, is_skippable, is_zstd
 
 STEP_BYTES = 1 * MIB
 _INPUT_BYTES = 256 * KIB
@@ -30,6 +31,13 @@ _GzipError = cast("type[Exception]", isal_zlib.error)  # its stub declares an in
 _REFUSED = {b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
 
 
+@dataclass(frozen=True, slots=True)
+class FrameStart:
+    """A gzip member or zstd frame begins here, at byte `offset` of the blob: reading can begin anew from it."""
+
+    offset: int
+
+
 class _Stream(Protocol):
     def feed(self, data: bytes) -> Iterator[bytes]: ...
 
@@ -39,12 +47,14 @@ class _Stream(Protocol):
 class Decompressor:
     """Turns the chunks of a layer blob into chunks of its archive.
 
-    `compression` is `none`, `gzip` or `zstd` once the first bytes have told, and empty until then.
+    `compression` is `none`, `gzip` or `zstd` once the first bytes have told, and empty until then. `on_frame` is told
+    where in the blob each gzip member or zstd frame begins, before what is in it is given.
     """
 
-    def __init__(self, limits: InspectionLimits) -> None:
+    def __init__(self, limits: InspectionLimits, on_frame: Callable[[int], None] = lambda _: None) -> None:
         self.compression = ""
         self._limits = limits
+        self._on_frame = on_frame
         self._lead = b""
         self._stream: _Stream | None = None
 
@@ -70,6 +80,11 @@ class Decompressor:
         if self._stream is not None:
             self._stream.finish()
 
+    @property
+    def skipped(self) -> Sequence[SkippedFrame]:
+        """The last zstd frames that were stepped over."""
+        return tuple(self._stream.skipped) if isinstance(self._stream, ZstdStream) else ()
+
     def _sniff(self, *, last: bool) -> bool:
         lead = self._lead
         if len(lead) < _MAGIC_BYTES and not last:
@@ -80,7 +95,7 @@ class Decompressor:
                     f"the layer is compressed with {name}, which only some runtimes read; use gzip or zstd"
                 )
         if lead.startswith(_GZIP):
-            self.compression, self._stream = "gzip", _GzipStream()
+            self.compression, self._stream = "gzip", _GzipStream(self._on_frame)
         elif is_zstd(lead):
             if is_skippable(lead):
                 if len(lead) < BLOCK_BYTES and not last:
@@ -90,7 +105,8 @@ class Decompressor:
                         "the layer begins with a zstd frame to skip that is a tar header too: podman would unpack what"
                         " is in it, others what follows"
                     )
-            self.compression, self._stream = "zstd", ZstdStream(self._limits.window_bytes)
+            stream = ZstdStream(self._limits.window_bytes, self._on_frame, self._limits.file_bytes)
+            self.compression, self._stream = "zstd", stream
         elif len(lead) >= BLOCK_BYTES:
             block = lead[:BLOCK_BYTES]
             if block != ZERO_BLOCK and not checksum_holds(block):
@@ -115,14 +131,18 @@ class _PlainStream:
 class _GzipStream:
     """Every member of a gzip file. The library checks each member's header, CRC and length."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_frame: Callable[[int], None]) -> None:
+        self._on_frame = on_frame
+        self._fed = 0
         self._start = b""
         self._member: isal_zlib.Decompress | None = None
         self._members = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         for start in range(0, len(data), _INPUT_BYTES):  # the library copies what it has not used yet
-            yield from self._inflate(data[start : start + _INPUT_BYTES])
+            piece = data[start : start + _INPUT_BYTES]
+            self._fed += len(piece)
+            yield from self._inflate(piece)
 
     def _inflate(self, data: bytes) -> Iterator[bytes]:
         full = False
@@ -132,6 +152,7 @@ class _GzipStream:
                 if not self._is_member(data):
                     self._start = data
                     return
+                self._on_frame(self._fed - len(data))
                 self._member = isal_zlib.decompressobj(31)
                 self._members += 1
             try:

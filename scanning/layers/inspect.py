@@ -1,10 +1,11 @@
 """One pass over a layer, in two stages: the blob becomes an archive, and the archive tells its facts.
 
     Unpacking        blob bytes -> sha256
-                                -> Decompressor -> archive bytes
+                                -> Decompressor -> archive bytes, and where gzip members and zstd frames begin
     ArchiveReading   archive bytes -> sha256 (diffID)
                                    -> TarReader -> LayerTree     (entries, whiteouts)
                                                 -> FileExaminer  (finds)
+                                                -> ContentRecord (to be compared with a table of contents)
 
 Each stage costs about as much as the other, so whoever is in a hurry runs them side by side (the inspection workers
 do); `inspect_layer` runs them in turns. Nothing is written anywhere and no file is held: data passes in pieces
@@ -12,29 +13,38 @@ do); `inspect_layer` runs them in turns. Nothing is written anywhere and no file
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from scanning.errors import LimitExceededError
 from scanning.facts import EntryKind, FileEntry, FileFinds, LayerFacts
-from scanning.layers.compression import Decompressor
+from scanning.layers.compression import Decompressor, FrameStart
+from scanning.layers.header import BLOCK_BYTES
 from scanning.layers.limits import InspectionLimits
-from scanning.layers.tar import END_OF_ENTRY, TarReader
+from scanning.layers.tar import END_OF_ENTRY, TABLE_NAME, TarReader
+from scanning.layers.toc.check import BlobEnd, Candidate, checked_table
+from scanning.layers.toc.locate import TAIL_BYTES
+from scanning.layers.toc.record import ContentRecord, Members, Place
 from scanning.layers.tree import LayerTree
+from scanning.layers.zstd import SkippedFrame
 from scanning.oci.digest import Digest
 
+_DEVICES = frozenset({EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE})
 _LINKS = frozenset({EntryKind.SYMLINK, EntryKind.HARDLINK})
 
 
 @dataclass(frozen=True, slots=True)
 class BlobFacts:
-    """What the first stage has computed of a blob."""
+    """What the first stage has computed of a blob. `tail` and `skipped` are its last bytes and skippable frames."""
 
     digest: Digest
     compression: str
     size: int
     uncompressed_size: int
+    tail: bytes = b""
+    skipped: tuple[SkippedFrame, ...] = ()
 
 
 class FileExamination(Protocol):
@@ -65,19 +75,23 @@ class Unpacking:
         self._hash = hashlib.sha256()
         self._size = 0
         self._uncompressed_size = 0
-        self._decompressor = Decompressor(limits)
+        self._tail = b""
+        self._begun: deque[FrameStart] = deque()
+        self._decompressor = Decompressor(limits, self._begin_frame)
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Take the next bytes of the blob; yield what they make known of the archive.
+    def feed(self, chunk: bytes) -> Iterator[bytes | FrameStart]:
+        """Take the next bytes of the blob; yield what they make known of the archive, and between these where in the
+        blob a gzip member or zstd frame begins, the first of all left out.
 
         Raises `UnreadableLayerError` where the layer is refused, `NotALayerError` if it is no layer at all,
         `LimitExceededError` if it is too much. Nothing may be fed after that.
         """
         self._hash.update(chunk)
         self._size += len(chunk)
+        self._tail = (self._tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
         yield from self._bounded(self._decompressor.feed(chunk))
 
-    def finish(self) -> Iterator[bytes]:
+    def finish(self) -> Iterator[bytes | FrameStart]:
         """Say that the blob ends here; yield the rest of its archive. Raises as `feed` does."""
         return self._bounded(self._decompressor.finish())
 
@@ -85,9 +99,20 @@ class Unpacking:
     def blob(self) -> BlobFacts:
         """What the blob is, once it is finished."""
         digest = Digest("sha256", self._hash.hexdigest())
-        return BlobFacts(digest, self._decompressor.compression, self._size, self._uncompressed_size)
+        return BlobFacts(
+            digest,
+            self._decompressor.compression,
+            self._size,
+            self._uncompressed_size,
+            self._tail,
+            tuple(self._decompressor.skipped),
+        )
 
-    def _bounded(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _begin_frame(self, offset: int) -> None:
+        if offset:
+            self._begun.append(FrameStart(offset))
+
+    def _bounded(self, pieces: Iterator[bytes]) -> Iterator[bytes | FrameStart]:
         limits = self._limits
         for piece in pieces:
             self._uncompressed_size += len(piece)
@@ -96,22 +121,37 @@ class Unpacking:
                 raise LimitExceededError("uncompressed_bytes", limits.uncompressed_bytes)
             if out > limits.ratio_grace_bytes and out > limits.ratio * self._size:
                 raise LimitExceededError("ratio", limits.ratio)
+            while self._begun:
+                yield self._begun.popleft()
             yield piece
+        while self._begun:
+            yield self._begun.popleft()
 
 
 class ArchiveReading:
     """The second stage: what one archive holds, and its diffID. Use it once."""
 
     def __init__(self, limits: InspectionLimits, examiner: FileExaminer) -> None:
+        self._limits = limits
         self._examiner = examiner
         self._hash = hashlib.sha256()
+        self._fed = 0
         self._reader = TarReader(limits)
         self._tree = LayerTree(limits)
+        self._members = Members(self._tree)
         self._finds: list[FileFinds] = []
         self._examination: FileExamination | None = None
+        self._record = ContentRecord()
+        self._is_recorded = False
+        self._table: bytearray | None = None
+        self._table_offset = 0
+        self._is_table = False
 
-    def feed(self, piece: bytes) -> None:
-        """Take the next bytes of the archive. Raises as `Unpacking.feed` does."""
+    def feed(self, piece: bytes | FrameStart) -> None:
+        """Take the next bytes of the archive, or note that a frame begins. Raises as `Unpacking.feed` does."""
+        if isinstance(piece, FrameStart):
+            self._record.begin_frame(Place(piece.offset, self._fed))
+            return
         self._hash.update(piece)
         for event in self._reader.feed(piece):
             if isinstance(event, FileEntry):
@@ -120,13 +160,31 @@ class ArchiveReading:
                 if self._examination is not None:
                     self._keep(self._examination.finish())
                     self._examination = None
-            elif self._examination is not None:
-                self._examination.feed(event)
+                if self._is_recorded:
+                    self._record.end_file()
+                self._is_recorded = self._is_table = False
+            else:
+                if self._examination is not None:
+                    self._examination.feed(event)
+                if self._is_recorded:
+                    self._record.feed(event)
+                elif self._is_table and self._table is not None:
+                    self._table += event
+        self._fed += len(piece)
 
     def finish(self, blob: BlobFacts) -> LayerFacts:
         """Say that the archive of `blob` ends here; return the facts of the layer. Raises as `feed` does."""
-        self._reader.finish()
-        tree = self._tree
+        reader, tree = self._reader, self._tree
+        reader.finish()
+        table = checked_table(
+            BlobEnd(blob.compression, blob.size, blob.tail, blob.skipped),
+            self._members,
+            self._record,
+            Candidate(reader.table, reader.table_offset)
+            if reader.table is not None
+            else Candidate(bytes(self._table) if self._table is not None else None, self._table_offset),
+            self._limits,
+        )
         return LayerFacts(
             digest=blob.digest,
             diff_id=Digest("sha256", self._hash.hexdigest()),
@@ -138,15 +196,28 @@ class ArchiveReading:
             opaque=tree.opaque,
             belated=tree.belated,
             finds=tuple(self._finds),
+            table=table,
         )
 
     def _begin(self, entry: FileEntry) -> None:
         if not self._tree.add(entry):
             return
+        if self._reader.attributes or entry.kind in _DEVICES:
+            self._members.note(entry, self._reader)
         if entry.kind is EntryKind.FILE:
             self._examination = self._examiner.begin(entry)
+            if entry.size and (not self._record.shared or entry.path == TABLE_NAME):
+                self._begin_content(entry)
         elif entry.kind in _LINKS:
             self._keep(self._examiner.examine_link(entry))
+
+    def _begin_content(self, entry: FileEntry) -> None:
+        if entry.path != TABLE_NAME:
+            self._is_recorded = True
+            self._record.begin_file(entry.path, self._reader.offset + BLOCK_BYTES)
+        elif entry.size <= self._limits.file_bytes:
+            self._is_table = True
+            self._table, self._table_offset = bytearray(), self._reader.offset
 
     def _keep(self, finds: FileFinds | None) -> None:
         if finds is not None:

@@ -25,6 +25,7 @@ from scanning.layers.history import build_steps
 from scanning.layers.inventory import inventory
 from scanning.layers.replaced import replaced
 from scanning.layers.survivors import Survey
+from scanning.layers.toc import annotations as toc_annotations
 from scanning.layers.toolbox import gather
 from scanning.oci.manifest import ImageConfig, Manifest
 from scanning.oci.media_types import FOREIGN_LAYER_COMPRESSION, LAYER_COMPRESSION
@@ -127,6 +128,9 @@ def _disagreements(manifest: Manifest, config: ImageConfig, layers: Sequence[Lay
             yield LayerRefusal(
                 layer.digest, f"layer {number} is {layer.digest} and the manifest says {descriptor.digest}"
             )
+        untrue = toc_annotations.disagreement(descriptor.annotations, layer.table)
+        if untrue:
+            yield LayerRefusal(layer.digest, f"layer {number} {untrue}")
         media_type = descriptor.media_type
         declared = LAYER_COMPRESSION.get(media_type) or FOREIGN_LAYER_COMPRESSION.get(media_type)
         if declared is None:

@@ -3,7 +3,8 @@
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from scanning.errors import UnreadableLayerError
 from scanning.layers.capabilities import named_capabilities
@@ -15,6 +16,7 @@ _NUMBER = re.compile(rb"[0-9]{1,19}")
 _TIMES = frozenset({b"atime", b"mtime", b"ctime"})
 _NAMES = frozenset({b"path", b"linkpath", b"uname", b"gname"})
 _NEVER_EMPTY = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid"})
+_ATTRIBUTE = b"SCHILY.xattr."
 _CAPABILITIES = b"SCHILY.xattr.security.capability"
 _ENCODED_CAPABILITIES = b"LIBARCHIVE.xattr.security.capability"
 """The same in base64, as bsdtar writes it besides. Docker and containerd read the first, other readers either."""
@@ -41,6 +43,8 @@ class PaxHeader:
     uid: int | None = None
     gid: int | None = None
     capabilities: str = ""
+    attributes: Mapping[bytes, bytes] = field(default_factory=dict)
+    """Extended attributes by name."""
 
 
 def read_pax(content: bytes) -> PaxHeader:
@@ -53,6 +57,9 @@ def read_pax(content: bytes) -> PaxHeader:
         uid=_number(records, b"uid", LARGEST_OWNER),
         gid=_number(records, b"gid", LARGEST_OWNER),
         capabilities=_capabilities(records),
+        attributes={
+            key.removeprefix(_ATTRIBUTE): value for key, value in records.items() if key.startswith(_ATTRIBUTE)
+        },
     )
 
 

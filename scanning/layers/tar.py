@@ -14,7 +14,7 @@ Accepted, because real builders write it: an archive that ends at a block bounda
 with one of them (Go accepts it, nothing can hide there), and any number of zeros after them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -50,7 +50,7 @@ _REFUSED = {
 _LARGEST_OCTAL_SIZE = 8**11 - 1
 _PERMISSIONS = 0o7777
 _REGULAR, _LINK = 0o100000, 0o120000
-_TYPES_IN_MODE = {
+TYPES_IN_MODE = {
     _FILE: {_REGULAR},
     _DIRECTORY: {0o040000},
     _SYMLINK: {_LINK, _REGULAR},  # Java's commons-compress writes the latter, which changes nothing in any reader
@@ -70,7 +70,11 @@ END_OF_ENTRY: Final = _End.END_OF_ENTRY
 """Follows every entry, after its data."""
 
 Event: TypeAlias = FileEntry | memoryview | _End
-_TABLE = b"stargz.index.json"
+TABLE_NAME = "stargz.index.json"
+"""The member in which eStargz keeps its table of contents."""
+_TABLE = TABLE_NAME.encode()
+_AFTER = b"after the end"
+_NONE: Mapping[bytes, bytes] = {}
 _AFTER_END = "there is data after the end of the archive"
 
 
@@ -79,6 +83,9 @@ class TarReader:
 
     Directory entries for the root itself are read and not yielded. Data is handed on as views of the chunk fed, so
     it must be used before the next event is asked for. Every method raises `UnreadableLayerError`.
+
+    `offset` is that of the last header in the archive, `device` and `attributes` are the device numbers and extended
+    attributes of the last member. `table` is what BuildKit put after the end, `table_offset` that of its header.
     """
 
     def __init__(self, limits: InspectionLimits) -> None:
@@ -86,7 +93,11 @@ class TarReader:
         self._header = Header()
         self._entries = 0
         self._position = 0  # of the chunk being fed
-        self._offset = 0  # of the last header
+        self.offset = 0
+        self.device = (0, 0)
+        self.attributes = _NONE
+        self.table: bytes | None = None
+        self.table_offset = 0
         self._partial = b""  # of a header that chunks divide
         self._data = 0  # bytes of the current member still to come
         self._padding = 0  # bytes after it, to the next block
@@ -131,7 +142,7 @@ class TarReader:
                 block = self._partial + chunk[place : place + BLOCK_BYTES - len(self._partial)]
                 place += len(block) - len(self._partial)
                 self._partial = b""
-                self._offset = self._position + place - len(block)
+                self.offset = self._position + place - len(block)
                 entry = self._read_block(block)
                 if entry is not None:
                     yield entry
@@ -177,18 +188,24 @@ class TarReader:
         return None
 
     def _pass_over(self, header: Header) -> None:
-        """Read no further than its size the one member that may follow the end: BuildKit's table of an eStargz layer,
-        where no reader of archives looks.
+        """Take the one member that may follow the end: BuildKit's table of an eStargz layer, where no reader of
+        archives looks.
         """
         if self._has_table or header.name != _TABLE or header.type != b"0":
             raise self._refusal(_AFTER_END)
+        if header.size > self._limits.file_bytes:
+            raise LimitExceededError("file_bytes", self._limits.file_bytes, entry=TABLE_NAME, offset=self.offset)
         self._has_table = True
-        self._padding = -(-header.size // BLOCK_BYTES) * BLOCK_BYTES
+        self.table, self.table_offset = b"", self.offset
+        if header.size:
+            self._meta = _AFTER
+            self._data = header.size
+            self._padding = -header.size % BLOCK_BYTES
 
     def _begin_meta(self, header: Header) -> None:
         kind = header.type
         if header.size > self._limits.pax_bytes:
-            raise LimitExceededError("pax_bytes", self._limits.pax_bytes, offset=self._offset)
+            raise LimitExceededError("pax_bytes", self._limits.pax_bytes, offset=self.offset)
         repeated = (kind == _LONG_NAME and self._long_name is not None) or (
             kind == _LONG_LINK and self._long_link is not None
         )
@@ -212,8 +229,11 @@ class TarReader:
             return
         kind, content = self._meta, bytes(self._collected)
         self._meta = b""
-        self._pending = self._pending or kind != _GLOBAL
         self._collected.clear()
+        if kind == _AFTER:
+            self.table = content
+            return
+        self._pending = self._pending or kind != _GLOBAL
         try:
             if kind == _EXTENDED:
                 self._pax = read_pax(content)
@@ -228,8 +248,10 @@ class TarReader:
 
     def _read_member(self, header: Header, kind: EntryKind) -> FileEntry | None:
         self._count_entry()
+        self.attributes = _NONE
         capabilities = self._merge(header) if self._pending else ""
         raw, link = header.name, header.link
+        self.device = header.device
         if raw[-1:] == b"/" and kind is not _DIRECTORY:
             if header.type != b"\x00":
                 raise self._refusal("a name ends in `/` on something that is no directory", raw)
@@ -239,7 +261,7 @@ class TarReader:
                 raise self._refusal(f"a {kind} claims {header.size} bytes of data", raw)
             self._data = header.size
             self._padding = -header.size % BLOCK_BYTES
-        if header.mode > _PERMISSIONS and header.mode & ~_PERMISSIONS not in _TYPES_IN_MODE[kind]:
+        if header.mode > _PERMISSIONS and header.mode & ~_PERMISSIONS not in TYPES_IN_MODE[kind]:
             raise self._refusal(f"the mode {header.mode:o} is not that of a {kind}: runtimes go by either", raw)
         if capabilities and kind is not _FILE and kind is not _HARDLINK:
             raise self._refusal(f"a {kind} claims file capabilities: docker gives those of a link to its target", raw)
@@ -266,7 +288,7 @@ class TarReader:
         if not raw:
             raise UnreadableLayerError("a symbolic link has no target")
         if len(raw) > self._limits.path_length:
-            raise LimitExceededError("path_length", self._limits.path_length, offset=self._offset)
+            raise LimitExceededError("path_length", self._limits.path_length, offset=self.offset)
         return to_text(raw)
 
     def _merge(self, header: Header) -> str:
@@ -283,6 +305,7 @@ class TarReader:
         header.size = header.size if pax.size is None else pax.size
         header.uid = header.uid if pax.uid is None else pax.uid
         header.gid = header.gid if pax.gid is None else pax.gid
+        self.attributes = pax.attributes
         return pax.capabilities
 
     def _refuse_dangling(self) -> None:
@@ -292,10 +315,10 @@ class TarReader:
     def _count_entry(self) -> None:
         self._entries += 1
         if self._entries > self._limits.entries:
-            raise LimitExceededError("entries", self._limits.entries, offset=self._offset)
+            raise LimitExceededError("entries", self._limits.entries, offset=self.offset)
 
     def _refusal(self, reason: str, name: bytes = b"") -> UnreadableLayerError:
-        return UnreadableLayerError(reason, entry=to_text(name[:256]), offset=self._offset)
+        return UnreadableLayerError(reason, entry=to_text(name[:256]), offset=self.offset)
 
 
 def _long_text(content: bytes) -> bytes:

@@ -51,6 +51,13 @@ class LayerTree:
         """The directories that have their entry only after something in them is created, hidden or linked to."""
         return tuple(self._belated)
 
+    @property
+    def whiteout_members(self) -> frozenset[str]:
+        """The paths of the whiteouts themselves, as members of the archive."""
+        hidden = (path.rpartition("/") for path in self._hidden)
+        opaque = (f"{path}/{_OPAQUE}" if path else _OPAQUE for path in self._opaque)
+        return frozenset((*(f"{parent}{slash}{_WHITEOUT}{name}" for parent, slash, name in hidden), *opaque))
+
     def add(self, entry: FileEntry) -> bool:
         """Take the next member. Returns whether it is a file of the layer, not a whiteout."""
         path = entry.path

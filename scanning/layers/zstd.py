@@ -7,7 +7,9 @@ holds more than 128 KiB. Walking the frames also shows where each one ends, so t
     skippable magic | length | content
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import zstandard
 
@@ -17,6 +19,17 @@ _MAGIC = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _BLOCK_LIMIT = 128 << 10
 _RLE, _RESERVED = 1, 3
+_LAST_SKIPPED = 3
+"""Skippable frames that are kept: zstd:chunked ends in a table, tar-split's data and a footer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFrame:
+    """A skippable frame. `offset` is where its content begins in the blob; `content` is None where it was not kept."""
+
+    offset: int
+    size: int
+    content: bytes | None
 
 
 def is_zstd(lead: bytes) -> bool:
@@ -32,18 +45,27 @@ def is_skippable(lead: bytes) -> bool:
 class ZstdStream:
     """Every frame of a Zstandard stream, at most 128 KiB at a time. Frames that need a dictionary are refused.
 
-    `window_bytes` bounds the memory the library may hold.
+    `window_bytes` bounds the memory the library may hold. `on_frame` is told where in the blob each frame begins that
+    is not skipped, before what is in it is given. `skipped` holds the last skippable frames, those of more than
+    `kept_bytes` without their content.
     """
 
-    def __init__(self, window_bytes: int) -> None:
+    def __init__(
+        self, window_bytes: int, on_frame: Callable[[int], None] = lambda _: None, kept_bytes: int = 0
+    ) -> None:
+        self.skipped: deque[SkippedFrame] = deque(maxlen=_LAST_SKIPPED)
         self._window_bytes = window_bytes
+        self._on_frame = on_frame
+        self._kept_bytes = kept_bytes
+        self._position = 0  # in the blob, of the byte after the last one taken
+        self._kept: bytearray | None = None  # of the skippable frame that is being stepped over
         self._library = zstandard.ZstdDecompressor(max_window_size=window_bytes)
         self._frame: zstandard.ZstdDecompressionObj | None = None
         self._held = b""  # header bytes, until `_wanted` are there for `_read`
         self._wanted = 4
         self._read: _Reader = ZstdStream._read_magic
         self._body = 0  # bytes of the current block to pass to the library
-        self._skip = 0  # bytes of a skippable frame to step over
+        self._skip = self._skipped_size = 0  # bytes of a skippable frame to step over, and all of them
         self._block_limit = 0
         self._checksum = False
         self._last_block = False
@@ -56,6 +78,10 @@ class ZstdStream:
             if self._skip:
                 step = min(self._skip, end - place)
                 self._skip -= step
+                if self._kept is not None:
+                    self._kept += data[place : place + step]
+                if not self._skip:
+                    self._end_skipped(self._position + step)
             elif self._body:
                 step = min(self._body, end - place)
                 self._body -= step
@@ -67,8 +93,11 @@ class ZstdStream:
                 self._held += data[place : place + step]
                 if len(self._held) == self._wanted:
                     held, self._held = self._held, b""
+                    self._position += step
                     self._read(self, held)
+                    self._position -= step
             place += step
+            self._position += step
             if self._frame is not None and self._last_block and not self._body and not self._held:
                 self._end_frame()
 
@@ -82,6 +111,7 @@ class ZstdStream:
 
     def _read_magic(self, magic: bytes) -> None:
         if magic == _MAGIC:
+            self._on_frame(self._position - len(magic))
             self._expect(1, ZstdStream._read_descriptor)
         elif int.from_bytes(magic, "little") in _SKIPPABLE:
             self._expect(4, ZstdStream._read_skippable_length)
@@ -89,8 +119,16 @@ class ZstdStream:
             raise UnreadableLayerError("there is data after the last zstd frame that is no frame")
 
     def _read_skippable_length(self, length: bytes) -> None:
-        self._skip = int.from_bytes(length, "little")
+        self._skip = self._skipped_size = int.from_bytes(length, "little")
+        self._kept = bytearray() if self._skip <= self._kept_bytes else None
         self._expect(4, ZstdStream._read_magic)
+        if not self._skip:
+            self._end_skipped(self._position)
+
+    def _end_skipped(self, end: int) -> None:
+        content = bytes(self._kept) if self._kept is not None else None
+        self._kept = None
+        self.skipped.append(SkippedFrame(end - self._skipped_size, self._skipped_size, content))
 
     def _read_descriptor(self, descriptor: bytes) -> None:
         flags = descriptor[0]

@@ -27,15 +27,15 @@ _MAPS = frozenset({"annotations", "Labels", "ExposedPorts", "Volumes"})
 """Objects that every reader takes as a map with exact keys, so that keys differing in case are two keys."""
 
 
-def parse(body: bytes, what: str, limit: int) -> JsonValue:
-    """Read one JSON document of at most `limit` bytes. `what` names it in errors ("the manifest").
+def parse(body: bytes, what: str, limit: int, most_values: int = MAX_VALUES) -> JsonValue:
+    """Read one JSON document of at most `limit` bytes and `most_values`. `what` names it in errors ("the manifest").
 
     Raises `InvalidJsonError`, and nothing else, whatever `body` holds.
     """
     if len(body) > limit:
         raise InvalidJsonError(f"{what} has {len(body)} bytes; at most {limit} are read")
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES:
-        raise InvalidJsonError(f"{what} holds more than {MAX_VALUES} values")
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > most_values:
+        raise InvalidJsonError(f"{what} holds more than {most_values} values")
     try:
         value: JsonValue = json.loads(
             body.decode(),

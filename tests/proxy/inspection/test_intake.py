@@ -78,6 +78,7 @@ def test_the_stages_never_drift_far_apart() -> None:
     pieces = iter(intake.next_layer())
     total = 0
     for piece in pieces:
+        assert isinstance(piece, bytes)
         total += len(piece)
         assert requests.tell() - total <= 6 * STEP_BYTES
     assert total == len(LONG)

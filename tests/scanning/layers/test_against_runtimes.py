@@ -343,7 +343,8 @@ def decompressed(blob: bytes) -> bytes | None:
     """What the gate makes of a blob, None if it refuses it."""
     unpacking = Unpacking(LIMITS)
     try:
-        return b"".join([*unpacking.feed(blob), *unpacking.finish()])
+        pieces = (*unpacking.feed(blob), *unpacking.finish())
+        return b"".join(piece for piece in pieces if isinstance(piece, bytes))
     except UnreadableLayerError:
         return None
 

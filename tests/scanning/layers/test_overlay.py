@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 import pytest
 
 from config.vocabulary import ToolKind
-from scanning.facts import EntryKind, Evidence, FileEntry, FileFinds, ImageFacts, LayerFacts, Secret, Tool
+from scanning.facts import (
+    ContentsTable,
+    EntryKind,
+    Evidence,
+    FileEntry,
+    FileFinds,
+    ImageFacts,
+    LayerFacts,
+    Secret,
+    Tool,
+)
 from scanning.files import examine
 from scanning.layers.filesystem import MAX_STEPS
 from scanning.layers.overlay import MAX_PROBLEMS, assemble
@@ -19,6 +29,7 @@ from tests.images import File as ImageFile
 from tests.scanning.files.files import ELF, examined
 from tests.scanning.files.keys import KEYS
 from tests.scanning.layers.archives import END, directory, inspect, member
+from tests.scanning.layers.lazy import CHECKSUM, POSITION, TAR_SPLIT_POSITION, TOC_DIGEST
 
 STATUS = "var/lib/dpkg/status"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -546,6 +557,39 @@ class TestAgreement:
             "the configuration gives layer 1 a diffID by sha512, and runtimes compute it by sha256: name it"
             f" {self.ONE.diff_id} there"
         )
+
+    TABLE = ContentsTable(Digest.of(b"table"), Digest.of(b"packed"), "10:20:30:1", "40:50:60")
+    LAZY: Mapping[str, str] = {
+        TOC_DIGEST: str(TABLE.digest),
+        CHECKSUM: str(TABLE.packed),
+        POSITION: TABLE.place,
+        TAR_SPLIT_POSITION: TABLE.tar_split,
+    }
+
+    def _annotated(self, annotations: Mapping[str, str], table: ContentsTable | None) -> list[str]:
+        manifest = manifest_of(self.ONE)
+        manifest = replace(manifest, layers=(replace(manifest.layers[0], annotations=annotations),))
+        facts = assemble(manifest, config_of(self.ONE), (replace(self.ONE, table=table),))
+        return [refusal.reason for refusal in facts.refusals]
+
+    def test_annotations_that_lead_to_the_table_of_the_layer(self) -> None:
+        assert self._annotated(self.LAZY, self.TABLE) == []
+        assert self._annotated({}, self.TABLE) == []
+        assert self._annotated({TOC_DIGEST: str(self.TABLE.digest)}, self.TABLE) == []
+
+    def test_the_digest_of_a_table_that_is_not_there_is_left_from_before_it_was_packed_anew(self) -> None:
+        assert self._annotated({TOC_DIGEST: str(self.TABLE.digest)}, None) == []
+
+    @pytest.mark.parametrize("name", LAZY)
+    def test_t88_annotations_that_lead_to_another_table(self, name: str) -> None:
+        (reason,) = self._annotated({**self.LAZY, name: "1:2:3:1"}, self.TABLE)
+        assert reason.startswith(f"layer 1 is said to have a table of contents with {name} '1:2:3:1', which is ")
+
+    @pytest.mark.parametrize("name", [CHECKSUM, POSITION, TAR_SPLIT_POSITION])
+    def test_t88_annotations_of_zstd_chunked_that_lead_into_a_layer_without_a_table(self, name: str) -> None:
+        (reason,) = self._annotated({name: self.LAZY[name]}, None)
+        assert "and has none: podman and others that pull lazily go by it" in reason
+        assert self._annotated({name: self.LAZY[name]}, ContentsTable(Digest.of(b"table"))) == [reason]
 
     def test_another_layer_than_the_manifest_lists(self) -> None:
         facts = assemble(manifest_of(self.OTHER), config_of(self.ONE), (self.ONE,))

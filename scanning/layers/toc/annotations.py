@@ -1,0 +1,38 @@
+"""What a manifest says of a layer's table of contents: runtimes take the table that the annotations of a layer lead to.
+
+containerd.io/snapshot/stargz/toc.digest                     the table's digest
+io.github.containers.zstd-chunked.manifest-checksum          that of the table as it lies in the blob, packed
+io.github.containers.zstd-chunked.manifest-position          where: offset:packed size:plain size:1
+io.github.containers.zstd-chunked.tarsplit-position          where tar-split's data are: offset:packed size:plain size
+"""
+
+from collections.abc import Mapping
+
+from scanning.facts import ContentsTable
+
+_TABLE = "containerd.io/snapshot/stargz/toc.digest"
+_CHUNKED = "io.github.containers.zstd-chunked."
+_PACKED, _PLACE = f"{_CHUNKED}manifest-checksum", f"{_CHUNKED}manifest-position"
+_TAR_SPLIT = f"{_CHUNKED}tarsplit-position"
+
+
+def disagreement(annotations: Mapping[str, str], table: ContentsTable | None) -> str:
+    """How the annotations of a layer contradict the table that it has, "" if they do not.
+
+    The digest of a table that is not there is left from before the layer was packed anew, and harmless: whoever looks
+    for one looks at the end of the layer. The annotations of zstd:chunked lead anywhere in it.
+    """
+    true: dict[str, str] = {}
+    if table is not None:
+        true = {_TABLE: str(table.digest), _PACKED: str(table.packed or ""), _PLACE: table.place}
+        true[_TAR_SPLIT] = table.tar_split
+    for name, said in annotations.items():
+        if name == _TABLE and table is None:
+            continue
+        if (name == _TABLE or name.startswith(_CHUNKED)) and said != true.get(name, ""):
+            has = f"which is {true[name]}" if true.get(name) else "and has none"
+            return (
+                f"is said to have a table of contents with {name} {said[:100]!a}, {has}: podman and others that pull"
+                " lazily go by it; push the layer with the annotations that its builder wrote, or with none"
+            )
+    return ""
