@@ -438,6 +438,9 @@ class Network(_Section):
     read_timeout_seconds: float = Field(
         60.0, gt=0, le=3600, description="Silence in a request's body after which it is given up."
     )
+    write_timeout_seconds: float = Field(
+        120.0, gt=0, le=3600, description="Time in which a client must take some of what waits for it, or be cut off."
+    )
 
 
 class Logging(_Section):

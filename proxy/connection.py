@@ -1,14 +1,15 @@
-"""One client connection: aiohttp's, with a deadline for request heads (threat 72) and errors in the registry's form.
+"""One client connection: aiohttp's, with deadlines (threat 72) and errors in the registry's form.
 
-aiohttp closes idle connections, but waits for ever on one that sends its head a byte at a time. The rest of a large
-body may be taken out of the socket past aiohttp; requests that follow it on the connection are read as ever.
+aiohttp closes idle connections, but waits for ever on one that sends its head a byte at a time, and on one that takes
+nothing of its answer, which holds a connection to the upstream as well. The rest of a large body may be taken out of
+the socket past aiohttp; requests that follow it on the connection are read as ever.
 """
 
 import asyncio
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpRequestParser
@@ -31,7 +32,8 @@ class ClientGoneError(ConnectionResetError):
 
 
 class Connection(web.RequestHandler):
-    """Serves one connection. `header_timeout` is in seconds, from its first byte (or the connection's start).
+    """Serves one connection. `header_timeout` is in seconds, from its first byte (or the connection's start);
+    `write_timeout` is how long a client may leave what waits for it where it is.
 
     `client` is whom a balancer speaks for (PROXY protocol); it counts as the peer of the connection.
     """
@@ -46,6 +48,9 @@ class Connection(web.RequestHandler):
         "_lone_head",
         "_peer",
         "_repeats",
+        "_stalled",
+        "_wire",
+        "_write_timeout",
     )
 
     def __init__(
@@ -54,6 +59,7 @@ class Connection(web.RequestHandler):
         *,
         loop: asyncio.AbstractEventLoop,
         header_timeout: float,
+        write_timeout: float,
         repeats: Repeats,
         client: Address | None = None,
         **options: Any,
@@ -62,7 +68,10 @@ class Connection(web.RequestHandler):
         self._body: TakenBody | None = None
         self._client = client
         self._header_timeout = header_timeout
+        self._write_timeout = write_timeout
         self._deadline: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._wire: asyncio.WriteTransport | None = None
         self._heard = False
         self._repeats = repeats
         self._is_taken = False
@@ -89,8 +98,8 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Expect the first head."""
         super().connection_made(transport)
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        self._wire = cast("asyncio.WriteTransport", transport)  # uvloop's is one, and derived from nothing
+        self._wire.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
         peer = self.peername
         self._peer = str(peer[0] if isinstance(peer, tuple) else peer or "")
         self._arm()
@@ -177,9 +186,26 @@ class Connection(web.RequestHandler):
             self._arm()
             self._heard = True
 
+    def pause_writing(self) -> None:
+        """The client takes less than there is for it: it is cut off unless it goes on."""
+        super().pause_writing()
+        self._expect_progress()
+
+    def resume_writing(self) -> None:
+        """The client has taken something."""
+        super().resume_writing()
+        self._expect_nothing()
+
+    def force_close(self) -> None:
+        """Close, once what is written has left; whoever does not take that is not waited for."""
+        super().force_close()
+        self._expect_progress()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Expect nothing any more."""
         self._disarm()
+        self._expect_nothing()
+        self._wire = None
         super().connection_lost(exc)
 
     def handle_error(
@@ -193,7 +219,8 @@ class Connection(web.RequestHandler):
 
         A client that is gone is nobody's mistake, and gets no answer.
         """
-        if isinstance(exc, ClientGoneError) or (self.transport is None and isinstance(exc, ConnectionError)):
+        is_gone = self.transport is None or request.writer.output_size > 0
+        if isinstance(exc, ClientGoneError) or (is_gone and isinstance(exc, ConnectionError)):
             raise ConnectionAbortedError("the client has gone") from exc
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log_exception("unexpected error", exc_info=exc)
@@ -226,6 +253,15 @@ class Connection(web.RequestHandler):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _expect_progress(self) -> None:
+        if self._stalled is None and self._wire is not None:
+            self._stalled = self._loop.call_later(self._write_timeout, self._wire.abort)
+
+    def _expect_nothing(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _expire(self) -> None:
         self._deadline = None

@@ -65,6 +65,7 @@ def _maker(services: Services, manager: web.Server) -> Callable[[Address | None]
             manager,
             loop=loop,
             header_timeout=network.header_timeout_seconds,
+            write_timeout=network.write_timeout_seconds,
             repeats=services.repeats,
             client=client,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,

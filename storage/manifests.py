@@ -237,6 +237,22 @@ async def referrers(tx: Transaction, repository: Repository, subject: Digest) ->
     return tuple(sorted(map(_record, rows), key=lambda found: found.digest))
 
 
+async def weight_of_referrers(
+    tx: Transaction, repository: Repository, subject: Digest, *, without: Digest
+) -> tuple[int, int]:
+    """How many manifests of this repository have the subject `subject`, and their bytes together; `without` apart."""
+    row = (
+        await tx.execute(
+            sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.func.length(manifests.c.body)), 0)).where(
+                manifests.c.repository == str(repository),
+                manifests.c.subject == str(subject),
+                manifests.c.digest != str(without),
+            )
+        )
+    ).one()
+    return row[0], int(row[1])
+
+
 async def held(tx: Transaction) -> tuple[tuple[Repository, Digest], ...]:
     """Every manifest that the gate alone keeps."""
     rows = await tx.execute(sa.select(manifests.c.repository, manifests.c.digest).where(manifests.c.held))

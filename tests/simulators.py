@@ -38,6 +38,8 @@ class MemoryUpstream:
     """Where clients get a blob by themselves."""
     cut_after: int | None = None
     """Break off every blob after so many bytes."""
+    released: asyncio.Queue[Digest] = field(default_factory=asyncio.Queue)
+    """The blobs that were read, each when its reader let go of it."""
     is_down: bool = False
     read_only: set[Repository] = field(default_factory=set)
 
@@ -71,7 +73,10 @@ class MemoryUpstream:
             yield None
             return
         stop = len(content) if end is None else end
-        yield BlobStream(len(content), start, stop, self._chunks(content[start:stop]), self.files.get(digest))
+        try:
+            yield BlobStream(len(content), start, stop, self._chunks(content[start:stop]), self.files.get(digest))
+        finally:
+            self.released.put_nowait(digest)
 
     async def _chunks(self, content: bytes) -> AsyncIterator[bytes]:
         if self.cut_after is not None:

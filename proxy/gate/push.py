@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from proxy.clock import Clock
-from proxy.errors import BusyError, FixedTagError, ManifestBlobUnknownError
+from proxy.errors import BusyError, DeniedError, ManifestBlobUnknownError
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge, Judgement, Place, check_complete, record, record_manifest
 from proxy.gate.promotion import Promotion
+from proxy.gate.referrers import check_room
 from proxy.gate.refusal import refuse, uninspected, warnings
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
@@ -80,7 +81,8 @@ class Push:
     ) -> PushedManifest:
         """Take a manifest.
 
-        Raises `DeniedError` when the policy rejects it, `FixedTagError` when the tag must stay what it is,
+        Raises `DeniedError` when the policy rejects it or too much refers to its subject already, `FixedTagError` when
+        the tag must stay what it is,
         `InvalidManifestError` when it cannot be read in one way only, `ManifestBlobUnknownError` when content it needs
         is missing, and `TooManyRequestsError` when too much of the caller's waits to be inspected already.
         """
@@ -113,11 +115,15 @@ class Push:
     async def _turn(
         self, caller: Caller, repository: Repository, reference: Reference, manifest: Manifest
     ) -> AsyncIterator[tuple[str, ...]]:
-        """The turn to let `reference` mean `manifest`, with what there is to remark on that. Raises `FixedTagError`."""
+        """The turn to let `reference` mean `manifest`, with what there is to remark on that.
+
+        Raises `FixedTagError`, or `DeniedError` where too much refers to its subject already.
+        """
         async with self._promotion.turn(repository):
             try:
-                remarks = await self._guard.check_setting(caller, repository, reference, manifest.digest)
-            except FixedTagError as error:
+                await check_room(self._database, repository, manifest)
+                remarks = await self._guard.check_setting(caller, repository, reference, manifest)
+            except DeniedError as error:
                 async with self._database.transaction() as tx:
                     target = Target(repository, reference, manifest.digest)
                     await self._trail.write(tx, Event.PUSH, caller, target, outcome="denied", detail=str(error))

@@ -1,9 +1,14 @@
 """Finds the signatures beside an image: referrers the gate or the upstream knows, then the tag `sha256-<hex>.sig`.
 
 An error while looking is an error, never "unsigned".
+
+What is collected for one image is bounded, and whoever may push can put signatures of his own beside it. So those that
+the gate has known longest come first, and what an image and its indexes are signed with takes turns: what comes later
+crowds out nothing that counted before (threat 58).
 """
 
 from collections.abc import Iterable
+from itertools import zip_longest
 
 import structlog
 
@@ -19,8 +24,6 @@ from scanning.signatures.verify import MAX_DOCUMENTS
 from storage import manifests
 from storage.database import Database
 
-_MOST_CANDIDATES = 64
-"""An image with more signature manifests than this is looked at no further (threat 58)."""
 _MOST_BYTES = 16 << 20
 """All that is collected for one image: what does not fit any more is left out and counts for nothing (threat 58)."""
 
@@ -41,25 +44,29 @@ class SignatureFinder:
         """
         found: list[SignatureDocument] = []
         left = _MOST_BYTES
-        for subject in subjects:
+        beside = [[(subject, stored) for stored in await self._candidates(repository, subject)] for subject in subjects]
+        in_turn = (one for each_next in zip_longest(*beside) for one in each_next if one is not None)
+        for subject, stored in in_turn:
             if len(found) >= MAX_DOCUMENTS:
                 break
-            candidates = await self._candidates(repository, subject)
-            for digest in sorted(candidates)[:_MOST_CANDIDATES]:
-                read = await self._read(repository, subject, candidates[digest], left)
-                found += read
-                left -= sum(len(document.payload) for document in read)
+            read = await self._read(repository, subject, stored, left)
+            found += read
+            left -= sum(len(document.payload) for document in read)
         return SignatureEvidence(tuple(found))
 
-    async def _candidates(self, repository: Repository, subject: Digest) -> dict[Digest, StoredManifest]:
+    async def _candidates(self, repository: Repository, subject: Digest) -> Iterable[StoredManifest]:
+        """What can be a signature: that under cosign's tag, then what refers to `subject`, as long as it is known."""
+        tagged = await self._source.get_manifest(repository, signature_tag(subject))
         async with self._database.snapshot() as tx:
             own = await manifests.referrers(tx, repository, subject)
-        found = [StoredManifest(record.digest, record.media_type, record.body) for record in own]
-        found += await self._source.referrers(repository, subject)
-        tagged = await self._source.get_manifest(repository, signature_tag(subject))
-        if tagged is not None:
-            found.append(tagged)
-        return {stored.digest: stored for stored in found}
+        behind = await self._source.referrers(repository, subject)
+        found = [tagged] if tagged is not None else []
+        found += [
+            StoredManifest(record.digest, record.media_type, record.body)
+            for record in sorted(own, key=lambda record: (record.first_seen, record.digest))
+        ]
+        found += sorted(behind, key=lambda stored: stored.digest)
+        return {stored.digest: stored for stored in found}.values()
 
     async def _read(
         self, repository: Repository, subject: Digest, stored: StoredManifest, most: int

@@ -1,19 +1,24 @@
 """Which tags must stay what they are: those the policy calls immutable, and all of them for who may only create.
 
 A tag that means nothing yet may be set, and set again to what it means. Tags that list what refers to a manifest
-(`sha256-….sig` and the referrers tag) grow with every signature and are never fixed.
+(`sha256-….sig` and the referrers tag) grow with every signature and are never fixed; who may only create lets them
+grow, and takes nothing from them: an image would lose what it was signed with.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from config.vocabulary import Mode
 from proxy.errors import FixedTagError
+from proxy.gate.content import parse_manifest
 from proxy.gate.policy import PolicyInForce
 from proxy.identity.principal import Caller, Role
-from proxy.upstream.port import Upstream
+from proxy.upstream.port import StoredManifest, Upstream
+from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
+from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Reference, Repository, Tag, is_referrers_tag
 from scanning.verdict import Outcome
 from storage import held_tags, manifests, verdicts
@@ -41,19 +46,44 @@ class TagGuard:
         self._policy = policy
 
     async def check_setting(
-        self, caller: Caller, repository: Repository, reference: Reference, digest: Digest
+        self, caller: Caller, repository: Repository, reference: Reference, manifest: Manifest
     ) -> tuple[str, ...]:
-        """Return if `caller` may let `reference` mean `digest`, with what audit mode would have refused.
+        """Return if `caller` may let `reference` mean `manifest`, with what audit mode would have refused.
 
         Raises `FixedTagError` (threat 19).
         """
-        fixed = self._fixed(caller, repository, reference) if isinstance(reference, Tag) else None
-        if fixed is None or not isinstance(reference, Tag):
+        if not isinstance(reference, Tag):
+            return ()
+        if is_referrers_tag(reference):
+            await self._check_growth(caller, repository, reference, manifest)
+            return ()
+        fixed = self._fixed(caller, repository, reference)
+        if fixed is None:
             return ()
         means = await self._meaning(repository, reference)
-        if means is None or means == digest:
+        if means is None or means == manifest.digest:
             return ()
         return _refuse(fixed, f"{repository}:{reference} means {means} and cannot be moved", "push under another tag")
+
+    async def _check_growth(self, caller: Caller, repository: Repository, tag: Tag, manifest: Manifest) -> None:
+        """Return unless `caller` may only create, and `manifest` lacks something that the list under `tag` has."""
+        if caller.principal.role is not Role.CREATOR:
+            return
+        means = await self._meant(repository, tag)
+        if means is None or means.digest == manifest.digest:
+            return
+        try:
+            listed = await parse_manifest(means.body, means.media_type, means.digest.algorithm)
+            is_list = listed.kind is not ManifestKind.IMAGE and listed.kind is manifest.kind
+            grows = is_list and _parts(listed) <= _parts(manifest)
+        except InvalidContentError:
+            grows = False
+        if not grows:
+            raise FixedTagError(
+                f"{repository}:{tag} means {means.digest}, and this would take something from that list: the token"
+                f" {caller.principal.name!r} may create tags and only add to such lists; add to what is there, or have"
+                " a developer replace it"
+            )
 
     async def check_promotion(self, repository: Repository, tag: Tag, digest: Digest) -> None:
         """Return if `tag` may come to mean `digest`, for which it has waited.
@@ -143,14 +173,26 @@ class TagGuard:
         return [task.result() for task in asked]
 
     async def _meaning(self, repository: Repository, tag: Tag) -> Digest | None:
+        means = await self._meant(repository, tag)
+        return means.digest if means else None
+
+    async def _meant(self, repository: Repository, tag: Tag) -> StoredManifest | None:
         """What pushers get under a tag. One that waits for what was refused meanwhile means nothing to anybody."""
         async with self._database.snapshot() as tx:
             held = await held_tags.find(tx, repository, tag)
             verdict = await verdicts.latest(tx, repository, held) if held else None
-        if held is not None and (verdict is None or verdict.enforced is not Outcome.REJECT):
-            return held
-        stored = await self._upstream.get_manifest(repository, tag)
-        return stored.digest if stored else None
+            known = await manifests.find(tx, repository, held) if held else None
+        if known is not None and (verdict is None or verdict.enforced is not Outcome.REJECT):
+            return StoredManifest(known.digest, known.media_type, known.body)
+        return await self._upstream.get_manifest(repository, tag)
+
+
+def _parts(manifest: Manifest) -> Counter[tuple[str, Digest, tuple[tuple[str, str], ...]]]:
+    """What a list of referrers is made of: signatures are layers, and told apart by their annotations."""
+    return Counter(
+        (part.media_type, part.digest, tuple(sorted(part.annotations.items())))
+        for part in (*manifest.layers, *manifest.children)
+    )
 
 
 def _refuse(fixed: _Fixed, what: str, remedy: str) -> tuple[str, ...]:

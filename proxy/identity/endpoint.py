@@ -3,6 +3,7 @@
 What is granted is what is asked and what the grant allows, whichever is less; asking for too much is no error.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from aiohttp import hdrs, web
 from proxy.answers import error_answer
 from proxy.errors import (
     BadRequestError,
+    RequestTimeoutError,
     TooLargeError,
     UnauthorizedError,
     UnsupportedMediaTypeError,
@@ -93,7 +95,12 @@ def _basic_credential(request: web.Request) -> BasicCredential:
 async def _form(call: Call) -> Mapping[str, str]:
     if call.request.content_type != _FORM:
         raise UnsupportedMediaTypeError(f"send the form as {_FORM}")
-    body = await read_bounded(call.request, _MAX_FORM, call.services.settings.network.read_timeout_seconds)
+    patience = call.services.settings.network.read_timeout_seconds
+    try:
+        async with asyncio.timeout(patience):  # for all of it: whoever sends it is not known yet (threat 72)
+            body = await read_bounded(call.request, _MAX_FORM, patience)
+    except TimeoutError as error:
+        raise RequestTimeoutError(f"the form was not complete after {patience:g} seconds") from error
     if body is None:
         raise TooLargeError(f"the form has more than {_MAX_FORM} bytes")
     try:

@@ -32,7 +32,7 @@ async def get(call: Call) -> web.StreamResponse:
     async with call.services.upstream.open_blob(call.repository, digest, start, end) as stream:
         if stream is None:
             raise _unknown(call, digest)
-        return await _send(call.request, digest, stream, partial=span is not None)
+        return await _send(call, digest, stream, partial=span is not None)
 
 
 async def delete(call: Call) -> web.StreamResponse:
@@ -86,13 +86,14 @@ async def _wanted(call: Call, digest: Digest) -> tuple[int, int] | None:
     return wanted_range(header, size)
 
 
-async def _send(request: web.Request, digest: Digest, stream: BlobStream, *, partial: bool) -> web.StreamResponse:
+async def _send(call: Call, digest: Digest, stream: BlobStream, *, partial: bool) -> web.StreamResponse:
+    request, patience = call.request, call.services.settings.network.write_timeout_seconds
     response = web.StreamResponse(status=206 if partial else 200, headers=_headers(digest))
     response.content_length = stream.end - stream.start
     if partial:
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {stream.start}-{stream.end - 1}/{stream.size}"
     await response.prepare(request)
-    if not await send_by_kernel(request, stream):
+    if not await send_by_kernel(request, stream, patience):
         async for chunk in stream.chunks:
             for start in range(0, len(chunk), _PIECE):  # what is written at once is buffered whole, twice with TLS
                 await response.write(memoryview(chunk)[start : start + _PIECE])

@@ -21,56 +21,66 @@ from storage.content.threads import to_its_end
 _PIECE = 1 << 20
 
 
-async def send_by_kernel(request: web.Request, stream: BlobStream) -> bool:
+async def send_by_kernel(request: web.Request, stream: BlobStream, patience: float) -> bool:
     """Send a whole stream after the head of its answer; False, with nothing of it sent, where the kernel cannot.
 
     Raises `BrokenContentError` if the file or the upstream's answer ends early, `UpstreamTimeoutError` if the upstream
-    falls silent.
+    falls silent, and `ConnectionAbortedError` if the client takes nothing for `patience` seconds.
     """
     if stream.start == stream.end or not is_plain(request.transport):
         return False
     if stream.file is not None:
-        return await _send_file(request, stream.file, stream.start, stream.end)
+        return await _send_file(request, stream.file, (stream.start, stream.end), patience)
     body = stream.take() if stream.take is not None and can_splice(request.transport) else None
     if body is None:
         return False
-    failure = await splice(body, request.writer)
+    try:
+        failure = await splice(body, request.writer, patience=patience)
+    except TimeoutError as error:
+        raise _took_nothing(patience) from error
     if failure is not None:
         raise failure
     return True
 
 
-async def _send_file(request: web.Request, path: Path, start: int, end: int) -> bool:
+async def _send_file(request: web.Request, path: Path, span: tuple[int, int], patience: float) -> bool:
     try:
         file = await asyncio.to_thread(os.open, path, os.O_RDONLY)
     except FileNotFoundError:
         return False  # a copy that another process has dropped; its chunks come from elsewhere
     try:
         async with emptied(request.writer) as client:
-            await _copy(file, client, start, end, path.name)
+            await _copy(file, client, span, path.name, patience)
     finally:
         os.close(file)
     return True
 
 
-async def _copy(file: int, client: socket.socket, start: int, end: int, name: str) -> None:
-    offset = start
+async def _copy(file: int, client: socket.socket, span: tuple[int, int], name: str, patience: float) -> None:
+    offset, end = span
     while offset < end:
         try:
             sent = await to_its_end(os.sendfile, client.fileno(), file, offset, min(end - offset, _PIECE))
         except BlockingIOError:
-            await _until_writable(client)
+            await _until_writable(client, patience)
             continue
         if not sent:
             raise BrokenContentError(f"{name} is shorter than its {end} bytes")
         offset += sent
 
 
-async def _until_writable(client: socket.socket) -> None:
+async def _until_writable(client: socket.socket, patience: float) -> None:
     loop = asyncio.get_running_loop()
     happened = asyncio.Event()
     loop.add_writer(client, happened.set)
     try:
-        await happened.wait()
+        async with asyncio.timeout(patience):
+            await happened.wait()
+    except TimeoutError as error:
+        raise _took_nothing(patience) from error
     finally:
         loop.remove_writer(client)
+
+
+def _took_nothing(patience: float) -> ConnectionAbortedError:
+    return ConnectionAbortedError(f"the client took nothing of its answer for {patience:g} seconds")

@@ -192,7 +192,8 @@ class EmbeddedUpstream:
         allowance = await self._allowance(repository)
         if allowance is not None and not allowance.left:
             raise allowance.refusal("an upload is wanted")
-        return Upload(f"{repository}:{await self._content.begin()}", 0)
+        owner = allowance.owner if allowance is not None else ""
+        return Upload(f"{repository}:{await self._content.begin(owner)}", 0)
 
     async def append(
         self,
@@ -212,12 +213,18 @@ class EmbeddedUpstream:
         if offset != upload.offset:
             raise _wrong_offset(repository, upload.offset, offset)
         allowance = await self._allowance(repository)
+        unlooked = allowance.step if allowance is not None else 0
         try:
             if allowance is not None:
                 allowance.check(offset + (length or 0))
+                allowance.check_unfinished(await self._content.staged_by(allowance.owner) + (length or 0))
             async for chunk in chunks:
                 if allowance is not None:
                     allowance.check(offset + len(chunk))
+                    unlooked += len(chunk)
+                    if unlooked >= allowance.step:
+                        unlooked = 0
+                        allowance.check_unfinished(await self._content.staged_by(allowance.owner) + len(chunk))
                 offset = await self._content.append(staging, chunk, at=offset)
         except ContentMissingError as error:
             raise _unknown(repository) from error

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from proxy.upstream.answers import failure, next_page, read_json
 from proxy.upstream.connection import Connection, Request
 from proxy.upstream.origin import same_origin_target
-from proxy.upstream.port import BrokenContentError, StoredManifest
+from proxy.upstream.port import MAX_REFERRERS, BrokenContentError, StoredManifest
 from scanning.errors import InvalidContentError, InvalidNameError
 from scanning.oci.digest import Digest
 from scanning.oci.media_types import OCI_INDEX
@@ -18,8 +18,6 @@ PAGE = 1000
 """Names asked for at once; docker-registry gives no more by default."""
 _MAX_PAGES = 1000
 _MAX_PAGE_BYTES = 8 * 1024 * 1024
-MAX_REFERRERS = 256
-"""The most referrers of one subject that are fetched (threat 58)."""
 
 
 class RemoteListings:

@@ -10,6 +10,9 @@ from config.errors import ImagegateError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
 
+MAX_REFERRERS = 256
+"""The most referrers of one subject that an upstream is asked for (threat 58)."""
+
 
 class UpstreamError(ImagegateError):
     """The upstream did not do what it was asked; the base of this boundary's family."""

@@ -2,9 +2,11 @@
 
 A quota is for all repositories together whose most specific pattern among all quotas is one of its own. What a
 repository holds counts in full, also where another holds the same blob: its bytes may one day be the only ones left.
-Manifests are small, and are not counted.
+Manifests are small, and are not counted. Uploads that are not finished may take as much again, and no more: whoever
+finishes none would fill the disk otherwise.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,8 @@ from scanning.oci.names import Repository
 from storage import registry
 from storage.database import Transaction
 from storage.locks import serialise
+
+_STEP_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,34 @@ class Allowance:
 
     def refusal(self, why: str) -> QuotaExceededError:
         """The error that says why nothing more is taken."""
-        patterns = ", ".join(pattern.text for pattern in self.quota.repositories)
         return QuotaExceededError(
-            f"{self.repository} has no room: the quota of {patterns} is {self.quota.bytes} bytes, {self.used} of them"
-            f" are used, and {why}; delete images that nobody needs and let imagegate registry gc run, or have an"
-            " administrator raise content.quotas"
+            f"{self.repository} has no room: the quota of {_named(self.quota)} is {self.quota.bytes} bytes, {self.used}"
+            f" of them are used, and {why}; delete images that nobody needs and let imagegate registry gc run, or have"
+            " an administrator raise content.quotas"
         )
+
+    @property
+    def owner(self) -> str:
+        """Whom the content store counts unfinished uploads for: all that the quota is for."""
+        return hashlib.sha256(_named(self.quota).encode()).hexdigest()[:16]
+
+    @property
+    def step(self) -> int:
+        """After so many bytes of an upload it is looked again what all take that are not finished."""
+        return min(_STEP_BYTES, self.quota.bytes // 8 + 1)
+
+    def check_unfinished(self, staged: int) -> None:
+        """Return if uploads that are not finished may have `staged` bytes together. Raises `QuotaExceededError`."""
+        if staged > self.quota.bytes:
+            raise QuotaExceededError(
+                f"{self.repository} has no room: uploads that are not finished would take {staged} bytes, and the quota"
+                f" of {_named(self.quota)} is {self.quota.bytes}; finish or cancel some (what nobody goes on with is"
+                " removed by itself), or have an administrator raise content.quotas"
+            )
+
+
+def _named(quota: Quota) -> str:
+    return ", ".join(pattern.text for pattern in quota.repositories)
 
 
 class Quotas:

@@ -21,8 +21,9 @@ from proxy.splicing import can_splice
 from proxy.upstream.answers import failure, read_body, receiving
 from proxy.upstream.connection import Connection, RemoteOptions, Request
 from proxy.upstream.interrupted import InterruptedUploads
-from proxy.upstream.listings import MAX_REFERRERS, PAGE, RemoteListings, listed_in
+from proxy.upstream.listings import PAGE, RemoteListings, listed_in
 from proxy.upstream.port import (
+    MAX_REFERRERS,
     BlobStream,
     BrokenContentError,
     SocketBody,

@@ -38,9 +38,9 @@ class FilesystemContent:
                 durable.make_folders(self._blobs / algorithm, _SHARDS)
         self._staging = Staging(folder / "uploads")
 
-    async def begin(self) -> str:
+    async def begin(self, owner: str = "") -> str:
         """Open a staging area."""
-        return await self._staging.begin()
+        return await self._staging.begin(owner)
 
     async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:
         """Add bytes, with `at` only there; gives the new length."""
@@ -49,6 +49,10 @@ class FilesystemContent:
     async def staged(self, staging: str) -> int:
         """The length so far."""
         return await self._staging.length(staging)
+
+    async def staged_by(self, owner: str) -> int:
+        """The bytes in all staging areas of `owner`."""
+        return await self._staging.bytes_of(owner)
 
     async def verify(self, staging: str, digest: Digest) -> int:
         """The length of a staging area that has this digest."""

@@ -24,8 +24,10 @@ class ContentStore(Protocol):
     Every method raises `StorageUnavailableError` when the store does not answer or is full.
     """
 
-    async def begin(self) -> str:
-        """Open a staging area for an upload; gives its name (letters, digits and `-`)."""
+    async def begin(self, owner: str = "") -> str:
+        """Open a staging area for an upload; gives its name (letters, digits and `-`). `owner` (letters and digits) is
+        whom `staged_by` counts it for.
+        """
         ...
 
     async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:
@@ -37,6 +39,10 @@ class ContentStore(Protocol):
 
     async def staged(self, staging: str) -> int:
         """The length so far. Raises `ContentMissingError` for an unknown staging area."""
+        ...
+
+    async def staged_by(self, owner: str) -> int:
+        """The bytes in all staging areas that were begun for `owner`, by whatever process, and are there still."""
         ...
 
     async def verify(self, staging: str, digest: Digest) -> int:

@@ -66,9 +66,9 @@ class S3Content:
             public = location.public_endpoint_url
             self._signer = _client(session, public, location.region) if public else self._client
 
-    async def begin(self) -> str:
+    async def begin(self, owner: str = "") -> str:
         """Open a staging area."""
-        return await self._staging.begin()
+        return await self._staging.begin(owner)
 
     async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:
         """Add bytes, with `at` only there; gives the new length."""
@@ -77,6 +77,10 @@ class S3Content:
     async def staged(self, staging: str) -> int:
         """The length so far."""
         return await self._staging.length(staging)
+
+    async def staged_by(self, owner: str) -> int:
+        """The bytes in all staging areas of `owner`."""
+        return await self._staging.bytes_of(owner)
 
     async def verify(self, staging: str, digest: Digest) -> int:
         """The length of a staging area that has this digest."""

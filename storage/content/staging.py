@@ -1,6 +1,6 @@
 """Uploads that are not blobs yet: one file each, in a folder of their own.
 
-    folder/<name>       what was appended so far
+    folder/<owner>-<id>     what was appended so far; without an owner, folder/<id>
 
 Bytes are hashed as they come. What this process did not append all by itself, after a restart for instance, is
 hashed again from the file before it may become a blob.
@@ -25,6 +25,7 @@ from storage.content.threads import to_its_end
 from storage.errors import ContentMismatchError, ContentMissingError, ContentMovedError
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+_OWNER = re.compile(r"[A-Za-z0-9]{1,31}")
 _USUAL = "sha256"
 
 
@@ -52,9 +53,9 @@ class Staging:
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    async def begin(self) -> str:
+    async def begin(self, owner: str = "") -> str:
         """Make an empty area; gives its name."""
-        name = uuid.uuid4().hex
+        name = f"{_checked(owner)}-{uuid.uuid4().hex}" if owner else uuid.uuid4().hex
         await to_its_end(self._create, name)
         return name
 
@@ -66,6 +67,10 @@ class Staging:
     async def length(self, name: str) -> int:
         """The length so far."""
         return await to_its_end(self._length, name)
+
+    async def bytes_of(self, owner: str) -> int:
+        """The length of all areas of `owner` together."""
+        return await to_its_end(self._bytes_of, _checked(owner))
 
     async def verify(self, name: str, digest: Digest) -> int:
         """The length of an area whose bytes have this digest; any other is removed."""
@@ -155,6 +160,15 @@ class Staging:
         with self._errors(name):
             return self.path(name).stat().st_size
 
+    def _bytes_of(self, owner: str) -> int:
+        total = 0
+        with disk_errors(self._folder), os.scandir(self._folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(f"{owner}-"):
+                    with suppress(FileNotFoundError):
+                        total += entry.stat().st_size
+        return total
+
     def _verify(self, name: str, digest: Digest, progress: _Progress) -> int:
         length = self._length(name)
         if digest.algorithm == _USUAL and progress.hashed == length:
@@ -181,6 +195,12 @@ class Staging:
                 for path in self._folder.iterdir()
                 if datetime.fromtimestamp(path.stat().st_mtime, UTC) < older_than
             ]
+
+
+def _checked(owner: str) -> str:
+    if _OWNER.fullmatch(owner) is None:
+        raise ValueError(f"{owner!r} cannot own uploads: only letters and digits name an owner")
+    return owner
 
 
 def _write(handle: int, chunk: bytes) -> None:

@@ -61,6 +61,7 @@ class Front:
     """A server that sends streams on, and says of each what became of it."""
 
     url: str = ""
+    patience: float = 60.0
     streams: list[Callable[[], AsyncIterator[BlobStream]]] = field(default_factory=list)
     outcomes: asyncio.Queue[bool | Exception] = field(default_factory=asyncio.Queue)
 
@@ -76,7 +77,7 @@ class Front:
             response.content_length = stream.end - stream.start
             await response.prepare(request)
             try:
-                sent = await send_by_kernel(request, stream)
+                sent = await send_by_kernel(request, stream, self.patience)
                 self.outcomes.put_nowait(sent)
             except (UpstreamError, ConnectionError) as error:
                 self.outcomes.put_nowait(error)
@@ -263,6 +264,30 @@ async def test_a_client_that_goes_away_ends_its_stream() -> None:
         async with asyncio.timeout(60):
             await ended.wait()
         assert isinstance((await served.became())[0], ConnectionError)
+
+
+async def test_t72_a_client_that_takes_nothing_is_given_up_and_the_upstream_let_go() -> None:
+    ended = asyncio.Event()
+
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        writer.write(head(1 << 40))
+        try:
+            while True:
+                writer.write(CONTENT)
+                await writer.drain()
+        finally:
+            ended.set()
+
+    async with answering(endless) as registry, front(from_registry(registry)) as served:
+        served.patience = 0.2
+        _, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rstrip("/").rpartition(":")[2]))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        (outcome,) = await served.became()
+        async with asyncio.timeout(60):
+            await ended.wait()
+        writer.transport.abort()
+    assert isinstance(outcome, ConnectionAbortedError)
+    assert str(outcome) == "the client took nothing of its answer for 0.2 seconds"
 
 
 async def test_a_file_and_a_part_of_it(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
-"""Clients that take their time over a request's head, or its body (threat 72)."""
+"""Clients that take their time over a request's head, its body, or their answer (threat 72)."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +19,8 @@ HEAD = b"GET /healthz HTTP/1.1\r\nHost: gate\r\n"
 @pytest.fixture
 async def hasty(start_face: StartFace) -> AsyncIterator[Face]:
     """A face that waits for nobody."""
-    async with start_face(network={"header_timeout_seconds": 0.2, "read_timeout_seconds": 0.2}) as face:
+    impatient = dict.fromkeys(("header_timeout_seconds", "read_timeout_seconds", "write_timeout_seconds"), 0.2)
+    async with start_face(network=impatient) as face:
         _, face.token = await face.new_token(Role.DEVELOPER, "team/**")
         yield face
 
@@ -79,3 +83,42 @@ async def test_t72_a_body_that_falls_silent_is_given_up(hasty: Face) -> None:
     writer.close()
     await writer.wait_closed()
     assert said.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_t72_a_login_form_that_trickles_in_is_given_up(hasty: Face) -> None:
+    head = (
+        b"POST /auth/token HTTP/1.1\r\nHost: gate\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: 60000\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection(hasty.host, hasty.port)
+    answer = asyncio.ensure_future(reader.readuntil(b"\r\n\r\n"))
+    writer.write(head)
+    while not answer.done():
+        writer.write(b"x")
+        await asyncio.wait([answer], timeout=0.02)
+    writer.close()
+    await writer.wait_closed()
+    assert answer.result().startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("is_file", [False, True], ids=["by chunks", "by the kernel"])
+async def test_t72_a_client_that_takes_nothing_of_its_answer_is_cut_off(
+    hasty: Face, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, is_file: bool
+) -> None:
+    content = bytes(32 << 20)  # more than the sockets between hold
+    digest = hasty.blob(content)
+    if is_file:
+        hasty.upstream.files[digest] = tmp_path / "blob"
+        hasty.upstream.files[digest].write_bytes(content)
+    with socket.create_connection((hasty.host, hasty.port)) as client:
+        head = f"GET /v2/team/app/blobs/{digest} HTTP/1.1\r\nHost: gate\r\nAuthorization: {basic(hasty.token)}\r\n\r\n"
+        client.sendall(head.encode())
+        async with asyncio.timeout(60):
+            assert await hasty.upstream.released.get() == digest
+        client.setblocking(False)
+        loop, received = asyncio.get_running_loop(), 0
+        with suppress(ConnectionError):
+            while part := await loop.sock_recv(client, 1 << 20):
+                received += len(part)
+    assert received < len(content)
+    assert "unexpected error" not in caplog.text

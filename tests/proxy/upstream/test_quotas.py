@@ -126,7 +126,8 @@ async def test_deleting_makes_room(open_registry: OpenRegistry) -> None:
 
 async def test_replicas_that_finish_at_once_do_not_pass_the_quota_together(open_registry: OpenRegistry) -> None:
     replicas = [open_registry() for _ in range(3)]
-    contents = [bytes([number]) * 40 for number in range(6)]
+    await push_blob(replicas[0], OTHER, bytes(33))
+    contents = [bytes([number]) * 25 for number in range(4)]
 
     async def uploaded(replica: Upstream, content: bytes) -> bool:
         upload = await replica.append(APP, await replica.begin_upload(APP), chunks(content))
@@ -139,9 +140,34 @@ async def test_replicas_that_finish_at_once_do_not_pass_the_quota_together(open_
 
     every = asyncio.Barrier(len(contents))
     done = await asyncio.gather(*(uploaded(replicas[number % 3], each) for number, each in enumerate(contents)))
-    assert sum(done) == 2
+    assert sum(done) == 2, "67 bytes were left"
     held = [content for content in contents if await replicas[0].blob_size(APP, Digest.of(content)) is not None]
     assert held == [content for content, ok in zip(contents, done, strict=True) if ok]
+
+
+async def test_uploads_that_nobody_finishes_do_not_fill_the_disk_past_the_quota(open_registry: OpenRegistry) -> None:
+    replicas = [open_registry() for _ in range(3)]
+    kept = [await replicas[0].append(APP, await replicas[0].begin_upload(APP), chunks(bytes(50))) for _ in range(2)]
+
+    for replica, repository in zip(replicas, (APP, OTHER, OTHER), strict=True):
+        upload = await replica.begin_upload(repository)
+        said = await refusal_of(replica.append(repository, upload, chunks(*[bytes(1)] * 50)))
+        assert "uploads that are not finished would take 101 bytes, and the quota of team/** is 100" in said
+        assert "finish or cancel some" in said
+
+    await replicas[1].append(FREE, await replicas[1].begin_upload(FREE), chunks(bytes(1000)))
+    await replicas[1].cancel_upload(APP, kept.pop())
+    await push_blob(replicas[2], OTHER, bytes(50))
+
+
+async def test_what_would_be_too_much_with_unfinished_uploads_is_refused_before_it_is_read(
+    open_registry: OpenRegistry,
+) -> None:
+    registry = open_registry()
+    await registry.append(APP, await registry.begin_upload(APP), chunks(bytes(50)))
+    upload = await registry.begin_upload(OTHER)
+    said = await refusal_of(registry.append(OTHER, upload, untouched(), length=51))
+    assert "would take 101 bytes" in said
 
 
 def test_a_client_is_told_denied() -> None:

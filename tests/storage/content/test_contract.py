@@ -57,6 +57,27 @@ async def test_what_is_appended_and_committed_can_be_read(content: Content, algo
     assert await load(content, digest) == BODY
 
 
+async def test_what_is_staged_is_counted_by_whom_it_is_for(open_content: OpenContent) -> None:
+    one, other = open_content(), open_content()
+    first, second = await one.begin("team1"), await other.begin("team1")
+    await one.append(first, b"a" * 10)
+    await other.append(second, b"a" * 5)
+    await one.append(await one.begin("team10"), b"b" * 100)
+    await one.append(await one.begin(), b"c" * 1000)
+
+    assert await one.staged_by("team1") == await other.staged_by("team1") == 15
+
+    await one.commit(first, Digest.of(b"a" * 10))
+    await other.abandon(second)
+    assert await one.staged_by("team1") == 0
+
+
+@pytest.mark.parametrize("owner", ["../x", "a-b", "x" * 32])
+async def test_what_is_no_name_of_an_owner_is_a_mistake(content: Content, owner: str) -> None:
+    with pytest.raises(ValueError, match="cannot own uploads"):
+        await content.begin(owner)
+
+
 async def test_what_is_verified_is_not_published_yet(content: Content) -> None:
     staging = await content.begin()
     await content.append(staging, BODY)
