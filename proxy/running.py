@@ -24,6 +24,7 @@ from proxy.gate.attached_sboms import SbomAttachment
 from proxy.gate.build import GateParts, build_gate
 from proxy.gate.gate import Gate
 from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
+from proxy.gate.replay import Replay
 from proxy.inspection.build import inspection_pool
 from proxy.malware.build import malware_scanner
 from proxy.services import Parts, Services, assemble
@@ -116,6 +117,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
                 upstream.further_checks,
                 tls,
                 colleagues,
+                Replay(database, desk).explained,
             ),
         )
         stack.push_async_callback(services.close)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from config.settings import Settings
 from proxy.clock import Clock, utc_now
+from proxy.gate.report import Explained
 from proxy.identity.authenticate import Authenticator
 from proxy.identity.challenge import Challenger
 from proxy.identity.jwt import BearerTokens
@@ -20,12 +21,18 @@ from proxy.serving.tls import ServerTls
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.readiness import Check, Readiness, Warnings
 from proxy.upstream.port import Upstream
+from scanning.verdict import Verdict
 from storage import audit, grants
 from storage.audit import AuditRecord
 from storage.database import Database
 from storage.grants import Grant
 
 Monotonic = Callable[[], float]
+Explain = Callable[[Verdict], Awaitable[tuple[Explained, ...]]]
+
+
+async def _alone(verdict: Verdict) -> tuple[Explained, ...]:
+    return (Explained(verdict),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Parts:
 
     `inspection` is what /readyz asks beside database and upstream, `warnings` what it tells the operator, and
     `further_upstreams` asks registries that only some repositories need. `tls` is None where plain HTTP is served,
-    `colleagues` where this is the only process that serves.
+    `colleagues` where this is the only process that serves. `explain` finds what a verdict was made of.
     """
 
     database: Database
@@ -45,6 +52,7 @@ class Parts:
     further_upstreams: Mapping[str, Check] = field(default_factory=dict)
     tls: ServerTls | None = None
     colleagues: Colleagues | None = None
+    explain: Explain = _alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,7 @@ class Services:
     repeats: Repeats
     tls: ServerTls | None
     colleagues: Colleagues | None
+    explain: Explain
 
     async def close(self) -> None:
         """Let go of what requests left behind."""
@@ -127,4 +136,5 @@ async def assemble(
         repeats=repeats,
         tls=parts.tls,
         colleagues=parts.colleagues,
+        explain=parts.explain,
     )

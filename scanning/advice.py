@@ -50,6 +50,7 @@ _TITLES = {
     "deny.licences": "Do without {n}",
     "require.licences": "Do without {n}",
     "deny.typosquats": "Use what was meant, or have {n} vetted",
+    "deny.findings": "Upgrade what has {n}",
     "deny.end_of_life": "Build on a release that is still maintained",
     "require.minimum_age": "Wait, or take older versions of {n}",
     "require.base": "Build on an approved base image",
@@ -67,6 +68,7 @@ _NOUNS = {
     "deny.malware": ("file with malware", "files with malware"),
     "deny.malicious": ("malicious package", "malicious packages"),
     "deny.tools": ("tool", "tools"),
+    "deny.findings": ("finding", "findings"),
     "deny.packages": ("denied package", "denied packages"),
     "require.vetted_packages": ("package", "packages"),
     "deny.licences": ("package under a denied licence", "packages under denied licences"),
@@ -81,11 +83,14 @@ _OF_SOURCES = ("apk", "deb")
 """Advisories of these speak of source packages."""
 
 
-def advise(case: Case, verdict: Verdict) -> tuple[Action, ...]:
+def advise(case: Case | None, verdict: Verdict) -> tuple[Action, ...]:
     """What to do about the violations of `verdict`, then about its warnings, each in the order they are told. What an
     index only repeats of its images is left out: ask for each of them.
+
+    `case` is what the verdict was made of; without it, upgrades are not put together to commands.
     """
-    repeated = {(told.rule, told.subject) for child in case.children for told in child.violations[:1]}
+    children = case.children if case else ()
+    repeated = {(told.rule, told.subject) for child in children for told in child.violations[:1]}
     return tuple(
         action
         for violations in (verdict.violations, verdict.warnings)
@@ -93,16 +98,22 @@ def advise(case: Case, verdict: Verdict) -> tuple[Action, ...]:
     )
 
 
-def _actions(case: Case, violations: Sequence[Violation]) -> Iterator[Action]:
+def _actions(case: Case | None, violations: Sequence[Violation]) -> Iterator[Action]:
     groups: dict[tuple[str, Effect, str, bool], list[Violation]] = {}
     for violation in violations:
         check = violation.check if violation.rule == _HARDENING else ""
         groups.setdefault((violation.rule, violation.effect, check, violation.inherited), []).append(violation)
     for (rule, *_), group in groups.items():
-        if rule == _FINDINGS and case.facts is not None:
+        if rule == _FINDINGS and case is not None and _knows(case, group):
             yield from _upgrades(case, group)
         else:
             yield _plain(rule, group)
+
+
+def _knows(case: Case, group: Iterable[Violation]) -> bool:
+    """Whether the findings are there that a verdict tells of: one of an older version may tell of others."""
+    known = {(finding.purl, finding_subject(finding)) for finding in case.advisories.findings}
+    return case.facts is not None and all((told.purl, told.subject) in known for told in group)
 
 
 def _plain(rule: str, group: Sequence[Violation]) -> Action:

@@ -1,11 +1,12 @@
 """/api/v1/verdicts: why something was refused, held or admitted, for whoever may pull or push the repository."""
 
+import asyncio
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from proxy.errors import BadRequestError, NotFoundError, UnauthorizedError
-from proxy.gate.report import report
+from proxy.gate.report import record_of, report
 from proxy.identity.challenge import repository_scope
 from proxy.identity.principal import Action, Caller
 from proxy.registry.paging import page_size
@@ -25,7 +26,8 @@ async def show(call: Call) -> web.StreamResponse:
     if verdict is None or not _may_read(call.caller, Repository(verdict.repository)):
         raise NotFoundError("there is no such verdict, or its repository is not yours to see")
     if _prefers_text(call.request.headers.get(hdrs.ACCEPT, "")):
-        return web.Response(text=report(verdict))
+        explained = await call.services.explain(verdict)
+        return web.Response(text=await asyncio.to_thread(report, explained, record_of(explained[0])))
     return web.json_response(_as_json(verdict))
 
 

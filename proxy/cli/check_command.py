@@ -22,7 +22,7 @@ from config.settings import Settings
 from proxy.cli.check_report import check_report
 from proxy.cli.find_image import FoundImage, find_image
 from proxy.cli.local_state import approvals_of, open_gate_records
-from proxy.cli.output import complain, terminal_width
+from proxy.cli.output import complain, headed, terminal_width
 from proxy.cli.sarif import sarif
 from proxy.cli.session import settings_for
 from proxy.clock import utc_now
@@ -95,16 +95,10 @@ def _check(
         notes = [_BEFORE_SIGNING] if before_signing else []
         if Path(image).exists() and any(told.rule == _SIGNATURES for told in judgement.verdict.violations):
             notes.append(_UNSIGNED_YET)
-        typer.echo(_coloured(check_report(judgement, notes, terminal_width()), judgement.verdict.outcome), nl=False)
+        said = check_report(judgement, notes, terminal_width())
+        typer.echo(headed(said, is_good=judgement.verdict.outcome is Outcome.ADMIT), nl=False)
     if judgement.verdict.outcome is not Outcome.ADMIT:
         raise typer.Exit(1)
-
-
-def _coloured(text: str, outcome: Outcome) -> str:
-    """With the answer in colour; typer takes that out where no terminal reads it."""
-    first, line_end, rest = text.partition("\n")
-    colour = typer.colors.GREEN if outcome is Outcome.ADMIT else typer.colors.RED
-    return f"{typer.style(first, fg=colour, bold=True)}{line_end}{rest}"
 
 
 def _policy(settings: Settings, chosen: Path | None) -> Policy:

@@ -12,13 +12,13 @@ from proxy.cli.difference_table import difference_table
 from proxy.cli.find_image import behind_gate
 from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.local_state import LocalState, open_state, open_upstream, resolve
-from proxy.cli.output import complain, console, printable
+from proxy.cli.output import complain, console, printable, terminal_width
 from proxy.cli.session import settings_for
 from proxy.cli.vet_command import vet
 from proxy.errors import BadRequestError, ManifestUnknownError
 from proxy.gate.content import read_blob
 from proxy.gate.inventory import bill_of_materials, only_image
-from proxy.gate.report import report
+from proxy.gate.report import Explained, record_of, report
 from proxy.upstream.port import Upstream
 from scanning.advisories.model import Finding
 from scanning.contents import programs_of
@@ -57,7 +57,8 @@ def _show(
         return
     screen = console()
     for verdict, case in cases:
-        screen.print(report(verdict))
+        explained = Explained(verdict, case)
+        screen.print(report((explained,), record_of(explained), width=terminal_width()))
         for table in _tables(case):
             screen.print(table)
             screen.print()

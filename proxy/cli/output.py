@@ -33,6 +33,12 @@ def terminal_width() -> int:
     return console().width
 
 
+def headed(text: str, *, is_good: bool) -> str:
+    """`text` with its first line in colour; typer takes that out where no terminal reads it."""
+    first, line_end, rest = text.partition("\n")
+    return f"{typer.style(first, fg=typer.colors.GREEN if is_good else typer.colors.RED, bold=True)}{line_end}{rest}"
+
+
 def command_name() -> str:
     """How the person at the terminal called this program, so that what is suggested can be pasted."""
     called = Path(sys.argv[0])

@@ -9,9 +9,9 @@ from rich.table import Table
 from config.settings import Settings
 from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.local_state import open_state
-from proxy.cli.output import console, printable
+from proxy.cli.output import console, headed, printable, terminal_width
 from proxy.cli.session import settings_for
-from proxy.gate.report import headline, report
+from proxy.gate.report import Explained, headline, record_of, report
 from scanning.documents import encode
 from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict
@@ -34,13 +34,19 @@ def _show(
     gate: GateOption = "",
     token: TokenOption = "",
 ) -> None:
-    """Explain a verdict: every reason, every warning, and what it was made of."""
+    """Explain a verdict: what to do about every reason and every warning, and what it was made of."""
     client = gate_client(gate, token)
     if client is not None:
         typer.echo(asyncio.run(client.verdict(verdict_id, as_json=as_json)), nl=as_json)
         return
-    verdict = asyncio.run(_kept(settings_for(context), verdict_id))
-    typer.echo(encode(verdict).decode() if as_json else report(verdict), nl=as_json)
+    settings = settings_for(context)
+    if as_json:
+        typer.echo(encode(asyncio.run(_kept(settings, verdict_id))).decode())
+        return
+    explained = asyncio.run(_explained(settings, verdict_id))
+    is_good = explained[0].verdict.outcome is Outcome.ADMIT
+    said = report(explained, record_of(explained[0]), width=terminal_width())
+    typer.echo(headed(said, is_good=is_good), nl=False)
 
 
 def _list(
@@ -71,10 +77,13 @@ def _replay(
 ) -> None:
     """Make a verdict again from what it names; exit status 1 if the answer differs."""
     old, new = asyncio.run(_again(settings_for(context), verdict_id))
-    if old == new:
-        typer.echo(f"The same answer: {headline(old)}, {len(old.violations)} reasons, {len(old.warnings)} warnings.")
+    verdict = old.verdict
+    if verdict == new.verdict:
+        reasons, remarks = len(verdict.violations), len(verdict.warnings)
+        typer.echo(f"The same answer: {headline(verdict)}, {reasons} reasons, {remarks} warnings.")
         return
-    typer.echo(f"A different answer.\n\nThen:\n{report(old)}\nNow:\n{report(new)}", nl=False)
+    then, now = (report((one,), record_of(one)) for one in (old, new))
+    typer.echo(f"A different answer.\n\nThen:\n{then}\nNow:\n{now}", nl=False)
     raise typer.Exit(1)
 
 
@@ -90,7 +99,13 @@ async def _newest(
         return await verdicts.list_newest(tx, repository=repository, outcome=outcome, limit=limit)
 
 
-async def _again(settings: Settings, verdict_id: str) -> tuple[Verdict, Verdict]:
+async def _explained(settings: Settings, verdict_id: str) -> tuple[Explained, ...]:
+    async with open_state(settings) as state:
+        return await state.replay.explained(await state.replay.get(verdict_id))
+
+
+async def _again(settings: Settings, verdict_id: str) -> tuple[Explained, Explained]:
     async with open_state(settings) as state:
         old = await state.replay.get(verdict_id)
-        return old, await state.replay.again(old)
+        case, _ = await state.replay.case(old)
+        return Explained(old, case), Explained(await state.replay.again(old), case)

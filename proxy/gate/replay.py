@@ -6,9 +6,11 @@ from config.policy import Policy
 from proxy.errors import NotFoundError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.content import parse_manifest
+from proxy.gate.report import Explained
 from scanning.advisories.model import AdvisoryReport
 from scanning.documents import decode
 from scanning.downgrades import FormerPackages
+from scanning.errors import InvalidContentError
 from scanning.facts import ImageFacts
 from scanning.judge import judge
 from scanning.malware import MalwareReport
@@ -20,6 +22,7 @@ from scanning.signatures.verify import verify
 from scanning.verdict import Verdict
 from storage import approvals, documents, verdicts
 from storage.database import Database, Transaction
+from storage.errors import SnapshotError
 
 
 class Replay:
@@ -66,6 +69,25 @@ class Replay:
             malware=said,
         )
         return case, policy
+
+    async def explained(self, verdict: Verdict) -> tuple[Explained, ...]:
+        """A verdict with what it was made of, then those of the images that an index lists, as far as all of that is
+        still there.
+        """
+        explained = [Explained(verdict, await self._case_if_there(verdict))]
+        for name in verdict.inputs.children:
+            async with self._database.snapshot() as tx:
+                child = await verdicts.get(tx, name)
+            if child is not None and child.runnable:
+                explained += await self.explained(child)
+        return tuple(explained)
+
+    async def _case_if_there(self, verdict: Verdict) -> Case | None:
+        try:
+            case, _ = await self.case(verdict)
+        except (NotFoundError, SnapshotError, InvalidContentError):
+            return None  # pruned, or written by another version
+        return case
 
     async def again(self, verdict: Verdict) -> Verdict:
         """The verdict that today's code gives for the old case at the old time."""

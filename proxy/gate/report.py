@@ -1,10 +1,17 @@
-"""A verdict as text for a person: what was decided, why, what to do, and what it was made of."""
+"""A verdict as text for a person: what was decided, what to do about it, and what it rests on.
+
+`imagegate check`, `imagegate verdict show` and the gate's HTTP interface all print this.
+"""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from config.vocabulary import Mode
-from scanning.verdict import Outcome, Verdict, Violation
+from config.vocabulary import Effect, Mode
+from scanning.advice import Action, Item, advise
+from scanning.oci.manifest import ManifestKind
+from scanning.rules.case import Case
+from scanning.verdict import Outcome, Verdict
 from storage.printable import printable
 
 _HEADLINES = {
@@ -12,12 +19,37 @@ _HEADLINES = {
     Outcome.QUARANTINE: "IN QUARANTINE: only those who may push can pull it",
     Outcome.REJECT: "REFUSED",
 }
-_WIDTH = 110
+WIDEST = 110
+_INDENT = "     "
 
 
-def report(verdict: Verdict) -> str:
-    """All of a verdict, several lines, printable whatever an image put into it."""
-    return "\n".join(printable(line) for line in _lines(verdict)) + "\n"
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A verdict, and what it was made of; None where that is not there any more: then less can be said."""
+
+    verdict: Verdict
+    case: Case | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells it from other images of an index."""
+        facts = self.case.facts if self.case else None
+        return str(facts.platform) if facts else f"{self.verdict.kind} {self.verdict.digest.short}"
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a verdict rests on: lines of a label and a text. `title` stands above them."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]
+
+
+def report(parts: Sequence[Explained], basis: Basis, *, width: int = WIDEST, most: int | None = None) -> str:
+    """The verdict of `parts[0]`, with those of the images that it lists behind it: several lines of at most `width`
+    columns where words allow, printable whatever the image says. `most` bounds what is listed of one thing to do.
+    """
+    return "\n".join(printable(line) for line in _lines(parts, basis, min(width, WIDEST), most)) + "\n"
 
 
 def headline(verdict: Verdict) -> str:
@@ -26,38 +58,99 @@ def headline(verdict: Verdict) -> str:
     return f"{said} (audit mode: let through and recorded)" if verdict.mode is Mode.AUDIT else said
 
 
-def _lines(verdict: Verdict) -> Iterator[str]:
-    yield headline(verdict)
+def record_of(explained: Explained) -> Basis:
+    """What a verdict on record was made of, by digest."""
+    verdict = explained.verdict
+    inputs = verdict.inputs
+    lines = [
+        ("verdict", f"{verdict.id}, {verdict.judged_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("seen", ", ".join(f"{name} {count}" for name, count in verdict.counts) or "nothing to inspect"),
+        ("policy", str(inputs.policy)),
+        ("advisories", str(inputs.snapshot or "none")),
+        ("facts", str(inputs.facts or "none")),
+        *(("waived", subject) for subject in verdict.waived),
+    ]
+    if explained.case is None:
+        lines.append(("note", "not all that it was made of is kept any more, so there are no commands for upgrades"))
+    return Basis("Made of", tuple(lines))
+
+
+def _lines(parts: Sequence[Explained], basis: Basis, width: int, most: int | None) -> Iterator[str]:
+    actions = [(part, action) for part in parts for action in advise(part.case, part.verdict)]
+    to_do = [(part, action) for part, action in actions if action.effect is not Effect.WARN]
+    remarks = [(part, action) for part, action in actions if action.effect is Effect.WARN]
+    yield headline(parts[0].verdict)
+    yield _summary(parts[0].verdict, len(to_do), len(remarks))
     yield ""
+    for part in parts:
+        yield from _described(part, width)
+    numbers = iter(range(1, len(actions) + 1))
+    for title, listed in (("To do", to_do), ("Remarks, which refuse nothing", remarks)):
+        if listed:
+            yield ""
+            yield title
+        for part, action in listed:
+            yield ""
+            yield from _action(next(numbers), action, f" ({part.name})" if len(parts) > 1 else "", width, most)
+    yield ""
+    yield basis.title
+    for label, text in basis.lines:
+        yield from _wrapped(text, f"  {label:<12} ", width)
+
+
+def _summary(verdict: Verdict, to_do: int, remarks: int) -> str:
+    said = [f"{to_do} {'thing' if to_do == 1 else 'things'} to do"] if to_do else []
+    said += [f"{remarks} {'remark' if remarks == 1 else 'remarks'}"] if remarks else []
+    return f"{', '.join(said)}." if said else f"The {verdict.kind} keeps every rule."
+
+
+def _described(part: Explained, width: int) -> Iterator[str]:
+    verdict, facts = part.verdict, part.case.facts if part.case else None
     yield f"  {verdict.kind:<12} {verdict.repository}@{verdict.digest}"
     if verdict.tag:
         yield f"  {'under the tag':<12} {verdict.tag}"
-    yield f"  {'verdict':<12} {verdict.id}, {verdict.judged_at:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"  {'seen':<12} {', '.join(f'{name} {count}' for name, count in verdict.counts) or 'nothing to inspect'}"
-    yield f"  {'policy':<12} {verdict.inputs.policy}"
-    yield f"  {'advisories':<12} {verdict.inputs.snapshot or 'none'}"
-    yield f"  {'facts':<12} {verdict.inputs.facts or 'none'}"
+    if facts is not None and verdict.kind is ManifestKind.IMAGE:
+        release = facts.distribution
+        system = release.pretty_name or release.id if release else ""
+        said = ", ".join(each for each in (str(facts.platform), system, _counts(verdict)) if each)
+        yield from _wrapped(said, " " * 15, width)
     if verdict.base:
         yield f"  {'base image':<12} {verdict.base}, approved"
-    yield from _section("Why", verdict.violations)
-    yield from _section("Warnings", verdict.warnings)
-    if verdict.waived:
-        yield ""
-        yield "Accepted by a waiver"
-        yield from (f"  {subject}" for subject in verdict.waived)
 
 
-def _section(title: str, violations: tuple[Violation, ...]) -> Iterator[str]:
-    if not violations:
-        return
-    yield ""
-    yield f"{title} ({len(violations)})"
-    for number, violation in enumerate(violations, 1):
-        place = f" in {violation.place}" if violation.place else ""
-        yield f"  {number}. {violation.subject}{place}"
-        yield from _wrapped(f"{violation.why} [{violation.rule}: {violation.effect}]")
-        yield from _wrapped(f"fix: {violation.remedy}")
+def _counts(verdict: Verdict) -> str:
+    counts = dict(verdict.counts)
+    wanted = ("layers", "files", "packages", "tools", "secrets", "findings")
+    return ", ".join(f"{name} {counts[name]}" for name in wanted if name in counts)
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent="     ", subsequent_indent="     ", break_on_hyphens=False)
+def _action(number: int, action: Action, where: str, width: int, most: int | None) -> Iterator[str]:
+    yield from _wrapped(f"{action.title}{where} [{action.rule}: {action.effect}]", f"{f'{number}.':<3} ", width)
+    for place, items in _by_place(action.items[:most]):
+        if place:
+            yield from _wrapped(place, f"{_INDENT}in ", width)
+        for item in items:
+            yield from _wrapped(item.text, f"{_INDENT}  - " if place else f"{_INDENT}- ", width)
+    left_out = len(action.items[most:]) if most is not None else 0
+    if left_out:
+        yield f"{_INDENT}and {left_out} more, which --format json lists"
+    for step in action.steps:
+        yield from _wrapped(step, "  => ", width)
+
+
+def _by_place(items: Iterable[Item]) -> Iterator[tuple[str, list[Item]]]:
+    found: dict[str, list[Item]] = {}
+    for item in items:
+        found.setdefault(item.place, []).append(item)
+    yield from found.items()
+
+
+def _wrapped(text: str, start: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        printable(text),
+        width,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_on_hyphens=False,
+        break_long_words=False,
+    ) or [start.rstrip()]

@@ -119,3 +119,13 @@ def test_a_rule_without_a_title_of_its_own_is_named() -> None:
     new = tuple(replace(told, rule="deny.something_new") for told in verdict.violations)
     (action,) = advise(asked, replace(verdict, violations=new))
     assert (action.title, action.steps) == ("Keep the rule deny.something_new", (new[0].fix,))
+
+
+def test_without_what_a_verdict_was_made_of_its_findings_are_told_as_they_are() -> None:
+    asked = case(facts(), findings=(FINDING,))
+    verdict = judge(asked, STRICT, NOW)
+
+    for known in (None, replace(asked, facts=None), case(facts())):
+        (action,) = advise(known, verdict)
+        assert action.title == "Upgrade what has 1 finding"
+        assert action.steps == (verdict.violations[0].fix,)

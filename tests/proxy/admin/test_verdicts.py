@@ -52,8 +52,9 @@ async def test_people_can_have_it_as_text(face: Face) -> None:
     text = answer.body.decode()
     assert text.startswith("REFUSED\n")
     assert f"team/app@{MANIFEST}" in text
-    assert "openssh-client 1:9.2\\x1b[31m in /usr/bin/ssh" in text
-    assert "is an ssh client [deny.tools: reject]" in text
+    assert "1.  Remove 1 tool [deny.tools: reject]\n" in text
+    assert "- openssh-client 1:9.2\\x1b[31m in /usr/bin/ssh: is an ssh client\n" in text
+    assert "  => remove it\n" in text
 
 
 async def test_a_stranger_cannot_tell_a_verdict_from_none(face: Face) -> None:

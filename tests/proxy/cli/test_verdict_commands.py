@@ -26,10 +26,25 @@ class TestShow:
         lines = shown.stdout.splitlines()
         assert lines[0] == "REFUSED"
         assert f"  image        team/app@{WITH_SSH.digest}" in lines
-        assert "Why (1)" in lines
-        assert any(line.startswith("  1. ssh in usr/bin/ssh of layer ") for line in lines)
-        assert "     a tool of the kind ssh-client (recognised by path) is not allowed [deny.tools: reject]" in lines
-        assert "     fix: remove usr/bin/ssh and build again" in lines
+        assert lines[1] == "1 thing to do."
+        assert "1.  Remove 1 tool [deny.tools: reject]" in lines
+        assert (
+            "  - ssh in usr/bin/ssh: a tool of the kind ssh-client (recognised by path) is not allowed" in shown.stdout
+        )
+        assert "  => remove usr/bin/ssh and build again" in lines
+        assert f"  verdict      {id_of(judged, WITH_SSH)}, " in shown.stdout
+
+    def test_one_whose_making_is_not_kept_any_more_is_told_as_well_as_can_be(self, own: Run, own_folder: Path) -> None:
+        with sqlite3.connect(own_folder / "imagegate.sqlite3") as database:
+            (name,) = database.execute("SELECT id FROM verdicts WHERE outcome = 'reject' LIMIT 1").fetchone()
+            database.execute("DELETE FROM documents WHERE digest IN (SELECT body ->> '$.inputs.policy' FROM verdicts)")
+        database.close()
+
+        shown = own("verdict", "show", name)
+
+        assert shown.exit_code == 0
+        assert "[deny." in shown.stdout
+        assert "not all that it was made of is kept any more" in shown.stdout
 
     @pytest.mark.parametrize(
         ("image", "repository", "headline"),
