@@ -9,6 +9,7 @@ Paths are relative to the root, without a leading slash, `/`-separated. Bytes th
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from config.vocabulary import ArtifactKind, Gravity, ToolKind
 from scanning.oci.digest import Digest
@@ -30,11 +31,11 @@ class EntryKind(StrEnum):
     FIFO = "fifo"
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(NamedTuple):
     """One path that a layer creates. `mode` holds permission and set-id bits; `link` the target of a link.
 
-    `capabilities` are those of the file (capabilities(7)), as setcap writes them: `cap_net_raw+ep`.
+    `capabilities` are those of the file (capabilities(7)), as setcap writes them: `cap_net_raw+ep`. A tuple, since
+    there are as many of these as files: it is made in a third of the time, and its document names no fields.
     """
 
     path: str

@@ -19,7 +19,7 @@ from bench.report import Goal, Result
 from bench.turns import Candidate, Sample, in_turns
 from proxy.inspection.pool import InspectionPool
 from scanning.facts import LayerFacts
-from scanning.files import examine
+from scanning.files.examine import Examiner
 from scanning.layers.inspect import ArchiveReading, BlobFacts, inspect_layer
 from scanning.layers.limits import GIB, KIB, MIB, InspectionLimits
 from scanning.oci.digest import Digest
@@ -92,12 +92,12 @@ def _random_layer(size: int) -> Iterator[bytes]:
 
 
 def _with_isal(layer: Path) -> LayerFacts:
-    return inspect_layer(_file(layer), _LIMITS, examine)
+    return inspect_layer(_file(layer), _LIMITS, Examiner(_LIMITS))
 
 
 def _with_zlib(layer: Path) -> LayerFacts:
     blob, size, plain_size = hashlib.sha256(), 0, 0
-    reading, inflating = ArchiveReading(_LIMITS, examine), zlib.decompressobj(31)
+    reading, inflating = ArchiveReading(_LIMITS, Examiner(_LIMITS)), zlib.decompressobj(31)
     for chunk in _file(layer):
         blob.update(chunk)
         size += len(chunk)

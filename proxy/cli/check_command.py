@@ -37,6 +37,7 @@ from proxy.gate.policy import in_force
 from proxy.gate.sightings import SightingDesk
 from proxy.gate.signatures import SignatureFinder
 from proxy.inspection.build import inspection_pool
+from proxy.inspection.pool import InspectionPool
 from proxy.malware.build import malware_scanner
 from proxy.upstream.port import BlobStream, StoredManifest
 from scanning.documents import encode
@@ -119,29 +120,53 @@ def _without_signatures(policy: Policy) -> Policy:
 
 
 async def _judge(settings: Settings, named: str, repository: str, policy: Policy) -> Judgement:
-    async with find_image(settings, named, repository) as found:
+    async with _workers(settings) as starting, find_image(settings, named, repository) as found:
         stored = await found.source.get_manifest(found.repository, found.reference)
         if stored is None:
             raise ManifestUnknownError(f"there is no image {named}")
         manifest = read_manifest(stored.body, stored.media_type, stored.digest.algorithm)
-        async with open_gate_records(settings) as records, _judge_of(settings, found, policy, records) as judge:
+        async with (
+            open_gate_records(settings) as records,
+            _judge_of(settings, found, policy, records, starting) as judge,
+        ):
             judgement = await judge.judge(found.judged_as, manifest, stored.body)
             check_complete(judgement)
             return judgement
 
 
 @asynccontextmanager
+async def _workers(settings: Settings) -> AsyncIterator[asyncio.Task[InspectionPool]]:
+    """The inspection workers, which start while the image is looked for."""
+    pool = inspection_pool(settings.inspection, takes_uploads=False)
+    starting = asyncio.create_task(_started(pool))
+    try:
+        yield starting
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await pool.close()
+
+
+async def _started(pool: InspectionPool) -> InspectionPool:
+    await pool.start()
+    return pool
+
+
+@asynccontextmanager
 async def _judge_of(
-    settings: Settings, found: FoundImage, policy: Policy, records: Database | None
+    settings: Settings,
+    found: FoundImage,
+    policy: Policy,
+    records: Database | None,
+    starting: asyncio.Task[InspectionPool],
 ) -> AsyncIterator[Judge]:
     """The gate's own judge, over a database that is thrown away."""
     approvals = await approvals_of(records)
     with tempfile.TemporaryDirectory(prefix="imagegate-check-") as folder, _progress() as progress:
-        database = await Database.open(f"sqlite+aiosqlite:///{folder}/check.sqlite3")
-        pool = inspection_pool(settings.inspection, takes_uploads=False)
+        database = await Database.make_temporary(Path(folder))
         source = _Watched(found, progress)
         try:
-            await pool.start()
+pool = await starting
             layers = LayerInspector(database, source, pool, utc_now)
             images = ImageInspector(source, layers)
             scans = BlobScans(database, source, malware_scanner(settings.inspection), utc_now)
@@ -161,7 +186,6 @@ async def _judge_of(
                 utc_now,
             )
         finally:
-            await pool.close()
             await database.close()
 
 

@@ -112,7 +112,9 @@ class ImageInspector:
         elsewhere = await self._elsewhere(repository, manifest)
         if elsewhere:
             return _unreadable(manifest, problems=elsewhere)
-        outcomes = await self._layers.outcomes(repository, (layer.digest for layer in manifest.layers), tenant)
+        # The largest first: what is read beside it is done by then, and no worker has a large one left to itself.
+        layers = sorted(manifest.layers, key=lambda layer: layer.size, reverse=True)
+        outcomes = await self._layers.outcomes(repository, (layer.digest for layer in layers), tenant)
         found = [outcomes[layer.digest] for layer in manifest.layers]
         refused = tuple(outcome for outcome in found if isinstance(outcome, LayerRefusal))
         refused += tuple(

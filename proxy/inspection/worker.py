@@ -32,9 +32,9 @@ from proxy.inspection.framing import (
 from proxy.inspection.intake import AbandonedError, IncomingLayer, Intake, PipeClosedError
 from scanning.documents import decode, encode
 from scanning.errors import LimitExceededError, UnreadableLayerError
-from scanning.facts import FileEntry, FileFinds, LayerFacts
-from scanning.files import examine
-from scanning.layers.inspect import ArchiveReading, FileExamination
+from scanning.facts import LayerFacts
+from scanning.files.examine import Examiner
+from scanning.layers.inspect import ArchiveReading
 from scanning.layers.limits import MIB, InspectionLimits
 
 _COLLECT_AFTER = 100_000  # allocations: a walk makes many small values and no cycles
@@ -45,19 +45,6 @@ _BUFFER_BYTES = 1 * MIB
 
 class _SpentError(Exception):
     """This process has used up what it may use: another has to take its place."""
-
-
-class _Examiner:
-    """`scanning.files.examine` under the limits of this gate."""
-
-    def __init__(self, limits: InspectionLimits) -> None:
-        self._limits = limits
-
-    def begin(self, entry: FileEntry) -> FileExamination | None:
-        return examine.begin(entry, self._limits)
-
-    def examine_link(self, entry: FileEntry) -> FileFinds | None:
-        return examine.examine_link(entry)
 
 
 class Worker:
@@ -97,7 +84,7 @@ class Worker:
                 self._say(message)
 
     def _inspect(self, layer: IncomingLayer) -> LayerFacts:
-        reading = ArchiveReading(self._limits, _Examiner(self._limits))
+        reading = ArchiveReading(self._limits, Examiner(self._limits))
         for piece in layer:
             reading.feed(piece)
         return reading.finish(layer.blob)

@@ -9,6 +9,9 @@
 
 Other data (pictures, archives, databases) is looked at no further than its head. Every file's head is read, since
 a renamed tool can be called anything. How a file is cut into chunks never changes what it tells.
+
+Most files tell nothing, and most are small: what lies whole in the piece that is being read is dismissed in a few
+steps. Words are sought in the whole piece at once (`scanning.files.sought`).
 """
 
 from collections.abc import Iterable
@@ -17,10 +20,11 @@ from dataclasses import replace
 from config.vocabulary import ToolKind
 from scanning.errors import InvalidContentError, LimitExceededError
 from scanning.facts import Evidence, FileEntry, FileFinds, Package, Secret, Tool
-from scanning.files import key_stores, secrets, system
-from scanning.files.fingerprints import Fingerprinting, kind_of
+from scanning.files import key_stores, logins, secrets, sought, system
+from scanning.files.fingerprints import SCRIPT, Fingerprinting, kind_of
 from scanning.files.program import ProgramExamination
 from scanning.files.tools import Found, is_multicall, is_program_path, named
+from scanning.files.words import Survey
 from scanning.layers.limits import MIB, InspectionLimits
 from scanning.packages import catalogers, dpkg, licences, ownership
 
@@ -30,6 +34,8 @@ MAX_TEXT_BYTES = 8 * MIB
 _USUAL_LIMITS = InspectionLimits()
 _HEAD_BYTES = 4096
 _ELF = b"\x7fELF"
+_LOOKED_AT_CLOSELY = (_ELF, SCRIPT, *key_stores.BEGINNINGS)
+"""How files begin that tell something by their content, or may."""
 _EXECUTABLE = 0o111
 _WITH_COMMON_NAMES = frozenset({ToolKind.DOWNLOADER, ToolKind.SHELL})
 _ACCOUNT_FILES = frozenset({system.ACCOUNTS, system.PASSWORDS})
@@ -58,15 +64,17 @@ class FileExamination:
         self._text: bytearray | None = None
         self._secrets: tuple[Secret, ...] = ()
 
-    def feed(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes; nothing is kept of `chunk` itself."""
+    def feed(self, chunk: bytes | memoryview, survey: Survey | None = None, start: int = 0) -> None:
+        """Take the next bytes; nothing is kept of `chunk` itself. They begin at `start` of the piece that `survey`
+        knows, if one is given.
+        """
         if self._whole is not None:
             self._whole += chunk
         if self._head is None:
-            self._read(chunk)
+            self._read(chunk, survey, start)
         elif not self._head and (len(chunk) >= _HEAD_BYTES or len(chunk) == self._entry.size):
             self._recognise(bytes(chunk[:_HEAD_BYTES]))
-            self._read(chunk)
+            self._read(chunk, survey, start)
         else:
             self._head += chunk
             if len(self._head) >= _HEAD_BYTES:
@@ -77,7 +85,10 @@ class FileExamination:
         found = self._told()
         if self._fingerprinting is None:
             return found
-        return replace(found or FileFinds(self._entry.path), fingerprint=self._fingerprinting.finish())
+        fingerprint = self._fingerprinting.finish()
+        if found is None:
+            return FileFinds(self._entry.path, fingerprint=fingerprint)
+        return replace(found, fingerprint=fingerprint)
 
     def _told(self) -> FileFinds | None:
         if self._head is not None:
@@ -127,16 +138,18 @@ class FileExamination:
         elif b"\0" not in head:
             self._text = bytearray()
 
-    def _read(self, chunk: bytes | memoryview) -> None:
+    def _read(self, chunk: bytes | memoryview, survey: Survey | None = None, start: int = 0) -> None:
         if self._fingerprinting is not None:
             self._fingerprinting.feed(chunk)
         if self._program is not None:
-            self._program.feed(chunk)
+            self._program.feed(chunk, survey.within(start, start + len(chunk)) if survey else None)
         elif self._store is not None:
             self._store += chunk[: key_stores.MAX_BYTES - len(self._store)]
         elif self._text is not None:
             if len(chunk) == self._entry.size:  # all of it at once, as most files come: no need for a copy
-                self._secrets = secrets.find_in_file(self._entry.path, chunk[:MAX_TEXT_BYTES])
+                content = chunk[:MAX_TEXT_BYTES]
+                seen = survey.within(start, start + len(content)) if survey else None
+                self._secrets = secrets.find_in_file(self._entry.path, content, seen)
             elif len(self._text) < MAX_TEXT_BYTES:
                 self._text += chunk[: MAX_TEXT_BYTES - len(self._text)]
 
@@ -166,6 +179,62 @@ class FileExamination:
         if self._program is not None and kind not in _WITH_COMMON_NAMES:
             return True
         return is_program_path(self._entry.path) and bool(self._entry.mode & _EXECUTABLE) and self._entry.size > 0
+
+
+class Examiner:
+    """Reads the files of one layer, within `limits`."""
+
+    def __init__(self, limits: InspectionLimits = _USUAL_LIMITS) -> None:
+        self._limits = limits
+        self._piece = b""
+        self._survey: Survey | None = None
+        self._examination: FileExamination | None = None
+
+    def look_at(self, piece: bytes) -> None:
+        """The next piece of the archive: what is fed from now on lies in it."""
+        self._piece = piece
+        self._survey = sought.survey(piece)
+
+    def begin(self, entry: FileEntry) -> None:
+        """Begin the regular file `entry`."""
+        self._examination = begin(entry, self._limits)
+
+    def feed(self, chunk: memoryview, start: int) -> None:
+        """Take the next bytes of the file, which begin at `start` of the piece."""
+        if self._examination is not None:
+            self._examination.feed(chunk, self._survey, start)
+
+    def finish(self) -> FileFinds | None:
+        """What the file told, None if nothing."""
+        examination, self._examination = self._examination, None
+        return examination.finish() if examination is not None else None
+
+    def examine(self, entry: FileEntry, content: memoryview, start: int) -> FileFinds | None:
+        """What a regular file tells whose whole `content` begins at `start` of the piece."""
+        if self._tells_nothing(entry, start):
+            return None
+        self.begin(entry)
+        self.feed(content, start)
+        return self.finish()
+
+    def _tells_nothing(self, entry: FileEntry, start: int) -> bool:
+        """Whether that can be said of a file without looking closely. It must never be wrong where it says so."""
+        piece, path = self._piece, entry.path
+        if piece.startswith(_LOOKED_AT_CLOSELY, start) or _is_metadata(path) or named(path) is not None:
+            return False
+        size = entry.size
+        head_end = start + (size if size < _HEAD_BYTES else _HEAD_BYTES)
+        if kind_of(entry, b"") is not None:
+            return False
+        if piece.find(b"\0", start, head_end) >= 0:
+            return True
+        if logins.reader_of(path) is not None or self._survey is None:
+            return False
+        return not self._survey.within(start, start + min(size, MAX_TEXT_BYTES))
+
+    def examine_link(self, entry: FileEntry) -> FileFinds | None:
+        """What a symbolic or hard link tells by its own name."""
+        return examine_link(entry)
 
 
 def begin(entry: FileEntry, limits: InspectionLimits = _USUAL_LIMITS) -> FileExamination | None:

@@ -14,7 +14,9 @@ from scanning.facts import ContentKind, FileEntry, Fingerprint
 from scanning.files.tools import is_program_path
 
 _ELF = b"\x7fELF"
-_SCRIPT = b"#!"
+SCRIPT = b"#!"
+"""How a script begins that names what runs it."""
+
 _EXECUTABLE = 0o111
 _RELOCATABLE = 1
 _TYPE_AT, _ORDER_AT, _BIG_ENDIAN = 16, 5, 2  # of an ELF header: e_type, EI_DATA, ELFDATA2MSB
@@ -27,7 +29,7 @@ def kind_of(entry: FileEntry, head: bytes) -> ContentKind | None:
     if head.startswith(_ELF):
         return ContentKind.OTHER if _is_relocatable(head) else ContentKind.PROGRAM
     can_run = bool(entry.mode & _EXECUTABLE)
-    if head.startswith(_SCRIPT) or (can_run and is_program_path(entry.path)):  # without #! it is one for the shell
+    if head.startswith(SCRIPT) or (can_run and is_program_path(entry.path)):  # without #! it is one for the shell
         return ContentKind.SCRIPT
     path = entry.path
     if can_run or path.startswith(_SETTINGS) or (path.endswith(".py") and any(part in path for part in _MODULES)):

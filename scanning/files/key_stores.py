@@ -23,6 +23,8 @@ _KEY_ALGORITHMS = (
 _JAVA = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # JKS and JCEKS
 _CERTIFICATE = 2
 _KEEPASS = b"\x03\xd9\xa2\x9a"
+BEGINNINGS = (*_JAVA, _KEEPASS, bytes([_SEQUENCE]))
+"""How every store begins."""
 
 
 def may_hold_keys(head: bytes | memoryview) -> bool:

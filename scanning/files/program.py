@@ -28,10 +28,12 @@ class ProgramExamination:
         self._kept = packers.MAX_UNPACKED_BYTES if is_upx else _KEPT_BYTES
         self._content = bytearray()
 
-    def feed(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes; nothing is kept of `chunk` itself."""
-        self._search.feed(chunk)
-        self._words.feed(chunk)
+    def feed(self, chunk: bytes | memoryview, seen: frozenset[bytes] | None = None) -> None:
+        """Take the next bytes; nothing is kept of `chunk` itself. `seen` are the words of `scanning.files.sought` that
+        occur in it, where somebody has looked.
+        """
+        self._search.feed(chunk, seen)
+        self._words.feed(chunk, seen)
         room = self._kept - len(self._content)
         # Most programs come in one piece, of which a copy is only needed where there is more to look at.
         if room > 0 and (len(chunk) < self._size or self._packing or self._search.is_multicall):

@@ -35,7 +35,7 @@ _PUTTY_SECRET = re.compile(r"^Private-Lines: \d{1,4}\s+[A-Za-z0-9+/=]{40}", re.M
 _KEY_WORD = b"-----BEGIN "
 _PUTTY_WORD = b"PuTTY-User-Key-File-"
 _AUTHS_WORD, _CLIENT_KEY_WORD = logins.LOGIN_WORDS
-_WORDS = Words(
+WORDS = Words(
     (
         _KEY_WORD,
         _PUTTY_WORD,
@@ -48,7 +48,7 @@ _WORDS = Words(
 
 def find_in_text(text: str) -> tuple[Found, ...]:
     """The secrets in `text`: a label, an annotation, a build step. Addresses with a password are among them."""
-    words = _WORDS.found_in(text.encode("utf-8", "surrogatepass"))
+    words = WORDS.found_in(text.encode("utf-8", "surrogatepass"))
     return _told(text, chain(_everywhere(text, words), logins.addresses(text)))
 
 
@@ -57,9 +57,14 @@ def find_in_environment(entry: str) -> tuple[Found, ...]:
     return find_in_text(entry) or _told(entry, logins.entries(entry))
 
 
-def find_in_file(path: str, content: bytes | bytearray | memoryview) -> tuple[Secret, ...]:
-    """The secrets in a text file: private keys, tokens and logins, and those that only the file's name gives away."""
-    words = _WORDS.found_in(content)
+def find_in_file(
+    path: str, content: bytes | bytearray | memoryview, seen: frozenset[bytes] | None = None
+) -> tuple[Secret, ...]:
+    """The secrets in a text file: private keys, tokens and logins, and those that only the file's name gives away.
+
+    `seen` are the words that occur in `content`, of these and other ones, where somebody has sought them already.
+    """
+    words = WORDS.found_in(content) if seen is None else seen & WORDS.sought
     read = logins.reader_of(path)
     if not words and read is None:
         return ()

@@ -91,16 +91,16 @@ class SignatureSearch:
         self._tail = b""
         self._seen: frozenset[bytes] = frozenset()
 
-    def feed(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes."""
+    def feed(self, chunk: bytes | memoryview, seen: frozenset[bytes] | None = None) -> None:
+        """Take the next bytes. `seen` are the words in them, of these and others, where they were sought already."""
         if self._tail:
             self._look_at(self._tail + bytes(chunk[:_OVERLAP]))
-        self._look_at(chunk)
+        self._look_at(chunk, seen)
         end = bytes(chunk[-_OVERLAP:])
         self._tail = end if len(end) == _OVERLAP else (self._tail + end)[-_OVERLAP:]
 
-    def _look_at(self, window: bytes | memoryview) -> None:
-        seen = _SOUGHT.found_in(window)
+    def _look_at(self, window: bytes | memoryview, seen: frozenset[bytes] | None = None) -> None:
+        seen = WORDS.found_in(window) if seen is None else seen & WORDS.sought
         if _OPENSSH in seen and _OPENSSH_VERSION.search(window) is None:
             seen -= {_OPENSSH}
         self._seen |= seen
@@ -127,4 +127,4 @@ class SignatureSearch:
 
 
 _MULTICALL = frozenset(multicall.WORDS)
-_SOUGHT = Words((*(needle for needle, _ in _SIGNATURES), *multicall.WORDS, _OPENSSH, _SSHD_CONFIG, _DROPBEAR))
+WORDS = Words((*(needle for needle, _ in _SIGNATURES), *multicall.WORDS, _OPENSSH, _SSHD_CONFIG, _DROPBEAR))

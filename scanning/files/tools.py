@@ -99,6 +99,8 @@ def named(path: str) -> Found | None:
     kind = _BY_NAME.get(name)
     if kind is not None:
         return kind, _USUAL_NAMES.get(name, name)
+    if "gcc" not in name and "g++" not in name and "clang" not in name:
+        return None
     compiler = _COMPILER.fullmatch(name)
     return (ToolKind.COMPILER, compiler[1]) if compiler else None
 

@@ -7,6 +7,7 @@ something else, the header is refused (threats 48 and 50).
     type 156 | link 157:257 | magic 257:265 | user, group 265:329 | device 329:345 | prefix or GNU times 345:512
 """
 
+from struct import Struct
 from zlib import adler32
 
 from scanning.errors import UnreadableLayerError
@@ -14,6 +15,8 @@ from scanning.errors import UnreadableLayerError
 BLOCK_BYTES = 512
 ZERO_BLOCK = bytes(BLOCK_BYTES)
 
+_FIELDS = Struct("100s 24s 12s 12s 8s c 100s 8s 64x 16s 167x")
+"""Name, mode and owner, size, time, checksum, type, link, magic, device."""
 _USTAR, _GNU = b"ustar\x00", b"ustar  \x00"
 _STAR_TRAILER = b"tar\x00"
 _OCTAL = b"01234567"
@@ -61,13 +64,12 @@ class Header:
 
     def read(self, block: bytes) -> None:
         """Read one block that is not all zeros. Raises `UnreadableLayerError` without entry or offset."""
-        field = block[148:156]
+        name, owner, size, time, field, self.type, link, magic, device = _FIELDS.unpack(block)
         if (self._totals.get(field) or self._total_of(field)) != _total(block):
             raise UnreadableLayerError("the tar header has a bad checksum: the archive is damaged or misaligned")
-        name = block[:100].rstrip(_NUL)
+        name = name.rstrip(_NUL)
         if 0 in name:
             name = _text(name, "name")
-        magic = block[257:265]
         if magic[:6] == _USTAR:
             if block[508:] == _STAR_TRAILER:
                 raise UnreadableLayerError("the header is in star's own format, which readers take differently")
@@ -79,16 +81,13 @@ class Header:
                 _number(block[357:369], "change time", signed=True)
         elif block[257:].strip(_NUL):
             raise UnreadableLayerError("the header has no known magic, but data where other formats keep a prefix")
-        if block[136:147].strip(_OCTAL) or block[147] not in _BLANK:
-            _number(block[136:148], "time", signed=True)
+        if time[11] or time[:11].strip(_OCTAL):
+            _number(time, "time", signed=True)
         self.name = name
-        self.type = block[156:157]
-        self.link = _text(block[157:257], "link") if block[157] else b""
-        size = block[124:136]
-        self.size = int(size[:11], 8) if not (size[11] or size[:11].strip(_OCTAL)) else _number(size, "size")
-        device = block[329:345]
+        self.link = _text(link, "link") if link[0] else b""
+        digits = size[:11]
+        self.size = int(digits, 8) if not (size[11] or digits.strip(_OCTAL)) else _number(size, "size")
         self.device = (0, 0) if device in _NO_DEVICE else _device(device)
-        owner = block[100:124]
         self.mode, self.uid, self.gid = self._owners.get(owner) or self._owner(owner)
 
     def _total_of(self, field: bytes) -> int:

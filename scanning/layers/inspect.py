@@ -47,21 +47,23 @@ class BlobFacts:
     skipped: tuple[SkippedFrame, ...] = ()
 
 
-class FileExamination(Protocol):
-    """Reads one regular file as it passes."""
+class FileExaminer(Protocol):
+    """Reads the files of one layer as they pass: in one call where all of a file is in one piece of the archive."""
 
-    def feed(self, chunk: bytes | memoryview) -> None:
-        """Take the next piece. It is only valid during the call."""
+    def look_at(self, piece: bytes) -> None:
+        """Take the next piece of the archive. What is said of files until the next one lies in it."""
+
+    def examine(self, entry: FileEntry, content: memoryview, start: int) -> FileFinds | None:
+        """Say what a regular file told, None if nothing. All of its content is at `start` of the piece."""
+
+    def begin(self, entry: FileEntry) -> None:
+        """Begin a regular file that is empty or goes on in the next piece."""
+
+    def feed(self, chunk: memoryview, start: int) -> None:
+        """Take the next bytes of the file begun, which are at `start` of the piece."""
 
     def finish(self) -> FileFinds | None:
-        """Say what the file told, None if nothing."""
-
-
-class FileExaminer(Protocol):
-    """Chooses which files of a layer to read."""
-
-    def begin(self, entry: FileEntry) -> FileExamination | None:
-        """Begin a regular file; None if it cannot tell anything."""
+        """Say what the file begun told, None if nothing."""
 
     def examine_link(self, entry: FileEntry) -> FileFinds | None:
         """Say what a symbolic or hard link tells by its names alone."""
@@ -140,7 +142,8 @@ class ArchiveReading:
         self._tree = LayerTree(limits)
         self._members = Members(self._tree)
         self._finds: list[FileFinds] = []
-        self._examination: FileExamination | None = None
+        self._file: FileEntry | None = None  # whose content is to come
+        self._is_begun = False
         self._record = ContentRecord()
         self._is_recorded = False
         self._table: bytearray | None = None
@@ -153,23 +156,29 @@ class ArchiveReading:
             self._record.begin_frame(Place(piece.offset, self._fed))
             return
         self._hash.update(piece)
-        for event in self._reader.feed(piece):
+        examiner, reader = self._examiner, self._reader
+        examiner.look_at(piece)
+        for event in reader.feed(piece):
             if isinstance(event, FileEntry):
-                self._begin(event)
+                self._add(event)
             elif event is END_OF_ENTRY:
-                if self._examination is not None:
-                    self._keep(self._examination.finish())
-                    self._examination = None
-                if self._is_recorded:
-                    self._record.end_file()
-                self._is_recorded = self._is_table = False
+                self._end_entry()
             else:
-                if self._examination is not None:
-                    self._examination.feed(event)
                 if self._is_recorded:
                     self._record.feed(event)
                 elif self._is_table and self._table is not None:
                     self._table += event
+                file = self._file
+                if file is None:
+                    continue
+                if len(event) == file.size:
+                    self._file = None
+                    self._keep(examiner.examine(file, event, reader.data_start))
+                else:
+                    if not self._is_begun:
+                        examiner.begin(file)
+                        self._is_begun = True
+                    examiner.feed(event, reader.data_start)
         self._fed += len(piece)
 
     def finish(self, blob: BlobFacts) -> LayerFacts:
@@ -199,17 +208,28 @@ class ArchiveReading:
             table=table,
         )
 
-    def _begin(self, entry: FileEntry) -> None:
+    def _add(self, entry: FileEntry) -> None:
         if not self._tree.add(entry):
             return
         if self._reader.attributes or entry.kind in _DEVICES:
             self._members.note(entry, self._reader)
         if entry.kind is EntryKind.FILE:
-            self._examination = self._examiner.begin(entry)
+            self._file = entry
             if entry.size and (not self._record.shared or entry.path == TABLE_NAME):
                 self._begin_content(entry)
         elif entry.kind in _LINKS:
             self._keep(self._examiner.examine_link(entry))
+
+    def _end_entry(self) -> None:
+        file = self._file
+        if file is not None:
+            if not self._is_begun:
+                self._examiner.begin(file)
+            self._file, self._is_begun = None, False
+            self._keep(self._examiner.finish())
+        if self._is_recorded:
+            self._record.end_file()
+        self._is_recorded = self._is_table = False
 
     def _begin_content(self, entry: FileEntry) -> None:
         if entry.path != TABLE_NAME:

@@ -110,6 +110,8 @@ class TarReader:
         self._pending = False  # one of these three waits for its member
         self._is_after_end = False  # there BuildKit writes a table
         self._has_table = False
+        self.data_start = 0
+        """Where the data told last begins in the chunk fed."""
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Yield what `chunk` makes known."""
@@ -119,6 +121,7 @@ class TarReader:
                 step = min(self._data, end - place)
                 self._data -= step
                 piece = view[place : place + step]
+                self.data_start = place
                 place += step
                 if self._meta:
                     self._collect(piece)

@@ -14,7 +14,10 @@ from collections.abc import Iterator
 
 from scanning.facts import Package
 
-_MAGIC = b"\xff Go buildinf:"
+WORD = b"\xff Go buildinf:"
+"""What build information begins with."""
+
+_OVERLAP = len(WORD) - 1
 _ALIGNMENT = 16
 _HEADER = 32
 _INLINE = 2
@@ -39,20 +42,25 @@ class BuildInfoSearch:
         self._tail = b""
         self._candidates: list[bytearray] = []
 
-    def feed(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes."""
+    def feed(self, chunk: bytes | memoryview, *, may_begin: bool = True) -> None:
+        """Take the next bytes. `may_begin` says whether `WORD` occurs in them; it need not be sought there if not."""
         for candidate in self._candidates:
             if len(candidate) < _MOST_BYTES:
                 candidate.extend(chunk[: _MOST_BYTES - len(candidate)])
+        edge = self._tail + bytes(chunk[:_OVERLAP])
+        if may_begin or WORD in edge:
+            self._look_at(chunk)
+        self._tail = (self._tail + bytes(chunk[-_OVERLAP:]))[-_OVERLAP:]
+        self._offset += len(chunk)
+
+    def _look_at(self, chunk: bytes | memoryview) -> None:
         window = b"".join((self._tail, chunk))  # one copy of a chunk that is a view
         start = self._offset - len(self._tail)
-        place = window.find(_MAGIC)
+        place = window.find(WORD)
         while place >= 0 and len(self._candidates) < _MOST_PLACES:
             if (start + place) % _ALIGNMENT == 0:
                 self._candidates.append(bytearray(window[place : place + _MOST_BYTES]))
-            place = window.find(_MAGIC, place + 1)
-        self._tail = window[-(len(_MAGIC) - 1) :]
-        self._offset += len(chunk)
+            place = window.find(WORD, place + 1)
 
     def finish(self, path: str) -> tuple[Package, ...]:
         """The modules of the program at `path`, Go's own library among them; nothing if it is none of Go's."""
@@ -64,9 +72,9 @@ class BuildInfoSearch:
 
 
 def _read(info: bytes, path: str) -> Iterator[Package]:
-    if len(info) < _HEADER or info[len(_MAGIC)] not in _POINTER_SIZES:
+    if len(info) < _HEADER or info[len(WORD)] not in _POINTER_SIZES:
         return
-    if not info[len(_MAGIC) + 1] & _INLINE:
+    if not info[len(WORD) + 1] & _INLINE:
         yield _package(_STDLIB, "", path)
         return
     written, place = _text(info, _HEADER)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from scanning.facts import Package
 from scanning.files.words import Words
+from scanning.packages.golang import WORD as _BUILD_INFO
 from scanning.packages.golang import BuildInfoSearch
 from scanning.packages.known_programs import MAX_LENGTH, RULES, Rule
 from scanning.packages.notes import WORD as _NOTE
@@ -22,7 +23,14 @@ from scanning.packages.rust import AuditSearch
 GENERIC = "generic"
 """The purl type of a program that no package database tells of."""
 
-_WORDS = Words((*(word for rule in RULES for word in rule.words), *(rule.also for rule in RULES if rule.also), _NOTE))
+WORDS = Words(
+    (
+        *(word for rule in RULES for word in rule.words),
+        *(rule.also for rule in RULES if rule.also),
+        _NOTE,
+        _BUILD_INFO,
+    )
+)
 
 
 class ProgramSearch:
@@ -41,13 +49,15 @@ class ProgramSearch:
         self._audit = AuditSearch()
         self._note = NoteReader()
 
-    def feed(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes."""
-        self._go.feed(chunk)
+    def feed(self, chunk: bytes | memoryview, seen: frozenset[bytes] | None = None) -> None:
+        """Take the next bytes. `seen` are the words in them, of these and others, where they were sought already."""
+        words = WORDS.found_in(chunk) if seen is None else seen & WORDS.sought
+        self._go.feed(chunk, may_begin=_BUILD_INFO in words)
         self._audit.feed(chunk)
         if self._tail:
-            self._look_at(self._tail + bytes(chunk[:MAX_LENGTH]))
-        self._look_at(chunk)
+            edge = self._tail + bytes(chunk[:MAX_LENGTH])
+            self._look_at(edge, WORDS.found_in(edge))
+        self._look_at(chunk, words)
         end = bytes(chunk[-MAX_LENGTH:])
         self._tail = end if len(end) == MAX_LENGTH else (self._tail + end)[-MAX_LENGTH:]
 
@@ -57,8 +67,7 @@ class ProgramSearch:
         crates = self._audit.finish(self._path)
         return (*modules, *crates, *self._note.finish(self._path), *dict.fromkeys(self._known(modules)))
 
-    def _look_at(self, window: bytes | memoryview) -> None:
-        words = _WORDS.found_in(window)
+    def _look_at(self, window: bytes | memoryview, words: frozenset[bytes]) -> None:
         self._seen |= words
         if _NOTE in words:
             self._note.look_at(window)

@@ -17,9 +17,9 @@ from scanning.advisories.severity import severity
 from scanning.artifacts import could_be_unpacked
 from scanning.documents import decode, encode
 from scanning.errors import InvalidContentError, UnreadableLayerError
-from scanning.facts import FileEntry, FileFinds, ImageFacts, LayerFacts
+from scanning.facts import ImageFacts, LayerFacts
 from scanning.files import examine
-from scanning.layers.inspect import FileExamination, inspect_layer
+from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import KIB, MIB, InspectionLimits
 from scanning.layers.overlay import assemble
 from scanning.oci import media_types
@@ -72,14 +72,6 @@ FILES = (
     *("usr/share/doc/a/copyright", "etc/a.conf", "root/.ssh/id_rsa", "srv/a.p12", "usr/bin/a", "bin/busybox"),
 )
 """Names under which a file's content is read in different ways."""
-
-
-class _Examiner:
-    def begin(self, entry: FileEntry) -> FileExamination | None:
-        return examine.begin(entry, LIMITS)
-
-    def examine_link(self, entry: FileEntry) -> FileFinds | None:
-        return examine.examine_link(entry)
 
 
 def layer(data: bytes) -> None:
@@ -204,7 +196,7 @@ def _compared(ecosystem: str, one: str, other: str) -> int:
 def _read(blob: bytes, size: int) -> LayerFacts | str:
     pieces = (blob[place : place + size] for place in range(0, len(blob), size))
     try:
-        facts = inspect_layer(pieces, LIMITS, _Examiner())
+        facts = inspect_layer(pieces, LIMITS, examine.Examiner(LIMITS))
     except UnreadableLayerError as error:
         return str(error)
     assert facts.digest == Digest.of(blob)

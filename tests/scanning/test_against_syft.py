@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scanning.facts import ImageFacts, Package
-from scanning.files import examine
+from scanning.files.examine import Examiner
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import InspectionLimits
 from scanning.layers.overlay import assemble
@@ -95,7 +95,7 @@ def facts_of(image: TestImage) -> ImageFacts:
     """What the gate finds in an image."""
     document = json.loads(image.manifest)
     layers = [
-        inspect_layer([image.blobs[Digest.parse(one["digest"])]], InspectionLimits(), examine)
+        inspect_layer([image.blobs[Digest.parse(one["digest"])]], InspectionLimits(), Examiner())
         for one in document["layers"]
     ]
     described = tuple(

@@ -11,7 +11,7 @@ import zstandard
 from config.vocabulary import ArtifactKind, ToolKind
 from scanning.artifacts import ARTIFACT_HEAD, assemble_artifact, could_be_unpacked, declared_type
 from scanning.facts import ImageFacts
-from scanning.files import examine
+from scanning.files.examine import Examiner
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import InspectionLimits
 from scanning.oci import media_types
@@ -44,7 +44,7 @@ def facts_of(*layers: tuple[str, bytes], config: str = media_types.OCI_EMPTY) ->
     """What is found in an artifact."""
     heads = {Digest.of(layer): layer[:512] for _, layer in layers}
     archives = [
-        inspect_layer([layer], InspectionLimits(), examine)
+        inspect_layer([layer], InspectionLimits(), Examiner())
         for _, layer in layers
         if could_be_unpacked(layer[:ARTIFACT_HEAD], is_whole=len(layer) <= ARTIFACT_HEAD)
     ]

@@ -102,6 +102,25 @@ async def test_a_migration_that_fails_leaves_no_table(database_url: str, monkeyp
     await database.close()
 
 
+async def test_a_temporary_database_has_the_same_tables(database: Database, tmp_path: Path) -> None:
+    def tables(connection: sa.Connection) -> set[str]:
+        return set(sa.inspect(connection).get_table_names())
+
+    temporary = await Database.make_temporary(tmp_path)
+    try:
+        async with temporary.transaction() as tx, database.snapshot() as other:
+            assert await tx.run_sync(tables) == await other.run_sync(tables) - {"alembic_version"}
+    finally:
+        await temporary.close()
+
+
+async def test_a_database_that_is_up_to_date_is_opened_without_its_history(database_url: str) -> None:
+    await (await Database.open(database_url)).close()
+    program = f"import sys; sys.argv = ['', {database_url!r}]{_OPEN}print('alembic.command' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert answer.stdout.splitlines()[-1] == "False"
+
+
 async def test_tables_of_a_newer_version_are_refused(database_url: str) -> None:
     database = await Database.open(database_url)
     async with database.transaction() as tx:

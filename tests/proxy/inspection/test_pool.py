@@ -14,7 +14,7 @@ import uvloop
 
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
-from scanning.files import examine
+from scanning.files.examine import Examiner
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import MIB, InspectionLimits
 from tests.scanning.layers.archives import END, GNU, chunked, header, long_name, member
@@ -88,7 +88,7 @@ class TestOutcomes:
             running = await pool.begin()
             for chunk in chunked(LAYER, size):
                 await running.feed(chunk)
-            assert await running.finish() == inspect_layer([LAYER], LIMITS, examine)
+            assert await running.finish() == inspect_layer([LAYER], LIMITS, Examiner())
 
     async def test_facts_that_take_many_messages(self, pool: InspectionPool) -> None:
         layer = b"".join(header(b"file%d" % number) for number in range(2345)) + END

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from scanning.facts import Account, EntryKind, FileEntry, FileFinds, OsRelease, Package, Secret
 from scanning.files import examine
+from scanning.files.examine import Examiner
 from scanning.layers.limits import InspectionLimits
 from tests.images import OS_RELEASE_12, PASSWD, dpkg_status
-from tests.scanning.files.files import ELF, told
+from tests.scanning.files.files import ELF, examined, told
 from tests.scanning.files.keys import KEYS
 
 KEY = KEYS["EC SEC1"].encode()
@@ -87,6 +88,15 @@ _PIECES: Iterable[bytes] = (
     b"Name: a\n", b"Version: 1\n", b"Package: a\n", b"x" * 5000,
 )  # fmt: skip
 
+_BEGINNINGS = (
+    b"#!/bin/sh\n",
+    b"0\x0a\x02\x01\x03\x30",
+    b"\xfe\xed\xfe\xed",
+    b"\x03\xd9\xa2\x9a",
+    b"0 is a number\n",
+    b"\xff Go ",
+)
+
 
 @given(
     path=st.sampled_from(("usr/bin/ssh", "opt/x", "app/a.dist-info/METADATA", "var/lib/dpkg/status", "root/.netrc")),
@@ -95,6 +105,27 @@ _PIECES: Iterable[bytes] = (
 )
 def test_how_a_file_is_cut_never_changes_what_it_tells(path: str, content: bytes, chunk: int) -> None:
     assert told(path, content, 0o755, chunk) == told(path, content, 0o755, max(1, len(content)))
+
+
+@given(
+    path=st.sampled_from(
+        (
+            *("usr/bin/ssh", "opt/x", "opt/gcc", "app/a.dist-info/METADATA", "var/lib/dpkg/status", "root/.netrc"),
+            *("etc/a.conf", "usr/lib/python3/dist-packages/a.py", "srv/a.json", "root/.git/config", "bin/tool"),
+        )
+    ),
+    mode=st.sampled_from((0o644, 0o755)),
+    content=st.lists(st.sampled_from((*_PIECES, *_BEGINNINGS)), min_size=1, max_size=6).map(b"".join),
+    around=st.lists(st.sampled_from((*_PIECES, b"\0" * 512)), max_size=3).map(b"".join),
+)
+def test_what_lies_beside_a_file_in_the_archive_never_changes_what_it_tells(
+    path: str, mode: int, content: bytes, around: bytes
+) -> None:
+    examiner, piece = Examiner(), around + content + around
+    examiner.look_at(piece)
+    entry, start = FileEntry(path, EntryKind.FILE, mode, size=len(content)), len(around)
+    found = examiner.examine(entry, memoryview(piece)[start : start + len(content)], start)
+    assert found == examined(path, content, mode, chunk=1000)
 
 
 @pytest.mark.parametrize(

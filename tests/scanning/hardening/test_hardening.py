@@ -111,7 +111,7 @@ def test_h16_a_later_layer_that_clears_the_bits_is_believed() -> None:
 
 
 def test_h17_file_capabilities() -> None:
-    ping = replace(file("usr/bin/ping"), capabilities="cap_net_raw+ep")
+    ping = file("usr/bin/ping")._replace(capabilities="cap_net_raw+ep")
     link = FileEntry("usr/bin/other", EntryKind.HARDLINK, link="usr/bin/app", capabilities="cap_sys_admin+ep")
     found = in_files(ping, file("usr/bin/app"), link, FileEntry("d", EntryKind.DIRECTORY, capabilities="cap_kill+p"))
     assert sorted(found) == [("H17", "usr/bin/other"), ("H17", "usr/bin/ping")]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from scanning.facts import EntryKind, FileEntry, FileFinds, LayerFacts
 from scanning.layers.header import BLOCK_BYTES
-from scanning.layers.inspect import FileExamination, inspect_layer
+from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import InspectionLimits
 
 LIMITS = InspectionLimits()
@@ -93,24 +93,32 @@ class Collector:
         self.files: dict[str, bytes] = {}
         self.links: list[FileEntry] = []
 
-    def begin(self, entry: FileEntry) -> FileExamination:
-        return _Collected(self, entry)
+        self._piece = b""
+        self._path = ""
+        self._content = bytearray()
+
+    def look_at(self, piece: bytes) -> None:
+        self._piece = piece
+
+    def examine(self, entry: FileEntry, content: memoryview, start: int) -> FileFinds | None:
+        self.begin(entry)
+        self.feed(content, start)
+        return self.finish()
+
+    def begin(self, entry: FileEntry) -> None:
+        self._path, self._content = entry.path, bytearray()
+
+    def feed(self, chunk: memoryview, start: int) -> None:
+        assert chunk == self._piece[start : start + len(chunk)]
+        self._content += chunk
+
+    def finish(self) -> FileFinds | None:
+        self.files[self._path] = bytes(self._content)
+        return FileFinds(path=self._path, problem=str(len(self._content)))
 
     def examine_link(self, entry: FileEntry) -> FileFinds | None:
         self.links.append(entry)
         return None
-
-
-class _Collected:
-    def __init__(self, collector: Collector, entry: FileEntry) -> None:
-        self._collector, self._entry, self._content = collector, entry, bytearray()
-
-    def feed(self, chunk: bytes | memoryview) -> None:
-        self._content += chunk
-
-    def finish(self) -> FileFinds | None:
-        self._collector.files[self._entry.path] = bytes(self._content)
-        return FileFinds(path=self._entry.path, problem=str(len(self._content)))
 
 
 def chunked(blob: bytes, size: int) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scanning.facts import ContentKind
-from scanning.files import examine
+from scanning.files.examine import Examiner
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import InspectionLimits
 from tests.images import File, debian
@@ -175,7 +175,7 @@ class TestChanged:
 def test_in_a_real_debian_everything_belongs_to_a_package_and_nothing_is_changed(kind: str) -> None:
     built = real_image(kind)
     (blob,) = [blob for blob in built.blobs.values() if blob.startswith(b"\x1f\x8b")]
-    facts = image(inspect_layer([blob], InspectionLimits(), examine))
+    facts = image(inspect_layer([blob], InspectionLimits(), Examiner()))
     assert (facts.unowned, facts.changed) == ((), ())
     assert facts.executables > 400
 

@@ -6,7 +6,7 @@ import pytest
 
 from config.vocabulary import ToolKind
 from scanning.facts import Evidence, ImageFacts, LayerFacts
-from scanning.files import examine
+from scanning.files.examine import Examiner
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import InspectionLimits
 from scanning.layers.overlay import assemble
@@ -22,7 +22,7 @@ def layer_of(kind: str) -> LayerFacts:
     """The one layer of a real system."""
     packed = real_image(kind)
     (described,) = json.loads(packed.manifest)["layers"]
-    return inspect_layer([packed.blobs[Digest.parse(described["digest"])]], InspectionLimits(), examine)
+    return inspect_layer([packed.blobs[Digest.parse(described["digest"])]], InspectionLimits(), Examiner())
 
 
 def facts_of(kind: str) -> ImageFacts:
@@ -30,7 +30,7 @@ def facts_of(kind: str) -> ImageFacts:
     document = json.loads(image.manifest)
     (described,) = document["layers"]
     digest = Digest.parse(described["digest"])
-    layer = inspect_layer([image.blobs[digest]], InspectionLimits(), examine)
+    layer = inspect_layer([image.blobs[digest]], InspectionLimits(), Examiner())
     manifest = Manifest(
         image.digest,
         image.media_type,
