@@ -166,7 +166,7 @@ async def _judge_of(
         database = await Database.make_temporary(Path(folder))
         source = _Watched(found, progress)
         try:
-pool = await starting
+            pool = await starting
             layers = LayerInspector(database, source, pool, utc_now)
             images = ImageInspector(source, layers)
             scans = BlobScans(database, source, malware_scanner(settings.inspection), utc_now)
