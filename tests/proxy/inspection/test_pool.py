@@ -235,7 +235,7 @@ class TestFaults:
         assert not set(before) & set(pool.processes)
 
     async def test_t56_a_worker_that_takes_nothing_is_ended(self) -> None:
-        async with workers(1, LIMITS, progress_seconds=0.2) as pool:
+        async with workers(1, LIMITS, progress_seconds=2.0) as pool:
             running = hold(pool)
             os.kill(running.process, signal.SIGSTOP)
             with pytest.raises(InspectionFailedError, match="it took nothing for"):
@@ -243,7 +243,7 @@ class TestFaults:
             assert await works_again(pool)
 
     async def test_t56_a_worker_that_gives_no_answer_is_ended(self) -> None:
-        async with workers(1, LIMITS, progress_seconds=0.2) as pool:
+        async with workers(1, LIMITS, progress_seconds=2.0) as pool:
             running = hold(pool)
             os.kill(running.process, signal.SIGSTOP)
             with pytest.raises(InspectionFailedError, match="it gave no answer for"):
