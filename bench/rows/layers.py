@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import content
 from bench.errors import BenchError
-from bench.plan import Plan
+from bench.plan import Amount, Plan
 from bench.report import Goal, Result
 from bench.turns import Candidate, Sample, in_turns
 from proxy.inspection.pool import InspectionPool
@@ -26,13 +26,14 @@ from scanning.oci.digest import Digest
 
 _CHUNK = 256 * KIB
 _LIMITS = InspectionLimits(ratio=1 << 20)
+_PACKED_MIB = {Amount.FULL: 1200, Amount.QUICK: 40, Amount.TINY: 2}
 _ZLIB, _ISAL, _WORKER = "zlib, one thread", "isal, one thread", "imagegate"
 
 
 def inspections(plan: Plan) -> list[Result]:
     """Every check is on: digest, inflating, diffID, the strict walk, package databases, tools by content, secrets."""
     layer = plan.folder / "layer.tar.gz"
-    content.pack_python(layer, (40 if plan.quick else 1200) * MIB)
+    content.pack_python(layer, _PACKED_MIB[plan.amount] * MIB)
     facts: set[LayerFacts] = set()
 
     def keep(found: LayerFacts) -> None:

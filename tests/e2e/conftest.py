@@ -153,7 +153,7 @@ def gate(
     running.state.mkdir()
     (running.state / "policy.yaml").write_text(policy_text(signing_key.public))
     if TESTDATA.is_dir():
-        imported = running.command("feeds", "import", str(TESTDATA / "osv"))
+        imported = running.command("feeds", "import", str(TESTDATA / "osv"), "--ecosystem", "Debian")
         assert imported.returncode == 0, imported.stderr
     running.start()
     try:
