@@ -2,6 +2,7 @@
 PYTHON ?= python3
 UV ?= uv
 ARGS ?=
+PROCESSES ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,8 @@ SOURCES := config scanning storage proxy bench tests
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  variables: PYTHON=python3.12 (the Python to use), ARGS='...' (passed on to serve, the demo or pytest)"
+	@echo "  variables: PYTHON=python3.12 (the Python to use), ARGS='...' (passed on to serve, the demo or pytest),"
+	@echo "             PROCESSES=0 (how many run the tests side by side; 0 for pytest alone, as with --pdb)"
 
 run: $(VENV)/.installed ## serve on 127.0.0.1:5000 with the embedded registry; ARGS='--help' shows the options
 	$(BIN)/imagegate serve $(ARGS)
@@ -22,7 +24,7 @@ demo: $(VENV)/.installed ## a temporary gate, four small images, and what a clie
 	$(BIN)/imagegate demo $(ARGS)
 
 test: lint ## lint, then all tests; ARGS='tests/config -k purl' for some of them
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) $(ARGS)
 
 bench: $(VENV)/.installed ## speed beside the registry alone and nginx; ARGS='--quick' takes a minute or two
 	$(BIN)/python -m bench $(ARGS)
