@@ -1,10 +1,10 @@
 """The route table: every address of the gate, and what it asks of its caller. Nothing else is served."""
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
 from proxy.admin import approvals, images, verdicts
 from proxy.enforcement import Enforcer
-from proxy.guard import check_request
+from proxy.guard import CONTINUE, check_request
 from proxy.identity import endpoint
 from proxy.middleware import CLIENT, naming, observing, remembering, translating
 from proxy.registry import base, blobs, catalog, manifests, referrers, tags, uploads
@@ -57,5 +57,14 @@ def build_app(services: Services) -> web.Application:
     app = web.Application(middlewares=[observing(services), translating(services)])
     app.on_response_prepare.append(naming(services))
     app.on_response_prepare.append(remembering(services))
-    app.router.add_route("*", "/{path:.*}", dispatch)
+    app.router.add_route("*", "/{path:.*}", dispatch, expect_handler=_go_ahead)
     return app
+
+
+async def _go_ahead(request: web.Request) -> None:
+    """Have the body sent to a client that waits with it (RFC 9110, 10.1.1). What else a client expects is refused later
+    (`proxy.guard`): here it would be an answer that nobody logs, nor puts into the registry's form.
+    """
+    if request.headers.get(hdrs.EXPECT, "").lower() == CONTINUE and request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0

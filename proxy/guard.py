@@ -17,10 +17,13 @@ _ONCE = (
     hdrs.CONTENT_LENGTH,
     hdrs.CONTENT_RANGE,
     hdrs.CONTENT_TYPE,
+    hdrs.EXPECT,
     hdrs.HOST,
     hdrs.RANGE,
     hdrs.TRANSFER_ENCODING,
 )
+CONTINUE = "100-continue"
+"""The one expectation of a client that is met."""
 _REPEATABLE_PARAMETERS = {"scope"}
 _ENDS_IN_SLASH = re.compile(r"/|/v2/|/v2/.+/blobs/uploads/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -61,6 +64,8 @@ def _check_headers(request: web.BaseRequest) -> None:
         raise BadRequestError("the request has no Host header")
     if hdrs.CONTENT_LENGTH in request.headers and hdrs.TRANSFER_ENCODING in request.headers:
         raise BadRequestError("the request has both Content-Length and Transfer-Encoding; send one")
+    if request.headers.get(hdrs.EXPECT, CONTINUE).lower() != CONTINUE:
+        raise BadRequestError(f"the request expects what is not done here; only {CONTINUE} is")
 
 
 def _check_path(path: str) -> None:

@@ -163,6 +163,31 @@ async def test_a_target_that_is_no_path_is_refused(face: Face, target: str) -> N
     assert status(await face.raw(request(face, f"GET {target} HTTP/1.1"))) in (400, 404)
 
 
+async def test_an_expectation_that_nobody_meets_is_refused_like_any_mistake(
+    face: Face, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = await face.raw(b"GET /v2/ HTTP/1.1\r\nHost: gate\r\nExpect: 200-ok\r\nConnection: close\r\n\r\n")
+
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert b"only 100-continue is" in said
+    assert "Unhandled" not in caplog.text
+
+
+async def test_who_waits_with_a_body_is_told_to_send_it(face: Face) -> None:
+    head = (
+        f"POST /v2/team/app/blobs/uploads/?digest={Digest.of(b'body')} HTTP/1.1\r\nHost: gate\r\nContent-Length: 4\r\n"
+    )
+    head += f"Authorization: {basic(face.token)}\r\nExpect: 100-Continue\r\nConnection: close\r\n\r\n"
+    reader, writer = await asyncio.open_connection(face.host, face.port)
+    writer.write(head.encode())
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"body")
+    said = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert said.startswith(b"HTTP/1.1 201 ")
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, identity"])
 async def test_t28_encoded_bodies_are_refused(face: Face, encoding: str) -> None:
     headers = {"Content-Type": "application/vnd.oci.image.manifest.v1+json", "Content-Encoding": encoding}
