@@ -1,8 +1,10 @@
 """The composition root: every part of a running gate, put together once and handed to who needs it."""
 
 import time
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from config.settings import Settings
 from proxy.clock import Clock, utc_now
@@ -18,6 +20,7 @@ from proxy.registry.sessions import Observers, UploadDesk
 from proxy.repeats import Repeats
 from proxy.serving.colleagues import Colleagues
 from proxy.serving.tls import ServerTls
+from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.readiness import Check, Readiness, Warnings
 from proxy.upstream.port import Upstream
@@ -71,6 +74,7 @@ class Services:
     uploads: UploadDesk
     observers: Observers
     metrics: Metrics
+    exposition: Exposition
     readiness: Readiness
     repeats: Repeats
     tls: ServerTls | None
@@ -112,6 +116,7 @@ async def assemble(
         record=record,
         clock=clock,
     )
+    colleagues = parts.colleagues
     checks = {"database": database.check, "upstream": parts.upstream.check, "inspection": parts.inspection}
     metrics = Metrics()
     further = {f"upstream {prefix}": check for prefix, check in parts.further_upstreams.items()}
@@ -132,9 +137,10 @@ async def assemble(
         uploads=UploadDesk(await load_upload_cipher(database, clock), clock),
         observers=Observers(parts.gate.observe_upload, settings.inspection.idle_seconds),
         metrics=metrics,
+        exposition=Exposition(partial(colleagues.metrics, metrics) if colleagues else partial(to_thread, metrics.text)),
         readiness=readiness,
         repeats=repeats,
         tls=parts.tls,
-        colleagues=parts.colleagues,
+        colleagues=colleagues,
         explain=parts.explain,
     )

@@ -44,6 +44,8 @@ class _Wanted(BaseModel):
             raise ValueError("name either an image or packages")
         if self.packages and not self.source:
             raise ValueError("say in source where the packages were seen")
+        if any("\0" in text for text in (self.reason, self.owner, self.source)):
+            raise ValueError("a NUL stands in a text, where not every database keeps one; leave it out")
         return self
 
 

@@ -1,7 +1,7 @@
 """An image manifest becomes image facts: its configuration and its layers' facts, put together off the event loop."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from config.vocabulary import ArtifactKind
 from proxy.errors import ManifestBlobUnknownError
@@ -18,6 +18,9 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
 from scanning.oci.names import Repository
 from scanning.oci.read import MAX_CONFIG_BYTES, check_descriptor_sizes, read_config
+
+_AT_ONCE = 16
+"""How many blobs of one manifest the upstream is asked for at the same time: all that most images have."""
 
 
 class ImageInspector:
@@ -37,17 +40,27 @@ class ImageInspector:
 
         Raises `ManifestBlobUnknownError` or `InvalidManifestError`.
         """
-        blobs = manifest.blobs
-        sizes = await asyncio.gather(*(self._source.blob_size(repository, blob.digest) for blob in blobs))
-        known: Mapping[Digest, int] = {
-            blob.digest: size for blob, size in zip(blobs, sizes, strict=True) if size is not None
-        }
-        for blob in blobs:
-            if blob.digest not in known and not blob.may_lie_elsewhere:
+        known: dict[Digest, int] = {}
+        async for blob, size in self._sizes(repository, manifest.blobs):
+            if size is not None:
+                known[blob.digest] = size
+            elif not blob.may_lie_elsewhere:
                 raise ManifestBlobUnknownError(
                     f"blob {blob.digest} is not in repository {repository}; push it before the manifest"
                 )
         check_descriptor_sizes(manifest, known)
+
+    async def _sizes(
+        self, repository: Repository, blobs: Sequence[Descriptor]
+    ) -> AsyncIterator[tuple[Descriptor, int | None]]:
+        """Each blob with the size it has, None if it is not there; some at a time are asked for, and no more once
+        nobody wants to know: a manifest can name thousands, and the upstream is there for others too.
+        """
+        for start in range(0, len(blobs), _AT_ONCE):
+            some = blobs[start : start + _AT_ONCE]
+            sizes = await asyncio.gather(*(self._source.blob_size(repository, blob.digest) for blob in some))
+            for found in zip(some, sizes, strict=True):
+                yield found
 
     async def check_documents(self, repository: Repository, manifest: Manifest) -> None:
         """What calls itself a signature holds documents, and nothing that a runtime could unpack (threat 46).
@@ -130,12 +143,13 @@ class ImageInspector:
 
     async def _elsewhere(self, repository: Repository, manifest: Manifest) -> tuple[str, ...]:
         """Why the layers that only lie elsewhere cannot be read: nobody fetches them from there (threat 44)."""
-        layers = {layer.digest: layer for layer in manifest.layers if layer.may_lie_elsewhere}
-        sizes = await asyncio.gather(*(self._source.blob_size(repository, digest) for digest in layers))
+        layers = tuple({layer.digest: layer for layer in manifest.layers if layer.may_lie_elsewhere}.values())
         return tuple(
-            f"layer {layer.digest} lies elsewhere, at {layer.urls[0]}, and is not fetched from there: push it here"
-            for layer, size in zip(layers.values(), sizes, strict=True)
-            if size is None
+            [
+                f"layer {layer.digest} lies elsewhere, at {layer.urls[0]}, and is not fetched from there: push it here"
+                async for layer, size in self._sizes(repository, layers)
+                if size is None
+            ]
         )
 
     async def _config(self, repository: Repository, manifest: Manifest) -> ImageConfig:

@@ -1,7 +1,5 @@
 """/healthz, /readyz and /metrics: open to all, and nothing of any image or person in them."""
 
-import asyncio
-
 from aiohttp import hdrs, web
 
 from proxy.routing import Call
@@ -29,6 +27,4 @@ async def readyz(call: Call) -> web.StreamResponse:
 
 async def metrics(call: Call) -> web.StreamResponse:
     """The counters, for Prometheus."""
-    own, colleagues = call.services.metrics, call.services.colleagues
-    text = await (colleagues.metrics(own) if colleagues else asyncio.to_thread(own.text))
-    return web.Response(body=text, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
+    return web.Response(body=await call.services.exposition.text(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})

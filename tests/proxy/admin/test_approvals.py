@@ -123,6 +123,7 @@ async def test_an_admin_approves_only_for_repositories_that_the_token_covers(fac
         {"packages": []},
         {"source": ""},
         {"unknown": 1},
+        {"reason": "looked\0at"},
     ],
     ids=str,
 )
