@@ -1,10 +1,12 @@
 """Load that is not the bottleneck: wrk for small answers, threads that hardly do more than receive for the rest."""
 
 import http.client
+import json
 import queue
 import re
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,12 +37,53 @@ class Rate:
     p99: float
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A GET."""
+
+    path: str
+    headers: Mapping[str, str]
+
+
 def requests(server: Server, path: str, headers: Mapping[str, str], *, connections: int, seconds: float) -> Rate:
     """Ask for the same path again and again. Raises `BenchError` if an answer is not 200."""
-    url = server.url + path
     given = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
+    return _wrk(server.url + path, given, connections, seconds)
+
+
+def questions(server: Server, asked: Sequence[Question], *, connections: int, seconds: float) -> Rate:
+    """Ask one after the other, again and again in the same order, each on whichever connection is free.
+
+    Raises `BenchError` if an answer is not 200.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_script(asked))
+        script.flush()
+        return _wrk(server.url, ["--script", script.name], connections, seconds)
+
+
+def _script(asked: Sequence[Question]) -> str:
+    """What wrk is to send, as a program for it; JSON's strings of ASCII are Lua's."""
+    lines = ["local asked = {}"]
+    for question in asked:
+        headers = ", ".join(f"[{json.dumps(name)}] = {json.dumps(value)}" for name, value in question.headers.items())
+        lines.append(f"asked[#asked + 1] = {{{json.dumps(question.path)}, {{{headers}}}}}")
+    lines += [
+        "local made, next = {}, 0",
+        "function init()",
+        "  for number, one in ipairs(asked) do made[number] = wrk.format('GET', one[1], one[2]) end",
+        "end",
+        "function request()",
+        "  next = next % #made + 1",
+        "  return made[next]",
+        "end",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _wrk(url: str, further: Sequence[str], connections: int, seconds: float) -> Rate:
     command = [tool("wrk", "wrk"), "--latency", "--threads", "1", "--connections", str(connections)]
-    command += ["--duration", f"{max(1, round(seconds))}s", "--timeout", "30s", *given, url]
+    command += ["--duration", f"{max(1, round(seconds))}s", "--timeout", "30s", *further, url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     said = done.stdout
     failed = re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", said)

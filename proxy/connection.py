@@ -17,7 +17,8 @@ from aiohttp.web_protocol import MAX_MSG_QUEUE_SIZE
 
 from proxy.answers import error_answer
 from proxy.errors import RequestTimeoutError, WireError, to_wire
-from proxy.repeats import Repeats, is_lone_head
+from proxy.heads import is_lone_head
+from proxy.repeats import Repeats
 from proxy.serving.proxy_protocol import Address
 
 _WRITE_BUFFER_BYTES = 64 * 1024

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 from aiohttp import hdrs, web
@@ -13,9 +14,10 @@ from proxy.enforcement import ROUTE
 from proxy.errors import UnauthorizedError, WireError, to_wire
 from proxy.forwarded import Proxies
 from proxy.guard import request_id
-from proxy.identity.authenticate import Client
-from proxy.identity.credentials import read_authorization
-from proxy.registry.manifests import RECALLED
+from proxy.identity.authenticate import Authenticator, Client
+from proxy.identity.credentials import BearerCredential, read_authorization
+from proxy.identity.principal import Caller
+from proxy.registry.manifests import RECALL, Recall
 from proxy.repeats import Answered
 from proxy.services import Services
 from proxy.telemetry.metrics import NO_ROUTE
@@ -97,21 +99,25 @@ def remembering(services: Services) -> Callable[[web.Request, web.StreamResponse
     """A signal that remembers answers that can be given again. It comes last: then their heads are complete."""
 
     async def remember(request: web.Request, response: web.StreamResponse) -> None:
-        recalled = request.get(RECALLED)
-        credential = read_authorization(request.headers.getall(hdrs.AUTHORIZATION, ())) if recalled else None
-        is_known = services.authenticator.recall(credential) if credential else None
-        if recalled is None or is_known is None:
+        recall = request.get(RECALL)
+        credential = read_authorization(request.headers.getall(hdrs.AUTHORIZATION, ())) if recall else None
+        if recall is None or not isinstance(credential, BearerCredential):
             return
-        still_allowed = recalled.holds
-        answered = Answered(
-            request[ROUTE].pattern,
-            request[CLIENT].address,
-            recalled.record,
-            lambda: is_known() and still_allowed(),
-        )
-        services.repeats.remember(request, response, answered)
+        again = partial(_again, services.authenticator, recall, request[ROUTE].pattern)
+        answered = again(credential.token, request[CLIENT].address)
+        if answered is not None:
+            services.repeats.remember(request, response, answered, again)
 
     return remember
+
+
+def _again(authenticator: Authenticator, recall: Recall, route: str, token: str, address: str) -> Answered | None:
+    known = authenticator.recall(token)
+    recalled = recall(Caller(known.principal, address, request_id="")) if known else None
+    if known is None or recalled is None:
+        return None
+    is_known, still_allowed = known.holds, recalled.holds
+    return Answered(route, address, recalled.record, lambda: is_known() and still_allowed())
 
 
 def _answer(services: Services, error: ImagegateError) -> web.Response:

@@ -1,11 +1,14 @@
-"""Requests that are byte for byte what was asked a moment ago, answered again without being read again.
+"""Requests for what was asked for a moment ago, answered again without being read again.
 
-    head, and whose -> known? -> does what allowed it still hold? -> record all, answer all, log and count all
+    head, and whose -> known?           -> does what allowed it still hold? -> record all, answer all, log and count all
+                    -> all parts known? -> is it allowed, as far as that can be told at once?
 
-What is here decides nothing. The ordinary way reads a request, finds out who asks, and allows it; it hands over what
-it found if that was in memory already. From then on it is asked, each time, whether all of this still holds, and as
-soon as it does not, the request takes the ordinary way. Requests of one turn of the event loop are answered together at
-its end: one write to the audit, one to the log.
+What is here decides nothing. The ordinary way reads a request, finds out who asks, and allows it; it hands over the
+answer, and a way to ask whether somebody with a token of a moment ago may have it, of the same memories that it asks
+itself. So a head is known that came before byte for byte, and one whose target, whose token and whose other lines
+came before, each in some request. From then on it is asked, each time, whether all of this still holds, and as soon as
+it does not, the request takes the ordinary way. Requests of one turn of the event loop are answered together at its
+end: one write to the audit, one to the log.
 """
 
 import asyncio
@@ -14,11 +17,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import HttpVersion11, hdrs, web
 
 from proxy.clock import Clock
+from proxy.heads import LAST_LINE, take_apart
 from proxy.registry.gatekeeper import RepeatedLine
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.request_log import RequestLine, log_requests
@@ -27,10 +31,9 @@ from storage.errors import StorageUnavailableError
 REQUEST_ID = "X-Request-ID"
 _MOST = 1024
 _MOST_SEEN = 4096
-_LONGEST_HEAD = 8192
+_MOST_RESTS = 256
 _KEPT_SECONDS = 5.0
 """Nothing that allows a request is remembered for longer than that unless it is asked for, so neither is the answer."""
-_LAST_LINE = b"\r\n\r\n"
 _MORE_THAN_A_QUESTION = (
     hdrs.CONTENT_LENGTH,
     hdrs.EXPECT,
@@ -69,16 +72,32 @@ class Answered:
     holds: Callable[[], bool]
 
 
-@dataclass(slots=True, eq=False)
-class Repeat:
-    """A remembered answer: its head up to what differs each time, and its body. `key` is what it is found by."""
+class Again(Protocol):
+    """Asks whether an answer would be given again, without asking anybody else."""
 
-    key: tuple[bytes, str]
-    answered: Answered
+    def __call__(self, token: str, address: str) -> Answered | None:
+        """Why whoever has the bearer token would get it, asking from `address`; None where that must be looked up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What was sent, up to what differs each time, and its body. `path` is the target without its query."""
+
     method: str
     path: str
     start: bytes
     body: bytes
+    again: Again
+
+
+@dataclass(slots=True, eq=False)
+class Repeat:
+    """An answer to somebody who may have it. `key` is what it is found by."""
+
+    key: tuple[bytes, str]
+    answered: Answered
+    answer: _Answer
     used_at: float
 
 
@@ -100,6 +119,8 @@ class Repeats:
         self._clock = clock
         self._monotonic = monotonic
         self._known: OrderedDict[tuple[bytes, str], Repeat] = OrderedDict()
+        self._answers: OrderedDict[tuple[bytes, bytes], _Answer] = OrderedDict()  # by method and target
+        self._rests: OrderedDict[tuple[bytes, bytes, str], str] = OrderedDict()  # with their peer: the client
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._waiting: list[tuple[Asker, bytes, Repeat]] = []
         self._began = 0.0
@@ -110,7 +131,7 @@ class Repeats:
 
         `head` is all that `asker` sent since its last answer, `peer` is who sent it.
         """
-        known = self._known.get((head, peer))
+        known = self._known.get((head, peer)) or self._put_together(head, peer)
         if known is None:
             return False
         if not self._waiting:
@@ -140,35 +161,54 @@ class Repeats:
                     asker.read(head)
 
     def is_worth_it(self, request: web.Request) -> bool:
-        """Whether a request could be remembered, and came before just as it is."""
-        head = _head(request)
-        if head is None:
+        """Whether the answer to a request could be remembered, and the same was asked for before."""
+        if _head(request) is None:
             return False
-        key = hash((head, request.remote))
+        key = hash((request.method, request.raw_path))
         if key in self._seen:
             return True
         self._seen[key] = None
-        if len(self._seen) > _MOST_SEEN:
-            self._seen.popitem(last=False)
+        _trim(self._seen, _MOST_SEEN)
         return False
 
-    def remember(self, request: web.Request, response: web.StreamResponse, answered: Answered) -> None:
-        """Remember an answer that is about to be sent: its headers are complete."""
+    def remember(self, request: web.Request, response: web.StreamResponse, answered: Answered, again: Again) -> None:
+        """Remember an answer that is about to be sent: its headers are complete. `answered` is why it is."""
         head = _head(request)
         body = response.body if isinstance(response, web.Response) else None
         start = _start(response)
         if head is None or start is None or not isinstance(body, bytes):
             return
-        now = self._monotonic()
-        while self._known and now - next(iter(self._known.values())).used_at >= _KEPT_SECONDS:
-            self._known.popitem(last=False)
         sent = b"" if request.method == hdrs.METH_HEAD else body
-        path = request.raw_path.partition("?")[0]
-        key = head, request.remote or ""
-        self._known.pop(key, None)
-        self._known[key] = Repeat(key, answered, request.method, path, start, sent, now)
-        if len(self._known) > _MOST:
+        answer = _Answer(request.method, request.raw_path.partition("?")[0], start, sent, again)
+        peer = request.remote or ""
+        self._keep(Repeat((head, peer), answered, answer, self._monotonic()))
+        parts = take_apart(head)
+        if parts is not None:
+            self._answers[parts.method, parts.target] = answer
+            _trim(self._answers, _MOST)
+            self._rests[(*parts.rest, peer)] = answered.address
+            _trim(self._rests, _MOST_RESTS)
+
+    def _put_together(self, head: bytes, peer: str) -> Repeat | None:
+        """An answer to a head that is new as a whole, if none of its parts is."""
+        parts = take_apart(head)
+        answer = self._answers.get((parts.method, parts.target)) if parts else None
+        if parts is None or answer is None:
+            return None
+        address = self._rests.get((*parts.rest, peer))
+        answered = answer.again(parts.token.decode(errors="surrogateescape"), address) if address is not None else None
+        if answered is None:
+            return None
+        repeat = Repeat((head, peer), answered, answer, self._monotonic())
+        self._keep(repeat)
+        return repeat
+
+    def _keep(self, repeat: Repeat) -> None:
+        while self._known and repeat.used_at - next(iter(self._known.values())).used_at >= _KEPT_SECONDS:
             self._known.popitem(last=False)
+        self._known[repeat.key] = repeat
+        self._known.move_to_end(repeat.key)
+        _trim(self._known, _MOST)
 
     def _answer(self, together: dict[Repeat, list[tuple[Asker, bytes]]]) -> bool:
         """Record, answer, log and count. False if it could not be recorded: then nothing was done."""
@@ -192,16 +232,18 @@ class Repeats:
             return False
         date = self._date_line(int(now.timestamp()))
         for repeat, asker, name in named:
-            asker.answer(b"%s%s%s%s%s" % (repeat.start, date, name.encode(), _LAST_LINE, repeat.body))
+            answer = repeat.answer
+            asker.answer(b"%s%s%s%s%s" % (answer.start, date, name.encode(), LAST_LINE, answer.body))
         seconds = self._monotonic() - self._began
         log_requests(
             [
-                RequestLine(name, repeat.method, repeat.path, _OK, seconds, repeat.answered.address)
+                RequestLine(name, repeat.answer.method, repeat.answer.path, _OK, seconds, repeat.answered.address)
                 for repeat, _, name in named
             ]
         )
+        self._metrics.recalled(len(named))
         for repeat, asking in together.items():
-            self._metrics.answered(repeat.method, repeat.answered.route, _OK, (seconds,) * len(asking))
+            self._metrics.answered(repeat.answer.method, repeat.answered.route, _OK, (seconds,) * len(asking))
         return True
 
     def _date_line(self, second: int) -> bytes:
@@ -209,15 +251,6 @@ class Repeats:
             text = f"{hdrs.DATE}: {formatdate(second, usegmt=True)}\r\n{REQUEST_ID}: "
             self._date = second, text.encode()
         return self._date[1]
-
-
-def is_lone_head(data: bytes) -> bool:
-    """Whether what was received can be the whole of one request that only asks."""
-    return (
-        len(data) <= _LONGEST_HEAD
-        and data.startswith((b"GET /v2/", b"HEAD /v2/"))
-        and data.find(_LAST_LINE) == len(data) - len(_LAST_LINE)
-    )
 
 
 def _head(request: web.Request) -> bytes | None:
@@ -240,3 +273,9 @@ def _start(response: web.StreamResponse) -> bytes | None:
     if any("\r" in line or "\n" in line or "\0" in line for line in lines):
         return None  # aiohttp will refuse to send it
     return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def _trim(known: OrderedDict[Any, Any], most: int) -> None:
+    """Drop what has been there longest."""
+    while len(known) > most:
+        known.popitem(last=False)

@@ -8,6 +8,7 @@ from bench.rows import blobs, clients, images, layers, manifests, streams, uploa
 
 ROWS: Mapping[str, Callable[[Plan], list[Result]]] = {
     "manifests": manifests.pulls,
+    "mixed": manifests.mixed_pulls,
     "first": manifests.first_pulls,
     "blobs": blobs.downloads,
     "workers": workers.pulls,

@@ -1,5 +1,6 @@
 """Manifests by digest: the same again and again, and each for the first time."""
 
+import random
 from functools import partial
 
 from bench import content, load
@@ -15,6 +16,9 @@ from scanning.oci.media_types import OCI_MANIFEST
 CONNECTIONS = 16
 ACCEPT = {"Accept": OCI_MANIFEST}
 _LAYER_BYTES = 1 << 16
+_TOKENS = 50
+_DIGESTS = 50
+_SEED = 24
 _GATE = "imagegate"
 _MICROSECONDS = 1e6
 
@@ -51,6 +55,32 @@ def pulls(plan: Plan) -> list[Result]:
             {f"{_GATE}/p99 ms": 3.0},
         )
     ]
+
+
+def mixed_pulls(plan: Plan) -> list[Result]:
+    """Many clients with a token each ask for many digests: hardly a request is like the last."""
+    folder = plan.folder / "mixed"
+    tokens, count = plan.scaled(_TOKENS), plan.scaled(_DIGESTS)
+    with (
+        docker_registry(folder / "registry", plan.port(0)) as direct,
+        nginx(Nginx.CACHE, folder / "nginx-cache", plan.port(1), direct) as caching,
+        gate(folder / "gate", plan.port(2), direct) as running,
+    ):
+        layer = content.layer(_LAYER_BYTES)
+        images = [content.image([layer], f"build {number}") for number in range(count)]
+        running.push_all([(image, image.digest) for image in images])
+        paths = [path_of(image.digest) for image in images]
+        measure = partial(_mixture, paths, plan.seconds)
+        samples = in_turns(
+            [
+                Candidate(DIRECT, lambda: measure(direct, [ACCEPT])),
+                Candidate(caching.name, lambda: measure(caching, [ACCEPT])),
+                Candidate(_GATE, lambda: measure(running.server, [logged_in(running) for _ in range(tokens)])),
+            ],
+            plan.rounds,
+        )
+    title = f"Manifest GET, {count} digests, {tokens} tokens, {CONNECTIONS} connections"
+    return [Result(title, "requests/s", samples, "us/request", (Goal(_GATE, DIRECT, 3),))]
 
 
 def first_pulls(plan: Plan) -> list[Result]:
@@ -94,6 +124,18 @@ def rate(path: str, seconds: float, server: Server, headers: dict[str, str]) -> 
 
     def measure() -> tuple[float, float, dict[str, float]]:
         found = load.requests(server, path, headers, connections=CONNECTIONS, seconds=seconds)
+        return found.per_second, found.requests / _MICROSECONDS, {"p50 ms": found.p50, "p99 ms": found.p99}
+
+    return with_cpu(server, measure)
+
+
+def _mixture(paths: list[str], seconds: float, server: Server, clients: list[dict[str, str]]) -> Sample:
+    """Each client asks for each manifest, in no order. (wrk cannot read answers to HEAD.)"""
+    asked = [load.Question(path, headers) for path in paths for headers in clients]
+    random.Random(_SEED).shuffle(asked)  # noqa: S311 - the same for all servers
+
+    def measure() -> tuple[float, float, dict[str, float]]:
+        found = load.questions(server, asked, connections=CONNECTIONS, seconds=seconds)
         return found.per_second, found.requests / _MICROSECONDS, {"p50 ms": found.p50, "p99 ms": found.p99}
 
     return with_cpu(server, measure)

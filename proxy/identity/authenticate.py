@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from proxy.clock import Clock
 from proxy.errors import UnauthorizedError
 from proxy.identity.credentials import BasicCredential, BearerCredential, Credential
-from proxy.identity.jwt import BearerTokens, TokenRefusedError
+from proxy.identity.jwt import BearerTokens, Claims, TokenRefusedError
 from proxy.identity.liveness import Liveness
 from proxy.identity.principal import Principal
 from proxy.identity.throttle import Throttle
@@ -29,6 +29,14 @@ class Client:
 
     address: str
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who holds a token, as far as that is known without asking anybody; `holds` says whether it still is so."""
+
+    principal: Principal
+    holds: Callable[[], bool]
 
 
 class Authenticator:
@@ -61,16 +69,19 @@ class Authenticator:
             case BearerCredential(token):
                 return await self._by_bearer(token, client)
 
-    def recall(self, credential: Credential) -> Callable[[], bool] | None:
-        """How to tell, without asking anybody, whether a bearer token that was good a moment ago still is.
+    def recall(self, token: str) -> Known | None:
+        """Who holds a bearer token that was good a moment ago; None where that would have to be looked up.
 
-        None for what would have to be looked up, and for passwords: too many wrong ones are a brake on right ones too.
+        Not for passwords: too many wrong ones are a brake on right ones too.
         """
-        claims = self._bearer.recall(credential.token) if isinstance(credential, BearerCredential) else None
-        principal = self._liveness.recall(claims.grant) if claims else None
-        if claims is None or principal is None:
+        claims = self._bearer.recall(token)
+        holder = self._liveness.recall(claims.grant) if claims else None
+        if claims is None or holder is None:
             return None
-        return lambda: self._liveness.recall(claims.grant) is principal and self._bearer.is_timely(claims)
+        return Known(
+            _narrowed(holder, claims),
+            lambda: self._liveness.recall(claims.grant) is holder and self._bearer.is_timely(claims),
+        )
 
     async def _basic(self, account: str, password: str, client: Client) -> Principal:
         self._throttle.check(account, client.address)
@@ -93,7 +104,7 @@ class Authenticator:
         if found is None:
             await self._failed("", client, f"the grant {claims.grant} of the bearer token has ended")
             raise UnauthorizedError(_REFUSED, error="invalid_token")
-        return replace(found[1], scopes=claims.access.scopes, catalog=claims.access.catalog)
+        return _narrowed(found[1], claims)
 
     async def _failed(self, account: str, client: Client, why: str) -> None:
         self._throttle.check(account, client.address)  # what is braked is not recorded either: no flood of records
@@ -109,3 +120,8 @@ class Authenticator:
                 detail=why,
             )
         )
+
+
+def _narrowed(holder: Principal, claims: Claims) -> Principal:
+    """What of a grant a bearer token was issued for."""
+    return replace(holder, scopes=claims.access.scopes, catalog=claims.access.catalog)

@@ -55,7 +55,9 @@ class Claims:
 
 
 class BearerTokens:
-    """Issues and verifies. Verified tokens are remembered, by hash, as many as fit; their times are always checked."""
+    """Issues and verifies. What is issued or verified is remembered, by hash, as much as fits; its time is always
+    checked.
+    """
 
     def __init__(self, keys: TokenKeys, *, issuer: str, audience: str, lifetime: int, clock: Clock) -> None:
         self._keys = keys
@@ -81,6 +83,8 @@ class BearerTokens:
             "access": access.claim,
         }
         text = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": key_id})
+        if len(text) <= _MAX_LENGTH:
+            self._remember(_fingerprint(text), _claims(claims))  # our own signature would tell us nothing
         return IssuedToken(text, self._lifetime, now)
 
     async def verify(self, token: str) -> Claims:
@@ -90,9 +94,7 @@ class BearerTokens:
         if claims is None:
             claims = await self._read(token)
             self._check_time(claims)
-            self._verified[fingerprint] = claims
-            if len(self._verified) > _REMEMBERED:
-                self._verified.popitem(last=False)
+            self._remember(fingerprint, claims)
         else:
             self._verified.move_to_end(fingerprint)
             self._check_time(claims)
@@ -109,6 +111,11 @@ class BearerTokens:
         except TokenRefusedError:
             return False
         return True
+
+    def _remember(self, fingerprint: bytes, claims: Claims) -> None:
+        self._verified[fingerprint] = claims
+        if len(self._verified) > _REMEMBERED:
+            self._verified.popitem(last=False)
 
     async def _read(self, token: str) -> Claims:
         if len(token) > _MAX_LENGTH:

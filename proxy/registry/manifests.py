@@ -1,22 +1,42 @@
 """Manifests (end-2, end-3, end-7, end-9): read whole, within bounds, and handed to the gate."""
 
 import json
+from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
 from proxy.errors import BadRequestError, TooLargeError
+from proxy.identity.principal import Action, Caller
 from proxy.registry.blobs import check_deletion
 from proxy.registry.bodies import read_bounded
-from proxy.registry.gatekeeper import Recalled
+from proxy.registry.gatekeeper import Gatekeeper, Recalled
 from proxy.routing import Call
+from proxy.upstream.port import StoredManifest
 from scanning.oci.digest import Digest
-from scanning.oci.names import parse_reference
+from scanning.oci.names import Repository, parse_reference
 from scanning.oci.read import MAX_MANIFEST_BYTES
 
-RECALLED = web.RequestKey("recalled", Recalled)
-"""What a request for a manifest is allowed by, where nobody had to be asked."""
 _MAX_WARNING_CHARACTERS = 2000
 """Quoting can double them, and a warning has at most 4,096 bytes (OCI distribution specification, "Warnings")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """An answer, to find out whether somebody would get the same without anybody being asked."""
+
+    gate: Gatekeeper
+    repository: Repository
+    stored: StoredManifest
+    head: bool
+
+    def __call__(self, caller: Caller) -> Recalled | None:
+        """Why `caller` would; None where he may not, or it would have to be looked up."""
+        may = caller.principal.may(Action.PULL, self.repository)
+        return self.gate.recall_manifest(caller, self.repository, self.stored, head=self.head) if may else None
+
+
+RECALL = web.RequestKey("recall", Recall)
+"""What a request for a manifest was answered with, where it may be asked for again."""
 
 
 async def get(call: Call) -> web.StreamResponse:
@@ -26,9 +46,7 @@ async def get(call: Call) -> web.StreamResponse:
     gate, caller, repository = call.services.gate, call.caller, call.repository
     stored = await gate.pull_manifest(caller, repository, reference, head=head)
     if isinstance(reference, Digest) and call.services.repeats.is_worth_it(call.request):
-        recalled = gate.recall_manifest(caller, repository, stored, head=head)
-        if recalled is not None:
-            call.request[RECALLED] = recalled
+        call.request[RECALL] = Recall(gate, repository, stored, head)
     return web.Response(
         body=stored.body,
         headers={

@@ -29,6 +29,11 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._recalled = Counter(
+            "imagegate_requests_recalled",
+            "Requests among them that were answered from memory, without being read anew.",
+            registry=self.registry,
+        )
         self._running = Gauge("imagegate_requests_running", "Requests being answered.", registry=self.registry)
 
     def began(self) -> None:
@@ -47,6 +52,10 @@ class Metrics:
         observe = self._seconds.labels(route).observe
         for each in seconds:
             observe(each)
+
+    def recalled(self, count: int) -> None:
+        """So many of them were like requests of a moment ago, and not read anew."""
+        self._recalled.inc(count)
 
     def watch_audit(self, waiting: Callable[[], int]) -> None:
         """Show how many bytes of audit records the database does not have yet."""

@@ -127,12 +127,17 @@ class RunningGate:
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        with self.open("/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+
     def _wait_for_the_audit(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            with self.open("/metrics") as answer:
-                if b"\nimagegate_audit_waiting_bytes 0.0\n" in answer.read():
-                    return
+            if not self.metric("imagegate_audit_waiting_bytes"):
+                return
             time.sleep(0.05)
         raise AssertionError(f"audit records still wait for the database:\n{self.log}")
 

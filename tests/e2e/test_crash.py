@@ -147,6 +147,7 @@ def test_t65_kill_minus_nine_loses_no_record_of_a_pull_that_was_answered_and_dou
     head = f"{first}\r\nHost: gate\r\nAuthorization: Bearer {bearer}\r\n\r\n".encode()
     chance = random.Random(65)  # noqa: S311 (a test that can be repeated)
     pullers: list[Puller] = []
+    recalled = 0.0
     for _ in range(_ROUNDS):
         running = [Puller(gate.port, head, len(made.manifest)) for _ in range(4)]
         wanted = chance.randint(20, 400)
@@ -154,6 +155,7 @@ def test_t65_kill_minus_nine_loses_no_record_of_a_pull_that_was_answered_and_dou
         for thread in threads:
             thread.start()
         assert all(puller.enough.wait(60) for puller in running)
+        recalled += gate.metric("imagegate_requests_recalled_total")
         gate.stop(signal.SIGKILL)
         for thread in threads:
             thread.join(60)
@@ -161,6 +163,7 @@ def test_t65_kill_minus_nine_loses_no_record_of_a_pull_that_was_answered_and_dou
         pullers += running
     answered, sent = sum(puller.answered for puller in pullers), sum(puller.sent for puller in pullers)
     assert answered >= _ROUNDS * len(running) * 20
+    assert recalled > answered / 2  # this is about those that are answered without being read
     deadline = time.monotonic() + 60
     while (recorded := _served(gate)) < answered and time.monotonic() < deadline:
         time.sleep(0.2)  # what a killed process left behind is taken over beside the requests

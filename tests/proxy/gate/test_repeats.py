@@ -1,4 +1,4 @@
-"""Requests that are byte for byte like the last one are answered without being read; never when they must not be."""
+"""Requests that are like those of a moment ago are answered without being read; never when they must not be."""
 
 import asyncio
 import ssl
@@ -16,6 +16,8 @@ from config.settings import Settings
 from proxy.clock import utc_now
 from proxy.connection import Connection as ServerConnection
 from proxy.identity import tokens
+from proxy.identity.authenticate import Client
+from proxy.identity.credentials import BearerCredential
 from proxy.identity.principal import Caller, Role
 from proxy.identity.scopes import Access
 from proxy.identity.tokens import NewGrant
@@ -23,6 +25,7 @@ from proxy.server import listening
 from proxy.services import Parts, Services, assemble
 from proxy.serving.tls import ServerTls
 from proxy.upstream.port import StoredManifest
+from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
 from storage.audit import AuditRecord, Event
 from storage.errors import StorageUnavailableError
@@ -88,14 +91,31 @@ class Served:
     @property
     def bearer(self) -> str:
         """A bearer token for the image."""
-        access = Access.from_claim(
-            [{"type": "repository", "name": str(self.world.repository), "actions": ["pull"]}],
-        )
-        return f"Bearer {self.services.bearer.issue(self.grant, access).text}"
+        return f"Bearer {self.token_of(self.grant)}"
 
-    def head(self, *lines: str, method: str = "GET", version: str = "1.1", authorization: str = "") -> bytes:
-        """A request for the image."""
-        first = f"{method} /v2/{self.world.repository}/manifests/{CLEAN.digest} HTTP/{version}"
+    async def other(self, name: str, *patterns: str, role: Role = Role.OPERATOR) -> tuple[str, str]:
+        """Another grant's id, and a bearer token of it for the image's repository, which it may cover or not."""
+        new = NewGrant(name, role, tuple(map(RepositoryPattern, patterns)))
+        grant, _ = await tokens.create(self.world.database, new, ADMINISTRATOR, self.world.time.now())
+        await self.services.authenticator.authenticate(BearerCredential(self.token_of(grant.id)), Client("", ""))
+        return grant.id, f"Bearer {self.token_of(grant.id)}"
+
+    def token_of(self, grant: str, *, repository: str = "") -> str:
+        """A fresh bearer token of a grant."""
+        name = repository or str(self.world.repository)
+        access = Access.from_claim([{"type": "repository", "name": name, "actions": ["pull"]}])
+        return self.services.bearer.issue(grant, access).text
+
+    def head(
+        self,
+        *lines: str,
+        method: str = "GET",
+        version: str = "1.1",
+        authorization: str = "",
+        digest: Digest | None = None,
+    ) -> bytes:
+        """A request for the image, or another."""
+        first = f"{method} /v2/{self.world.repository}/manifests/{digest or CLEAN.digest} HTTP/{version}"
         asked = [first, "Host: gate", f"Authorization: {authorization or self.bearer}", *lines]
         return ("\r\n".join(asked) + "\r\n\r\n").encode()
 
@@ -346,6 +366,129 @@ class TestRefused:
             assert await client.reader.read() == b""
 
 
+class TestPutTogether:
+    """Heads that are new as a whole, of parts that are not."""
+
+    async def test_another_token_of_a_moment_ago_will_do(self, served: Served) -> None:
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            for _ in range(3):
+                assert (await client.ask(served.head(authorization=served.bearer))).body == CLEAN.manifest
+        assert served.read == []
+        assert sum(record.times for record in await served.pulls()) == 6
+
+    async def test_each_is_on_record_as_who_it_is(self, served: Served) -> None:
+        _, bearer = await served.other("another cluster", "**")
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            await client.ask(served.head(authorization=bearer))
+        assert served.read == []
+        times = dict.fromkeys(("cluster", "another cluster"), 0)
+        for record in await served.pulls():
+            times[record.actor] += record.times
+        assert times == {"cluster": 3, "another cluster": 1}
+
+    async def test_who_was_told_of_one_image_may_ask_for_another_that_is_known(self, served: Served) -> None:
+        other = image(debian(), env=("PATH=/bin",))
+        await served.world.push(other)
+        first, second = served.bearer, served.bearer
+        async with served.connected() as client:
+            await served.warm(client, served.head(authorization=first))
+            await served.warm(client, served.head(authorization=first, digest=other.digest))
+            answers = [
+                await client.ask(served.head(authorization=second, digest=each.digest)) for each in (CLEAN, other)
+            ]
+        assert [answer.body for answer in answers] == [CLEAN.manifest, other.manifest]
+        assert [answer.headers["Docker-Content-Digest"] for answer in answers] == [str(CLEAN.digest), str(other.digest)]
+        assert served.read == []
+
+    async def test_head_and_get_are_told_apart(self, served: Served) -> None:
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            await served.warm(client, served.head(method="HEAD"))
+            said = await client.ask(served.head(method="HEAD", authorization=served.bearer))
+            got = await client.ask(served.head(authorization=served.bearer))
+        assert (said.body, said.headers["Content-Length"]) == (b"", str(len(CLEAN.manifest)))
+        assert got.body == CLEAN.manifest
+        assert served.read == []
+
+    async def test_t7_a_token_for_another_repository_is_refused(self, served: Served) -> None:
+        elsewhere = f"Bearer {served.token_of(served.grant, repository='somewhere/else')}"
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            assert (await client.ask(served.head(authorization=elsewhere))).status == 401
+
+    async def test_t7_a_grant_for_other_repositories_is_refused_whatever_its_token_says(self, served: Served) -> None:
+        _, bearer = await served.other("stranger", "somewhere/else/**")
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            assert (await client.ask(served.head(authorization=bearer))).status == 403
+
+    async def test_t8_another_grant_that_ends_is_refused_within_five_seconds(self, served: Served) -> None:
+        grant, _ = await served.other("another cluster", "**")
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            await tokens.revoke(served.world.database, grant, ADMINISTRATOR, served.world.time.now())
+            await served.world.wait(5)
+            assert (await client.ask(served.head(authorization=f"Bearer {served.token_of(grant)}"))).status == 401
+
+    async def test_a_token_that_has_expired_is_refused(self, served: Served) -> None:
+        old = served.bearer
+        async with served.connected() as client:
+            await served.world.wait(served.services.settings.tokens.lifetime_seconds + 31)
+            await served.warm(client, served.head())
+            assert (await client.ask(served.head(authorization=old))).status == 401
+
+    async def test_t3_a_known_token_with_another_signature_is_refused(self, served: Served) -> None:
+        start, _, signature = served.bearer.rpartition(".")
+        forged = f"{start}.{signature[::-1]}"
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            assert (await client.ask(served.head(authorization=forged))).status == 401
+
+    async def test_t11_a_second_credential_is_refused(self, served: Served) -> None:
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            assert (await client.ask(served.head(f"Authorization: {served.bearer}"))).status == 400
+
+    async def test_another_policy_holds_for_them_at_once(self, served: Served) -> None:
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            await served.world.change_policy(policy_text(require=wants_signature()))
+            assert (await client.ask(served.head(authorization=served.bearer))).status == 403
+
+    async def test_what_is_deleted_is_gone_for_them_at_once(self, served: Served) -> None:
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            await served.world.delete(CLEAN.digest)
+            assert (await client.ask(served.head(authorization=served.bearer))).status == 404
+
+    @pytest.mark.parametrize("line", ["Accept: text/plain", "X-Forwarded-For: 192.0.2.1", "Connection: close"])
+    async def test_a_line_that_is_new_is_read(self, served: Served, line: str) -> None:
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            assert (await client.ask(served.head(line, authorization=served.bearer))).body == CLEAN.manifest
+        assert len(served.read) == 1
+
+    async def test_t26_a_proxy_s_word_for_one_client_is_none_for_another(self, serve: Serve) -> None:
+        async with serve(**FORWARDED) as served, served.connected() as client:
+            for number in (7, 7, 8, 7, 8, 9, 8, 9, 7):
+                line = f"X-Forwarded-For: 198.51.100.{number}"
+                await client.ask(served.head(line, authorization=served.bearer))
+            times = dict.fromkeys((f"198.51.100.{number}" for number in (7, 8, 9)), 0)
+            for record in await served.pulls():
+                times[record.address] += record.times
+            assert times == {"198.51.100.7": 4, "198.51.100.8": 3, "198.51.100.9": 2}
+            assert len(served.read) == 4
+
+    async def test_they_are_counted(self, served: Served) -> None:
+        async with served.connected() as client:
+            await served.warm(client, served.head())
+            for _ in range(3):
+                await client.ask(served.head(authorization=served.bearer))
+        assert b"imagegate_requests_recalled_total 4.0" in served.services.metrics.text()
+
+
 class TestReadAnew:
     async def test_another_client_is_another_client_though_it_asks_the_same(self, serve: Serve) -> None:
         async with serve(**BALANCED) as served:
@@ -371,7 +514,7 @@ class TestReadAnew:
             assert times == {"198.51.100.7": 4, "198.51.100.8": 4}
             assert len(served.read) < 8
 
-    async def test_another_token_is_another_request(self, served: Served) -> None:
+    async def test_a_made_up_token_is_refused(self, served: Served) -> None:
         async with served.connected() as client:
             await served.warm(client, served.head())
             assert (await client.ask(served.head(authorization="Bearer made.up.token"))).status == 401

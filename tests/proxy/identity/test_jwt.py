@@ -58,11 +58,31 @@ def forge(keys: TokenKeys) -> Forge:
     return sign
 
 
-async def test_a_token_says_again_what_it_was_issued_for(bearer: BearerTokens) -> None:
+@pytest.fixture
+def colleague(keys: TokenKeys, time: Time) -> BearerTokens:
+    """Another process with the same keys."""
+    return BearerTokens(keys, issuer="imagegate", audience="gate", lifetime=300, clock=time.now)
+
+
+async def test_a_token_says_again_what_it_was_issued_for(bearer: BearerTokens, colleague: BearerTokens) -> None:
     issued = bearer.issue("g1", ACCESS)
+    assert bearer.recall(issued.text) == await bearer.verify(issued.text) == await colleague.verify(issued.text)
     claims = await bearer.verify(issued.text)
     assert (claims.grant, claims.access) == ("g1", ACCESS)
     assert (issued.lifetime, issued.issued_at) == (300, START)
+
+
+async def test_a_token_that_is_issued_is_known_here_only(bearer: BearerTokens, colleague: BearerTokens) -> None:
+    issued = bearer.issue("g1", ACCESS)
+    assert colleague.recall(issued.text) is None
+    assert bearer.recall(f"{issued.text}x") is None
+
+
+async def test_a_token_too_long_to_be_read_is_not_remembered_either(bearer: BearerTokens) -> None:
+    scopes = tuple(Scope(f"team/{number}{'a' * 200}", frozenset({Action.PULL})) for number in range(100))
+    issued = bearer.issue("g1", Access(scopes))
+    with pytest.raises(TokenRefusedError, match="longer"):
+        await bearer.verify(issued.text)
 
 
 async def test_the_forger_of_these_tests_makes_good_tokens(bearer: BearerTokens, forge: Forge) -> None:
