@@ -20,7 +20,7 @@ from proxy.feeds import pruning
 from proxy.feeds.fetch import Sources, feed_session, update
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
-from proxy.gate.attached_sboms import SbomAttachment
+from proxy.gate.attached_sboms import SbomAttachment, attachment_warnings
 from proxy.gate.build import GateParts, build_gate
 from proxy.gate.gate import Gate
 from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
@@ -104,6 +104,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
                 *_warnings(settings.feeds, policy, desk),
                 *(tls.warnings() if tls else ()),
                 *(await colleagues.warnings() if colleagues else ()),
+                *(await attachment_warnings(database)),
             )
 
         services = await assemble(
@@ -162,7 +163,7 @@ class Background:
         self._promotion = gate.promotion
         self._rescanning = gate.rescanning
         self._attachment = SbomAttachment(
-            parts.database, parts.upstream, gate, lambda: parts.policy.current, parts.monotonic
+            parts.database, parts.upstream, gate, lambda: parts.policy.current, parts.clock
         )
         self._spool = parts.spool
 

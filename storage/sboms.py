@@ -1,6 +1,7 @@
 """Bills of materials to attach to images, recorded with the admission, so that none is lost; and which are attached."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -14,7 +15,10 @@ from storage.upsert import insert
 
 @dataclass(frozen=True, slots=True)
 class WantedSbom:
-    """One to attach to the image `subject`, made of the facts that its `verdict` names. `replaces` is an older one."""
+    """One to attach to the image `subject`, made of the facts that its `verdict` names. `replaces` is an older one.
+
+    `attempts` have failed already; the next one is due at `retry_at`, or at once.
+    """
 
     repository: Repository
     subject: Digest
@@ -22,6 +26,8 @@ class WantedSbom:
     verdict: str
     facts: Digest
     replaces: Digest | None
+    attempts: int = 0
+    retry_at: datetime | None = None
 
 
 async def want(
@@ -37,7 +43,13 @@ async def want(
     await tx.execute(
         new.on_conflict_do_update(
             index_elements=list(sboms.primary_key),
-            set_={"verdict": new.excluded.verdict, "facts": new.excluded.facts, "told": sa.null()},
+            set_={
+                "verdict": new.excluded.verdict,
+                "facts": new.excluded.facts,
+                "told": sa.null(),
+                "attempts": 0,
+                "retry_at": None,
+            },
             where=sa.not_(is_attached),
         )
     )
@@ -56,6 +68,8 @@ async def waiting(tx: Transaction) -> tuple[WantedSbom, ...]:
             row.verdict,
             Digest.parse(row.facts),
             Digest.parse(row.artifact) if row.artifact else None,
+            row.attempts,
+            row.retry_at,
         )
         for row in rows
     )
@@ -66,9 +80,22 @@ async def settle(tx: Transaction, wanted: WantedSbom, artifact: Digest | None) -
     done = await tx.execute(
         sa.update(sboms)
         .where(*_is(wanted))
-        .values(told=str(wanted.facts), artifact=str(artifact) if artifact else None)
+        .values(told=str(wanted.facts), artifact=str(artifact) if artifact else None, attempts=0, retry_at=None)
     )
     return done.rowcount > 0
+
+
+async def failed(tx: Transaction, wanted: WantedSbom, retry_at: datetime) -> None:
+    """Attaching it failed once more, and is to be tried again."""
+    await tx.execute(sa.update(sboms).where(*_is(wanted)).values(attempts=wanted.attempts + 1, retry_at=retry_at))
+
+
+async def failing(tx: Transaction, attempts: int) -> int:
+    """How many could not be attached in `attempts` attempts, and still are to be."""
+    count = await tx.scalar(
+        sa.select(sa.func.count()).select_from(sboms).where(sboms.c.told.is_(None), sboms.c.attempts >= attempts)
+    )
+    return count or 0
 
 
 async def give_up(tx: Transaction, wanted: WantedSbom) -> None:

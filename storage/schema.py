@@ -149,6 +149,8 @@ sboms = sa.Table(
     sa.Column("facts", _DIGEST, nullable=False, comment="those of the verdict"),
     sa.Column("told", _DIGEST, comment="the facts that have been told of"),
     sa.Column("artifact", _DIGEST, comment="the manifest that is attached"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0", comment="that failed in a row"),
+    sa.Column("retry_at", Instant, comment="when to try again"),
     sa.ForeignKeyConstraint(["repository", "subject"], _OF_MANIFEST, ondelete="CASCADE", name="fk_sboms_manifest"),
 )
 

@@ -2,40 +2,46 @@
 
     admission --proxy.gate.wanted_sboms--> wanted --in the background--> pushed as anybody would, judged, attached
 
-The bytes are made of the verdict and of when the image was first seen, so doing it twice does it once.
+The bytes are made of the verdict and of when the image was first seen, so doing it twice does it once. The first form
+that the policy names has the tag besides under which cosign looks for bills of materials.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 
 import structlog
 
 from config.errors import ImagegateError
 from config.patterns import RepositoryPattern
+from proxy.clock import Clock
 from proxy.errors import DeniedError
 from proxy.gate.gate import Gate
 from proxy.gate.inventory import bill_of_materials_of
 from proxy.gate.policy import PolicyInForce
 from proxy.identity.principal import Caller, Principal, Role
-from proxy.pauses import Pauses
-from proxy.upstream.port import Upstream
+from proxy.upstream.port import Upstream, UpstreamRefusedError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
 from scanning.oci.media_types import OCI_MANIFEST
-from scanning.oci.names import Repository
+from scanning.oci.names import Repository, Tag
 from scanning.sbom import file_name, media_type
-from scanning.sbom.artifact import EMPTY, write_artifact
+from scanning.sbom.artifact import EMPTY, cosign_tag, write_artifact
 from storage import manifests, sboms
 from storage.database import Database
 from storage.manifests import ManifestRecord
 from storage.sboms import WantedSbom
 
 _ITSELF = Caller(Principal("", "imagegate", Role.DEVELOPER, (RepositoryPattern("**"),)), "", "")
+_PAUSES = timedelta(seconds=1), timedelta(minutes=10)
+_REFUSED_PAUSES = timedelta(minutes=10), timedelta(hours=6)
+"""The first and the longest."""
+_WARN_FROM = 3
 _log = structlog.get_logger(__name__)
 
 
 class SbomAttachment:
-    """Attaches what is wanted. `monotonic` counts seconds."""
+    """Attaches what is wanted."""
 
     def __init__(
         self,
@@ -43,13 +49,13 @@ class SbomAttachment:
         upstream: Upstream,
         gate: Gate,
         policy: Callable[[], PolicyInForce],
-        monotonic: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._database = database
         self._upstream = upstream
         self._gate = gate
         self._policy = policy
-        self._pauses = Pauses[WantedSbom](monotonic)
+        self._clock = clock
 
     async def keep_attaching(self, seconds: float = 1.0) -> None:
         """Attach what is wanted, every `seconds`, for ever."""
@@ -61,20 +67,22 @@ class SbomAttachment:
             await asyncio.sleep(seconds)
 
     async def attach_all(self) -> None:
-        """Attach all that is wanted. What fails is tried again later, after longer and longer pauses.
+        """Attach all that is wanted. What fails is tried again later, after longer and longer pauses: of ten minutes at
+        most, and where the registry refuses it, of six hours.
 
         Raises the `StorageError` family.
         """
         async with self._database.snapshot() as tx:
             waiting = await sboms.waiting(tx)
-        self._pauses.keep_only(waiting)
         for wanted in waiting:
-            if not self._pauses.is_due(wanted):
+            if wanted.retry_at is not None and self._clock() < wanted.retry_at:
                 continue
             try:
                 await self._attach(wanted)
             except ImagegateError as error:
-                self._pauses.failed(wanted)
+                pause = _pause(wanted.attempts, is_refused=isinstance(error, UpstreamRefusedError))
+                async with self._database.transaction() as tx:
+                    await sboms.failed(tx, wanted, self._clock() + pause)
                 image = f"{wanted.repository}@{wanted.subject}"
                 _log.warning("bill of materials not attached yet", image=image, form=wanted.form, problem=str(error))
 
@@ -87,7 +95,7 @@ class SbomAttachment:
                 await sboms.give_up(tx, wanted)
             return
         try:
-            artifact: Digest | None = await self._pushed(wanted, image)
+            artifact: Digest | None = await self._pushed(wanted, image, is_first=wanted.form == rule.sbom.attach[0])
         except DeniedError as error:  # recorded, as any refusal is
             _log.warning("bill of materials refused", image=f"{image.repository}@{image.digest}", problem=str(error))
             artifact = None
@@ -97,7 +105,7 @@ class SbomAttachment:
         if outdated is not None and not (is_there and outdated == artifact):
             await self._remove(wanted.repository, outdated)
 
-    async def _pushed(self, wanted: WantedSbom, image: ManifestRecord) -> Digest:
+    async def _pushed(self, wanted: WantedSbom, image: ManifestRecord, *, is_first: bool) -> Digest:
         document = await bill_of_materials_of(self._database, wanted.repository, wanted.verdict, wanted.form)
         subject = Descriptor(image.media_type, image.digest, len(image.body))
         kind, title = media_type(wanted.form), file_name(wanted.form)
@@ -105,8 +113,19 @@ class SbomAttachment:
         for content in (EMPTY, document):
             await self._upload(wanted.repository, content)
         digest = Digest.of(body)
-        await self._gate.push_manifest(_ITSELF, wanted.repository, digest, OCI_MANIFEST, body)
+        tag = await self._free_tag(wanted) if is_first else None
+        await self._gate.push_manifest(_ITSELF, wanted.repository, tag or digest, OCI_MANIFEST, body)
         return digest
+
+    async def _free_tag(self, wanted: WantedSbom) -> Tag | None:
+        """cosign's tag, unless somebody keeps a bill of materials of their own there."""
+        tag = cosign_tag(wanted.subject)
+        there = await self._upstream.get_manifest(wanted.repository, tag) if tag else None
+        if there is None:
+            return tag
+        async with self._database.snapshot() as tx:
+            own = await sboms.attached_to(tx, wanted.repository, wanted.subject)
+        return tag if there.digest in own else None
 
     async def _upload(self, repository: Repository, content: bytes) -> None:
         digest = Digest.of(content)
@@ -127,6 +146,23 @@ class SbomAttachment:
             return
         async with self._database.transaction() as tx:
             await manifests.forget(tx, repository, artifact)
+
+
+async def attachment_warnings(database: Database) -> tuple[str, ...]:
+    """What an operator should know of bills of materials that cannot be attached. Raises the `StorageError` family."""
+    async with database.snapshot() as tx:
+        count = await sboms.failing(tx, _WARN_FROM)
+    said = (
+        f"{count} bills of materials could not be attached in {_WARN_FROM} attempts or more: the log says why; where"
+        " the registry takes none, leave sbom.attach out of the policy's rule"
+    )
+    return (said,) if count else ()
+
+
+def _pause(attempts: int, *, is_refused: bool) -> timedelta:
+    """How long to wait after so many failures before this one."""
+    first, longest = _REFUSED_PAUSES if is_refused else _PAUSES
+    return min(first * (1 << min(attempts, 20)), longest)
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
 from scanning.oci.media_types import OCI_EMPTY, OCI_MANIFEST
+from scanning.oci.names import Tag
 
 EMPTY = b"{}"
 """The content of the configuration that artifacts have."""
@@ -33,6 +34,11 @@ def write_artifact(subject: Descriptor, media_type: str, document: bytes, create
             "annotations": {"org.opencontainers.image.created": f"{created:%Y-%m-%dT%H:%M:%SZ}"},
         }
     ).encode()
+
+
+def cosign_tag(subject: Digest) -> Tag | None:
+    """The tag where `cosign download sbom` looks for the bill of materials of a manifest; it knows sha256 only."""
+    return Tag(f"sha256-{subject.hex}.sbom") if subject.algorithm == "sha256" else None
 
 
 def _descriptor(media_type: str, content: bytes) -> dict[str, object]:

@@ -96,7 +96,7 @@ def test_oras_attaches_an_sbom_and_finds_it(gate: Gate, oras: Oras, tmp_path: Pa
 
 
 def test_what_the_gate_attaches_is_found_by_those_who_pull(gate: Gate, oras: Oras, tmp_path: Path) -> None:
-    need("regctl", "crane")
+    need("regctl", "crane", "cosign")
     repository = fresh_repository("listed")
     subject = f"{gate.host}/{repository}:1"
     done(oras.push(application(str(repository)), subject))
@@ -113,6 +113,12 @@ def test_what_the_gate_attaches_is_found_by_those_who_pull(gate: Gate, oras: Ora
     names = [package["name"] for package in json.loads((pulled / "sbom.spdx.json").read_bytes())["packages"]]
     assert names[0] == str(repository)
     assert "base-files" in names
+    cosign = {"DOCKER_CONFIG": str(tmp_path), "HOME": str(tmp_path)}
+    done(run("cosign", "login", gate.host, "-u", "someone", "-p", gate.operator, environment=cosign))
+    downloaded = done(run("cosign", "download", "sbom", "--allow-http-registry", subject, environment=cosign))
+    document, _ = json.JSONDecoder().raw_decode(downloaded[downloaded.index("{") :])
+    assert document["bomFormat"] == "CycloneDX"
+    assert "base-files" in {component["name"] for component in document["components"]}
     regctl, crane = Regctl(tmp_path), Crane(tmp_path)
     done(regctl.login(gate.host, gate.operator))
     assert json.loads(done(regctl.run("artifact", "get", "--subject", subject, "--filter-artifact-type", SBOM)))

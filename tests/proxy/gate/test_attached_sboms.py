@@ -8,18 +8,19 @@ import pytest
 
 from config.vocabulary import SbomFormat
 from proxy.errors import ManifestUnknownError
-from proxy.gate.attached_sboms import SbomAttachment
+from proxy.gate.attached_sboms import SbomAttachment, attachment_warnings
 from proxy.gate.inventory import bill_of_materials
-from proxy.upstream.port import UpstreamUnavailableError
+from proxy.upstream.port import UpstreamRefusedError, UpstreamUnavailableError
 from scanning.documents import decode, encode
 from scanning.facts import ImageFacts
 from scanning.oci.digest import Digest
-from scanning.oci.names import Reference, Repository
+from scanning.oci.names import Reference, Repository, Tag
 from storage import documents, sboms, verdicts
 from storage.audit import Event
 from tests.images import debian, image, index
 from tests.proxy.gate.conftest import MakeWorld
 from tests.proxy.gate.signing import legacy_signature
+from tests.proxy.gate.test_artifacts import SBOM
 from tests.proxy.gate.world import LATEST, World, policy_text, wants_signature
 from tests.scanning.signatures.signing import new_key, pem
 from tests.simulators import MemoryUpstream
@@ -34,9 +35,7 @@ CYCLONEDX, SPDX = "application/vnd.cyclonedx+json", "application/spdx+json"
 
 def attachment(world: World) -> SbomAttachment:
     """What runs in the background of a gate."""
-    return SbomAttachment(
-        world.database, world.upstream, world.gate, lambda: world.policy.current, world.time.monotonic
-    )
+    return SbomAttachment(world.database, world.upstream, world.gate, lambda: world.policy.current, world.time.now)
 
 
 async def kinds(world: World, subject: Digest) -> list[str]:
@@ -164,11 +163,8 @@ async def test_what_the_policy_wants_no_more_is_not_attached(small_world: World)
     assert await kinds(small_world, APP.digest) == [SPDX]
 
 
-async def test_newer_facts_replace_it(world: World) -> None:
-    await world.change_policy(policy_text(sbom={"attach": ["spdx"]}))
-    await world.push(APP)
-    await attachment(world).attach_all()
-    (old,) = await world.referrers(APP.digest)
+async def newer_facts(world: World) -> None:
+    """The image was judged by other facts: as when a newer gate finds more."""
     async with world.database.transaction() as tx:
         verdict = await world.verdict(APP.digest)
         assert verdict.inputs.facts is not None
@@ -177,6 +173,14 @@ async def test_newer_facts_replace_it(world: World) -> None:
         newer = replace(verdict, id="newer", inputs=replace(verdict.inputs, facts=more))
         await verdicts.append(tx, newer)
         await sboms.want(tx, world.repository, APP.digest, SbomFormat.SPDX, verdict=newer.id, facts=more)
+
+
+async def test_newer_facts_replace_it(world: World) -> None:
+    await world.change_policy(policy_text(sbom={"attach": ["spdx"]}))
+    await world.push(APP)
+    await attachment(world).attach_all()
+    (old,) = await world.referrers(APP.digest)
+    await newer_facts(world)
 
     await attachment(world).attach_all()
 
@@ -224,14 +228,17 @@ async def test_registries_that_are_only_read_get_none(make_world: MakeWorld) -> 
 
 @dataclass
 class FullUpstream(MemoryUpstream):
-    """Takes no manifest while it is full."""
+    """Takes no manifest while it is full, or takes none at all."""
 
     is_full: bool = False
+    refuses: bool = False
     asked: list[Reference] = field(default_factory=list)
 
     async def put_manifest(self, repository: Repository, reference: Reference, media_type: str, body: bytes) -> None:
         if self.is_full:
             self.asked.append(reference)
+            if self.refuses:
+                raise UpstreamRefusedError("the simulated upstream takes no artifacts", status=400)
             raise UpstreamUnavailableError("the simulated upstream is full")
         await super().put_manifest(repository, reference, media_type, body)
 
@@ -250,9 +257,69 @@ async def test_what_fails_is_tried_again_after_longer_and_longer_pauses(make_wor
         await world.wait(1)
 
     assert tries == [1, 2, 2, 3, 3, 3, 3, 4]
+    (warning,) = await attachment_warnings(world.database)
+    assert warning.startswith("1 bills of materials could not be attached in 3 attempts or more: the log says why")
     upstream.is_full = False
     await world.wait(600)
-    await job.attach_all()
+    await attachment(world).attach_all()
+    assert await attachment_warnings(world.database) == ()
     async with world.database.snapshot() as tx:
         assert await sboms.waiting(tx) == ()
         assert len(await sboms.attached_to(tx, world.repository, APP.digest)) == 1
+
+
+async def test_what_a_registry_refuses_is_tried_ever_more_rarely(make_world: MakeWorld) -> None:
+    upstream = FullUpstream()
+    world = make_world(upstream)
+    await world.change_policy(policy_text(sbom={"attach": ["spdx"]}))
+    await world.push(APP)
+    upstream.is_full = upstream.refuses = True
+
+    hours = []
+    for _ in range(12):
+        await attachment(world).attach_all()  # a gate that starts again knows how often it failed
+        hours.append(len(upstream.asked))
+        await world.wait(3600)
+
+    assert hours == [1, 2, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6]
+    assert await attachment_warnings(world.database)
+    await world.change_policy(policy_text())
+    await world.wait(6 * 3600)
+    await attachment(world).attach_all()
+    assert await attachment_warnings(world.database) == ()
+
+
+class TestCosignsTag:
+    """Where `cosign download sbom` looks, which asks for no referrers."""
+
+    TAG = Tag(f"sha256-{APP.digest.hex}.sbom")
+
+    async def test_the_first_form_has_it(self, world: World) -> None:
+        await world.change_policy(policy_text(sbom={"attach": ["spdx", "cyclonedx"]}))
+        await world.push(APP)
+        await attachment(world).attach_all()
+
+        found = {one.artifact_type: one.digest for one in await world.referrers(APP.digest)}
+        assert (await world.pull(self.TAG)).digest == found[SPDX]
+
+    async def test_what_somebody_attached_themselves_stays_there(self, world: World) -> None:
+        await world.change_policy(policy_text(sbom={"attach": ["spdx"]}))
+        await world.push(APP)
+        await world.push(SBOM, self.TAG)
+
+        await attachment(world).attach_all()
+
+        assert (await world.pull(self.TAG)).digest == SBOM.digest
+        assert await kinds(world, APP.digest) == [SPDX]
+
+    async def test_it_follows_the_newest(self, world: World) -> None:
+        await world.change_policy(policy_text(sbom={"attach": ["spdx"]}, tags={"immutable": ["**"]}))
+        await world.push(APP)
+        await attachment(world).attach_all()
+        first = (await world.pull(self.TAG)).digest
+        await newer_facts(world)
+
+        await attachment(world).attach_all()
+
+        (attached,) = await world.referrers(APP.digest)
+        assert (await world.pull(self.TAG)).digest == attached.digest != first
