@@ -2,7 +2,7 @@
 PYTHON ?= python3
 UV ?= uv
 ARGS ?=
-PROCESSES ?= 2
+PROCESSES ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
