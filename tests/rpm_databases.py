@@ -79,12 +79,15 @@ def build(folder: Path, *specs: RpmSpec) -> list[Path]:
     return sorted((folder / "RPMS").rglob("*.rpm"))
 
 
-def install(folder: Path, packages: list[Path]) -> Path:
-    """Install packages into a new root; gives its SQLite database, closed in good order."""
+def install(folder: Path, packages: list[Path], *, with_files: bool = False) -> Path:
+    """Install packages into a new root, `with_files` or in the database alone; gives its SQLite database, closed in
+    good order.
+    """
     root = folder / "root"
     _run(
         folder, "rpm", "--root", str(root), "--dbpath", "/var/lib/rpm", "--define", "_db_backend sqlite",
-        "--install", "--justdb", "--nodeps", "--noscripts", "--nosignature", *map(str, packages),
+        "--install", *([] if with_files else ["--justdb"]),
+        "--nodeps", "--noscripts", "--nosignature", *map(str, packages),
     )  # fmt: skip
     database = root / "var/lib/rpm/rpmdb.sqlite"
     with closing(sqlite3.connect(database)) as opened:

@@ -14,14 +14,22 @@ TYPES = {
     "dotnet": "nuget",
     "go-module": "golang",
     "java-archive": "maven",
+    "linux-kernel": "generic",
+    "linux-kernel-module": "generic",
     "lua-rocks": "luarocks",
     "php-composer": "composer",
+    "php-pecl": "pecl",
     "portage": "ebuild",
     "python": "pypi",
     "R-package": "cran",
     "rust-crate": "cargo",
+    "UnknownPackage": "maven",
 }
-"""What syft calls a type where it is not the purl's."""
+"""What syft calls a type where it is not the purl's; what it finds in GraalVM's programs it does not call anything."""
+
+
+NOWHERE = {"path": ""}
+"""Where what syft finds in GraalVM's programs is: it does not say."""
 
 
 class Found(NamedTuple):
@@ -56,7 +64,7 @@ def syft_finds(layout: Path) -> set[Found]:
             place["path"].removeprefix("/"),
         )
         for artifact in json.loads(done.stdout)["artifacts"]
-        for place in artifact["locations"][:1]
+        for place in (artifact["locations"] or [NOWHERE])[:1]
     }
 
 

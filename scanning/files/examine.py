@@ -3,6 +3,7 @@
     path      package databases, ownership lists, os-release, passwd   held whole, up to `file_bytes`
     head      ELF, text, or neither                                    by the first bytes, not by mode
     ELF       words of tools, applets, packing, what programs say    streamed to the end, at any size
+    binary    .NET libraries and x86 kernels: what they say of themselves
     store     private keys in PKCS #12, Java's and other binary forms  held, up to 1 MB
     text      secrets                                                  the first `MAX_TEXT_BYTES`
     code      digests, as package databases record them                of all that `scanning.files.fingerprints` names
@@ -26,7 +27,8 @@ from scanning.files.program import ProgramExamination
 from scanning.files.tools import Found, is_multicall, is_program_path, named
 from scanning.files.words import Survey
 from scanning.layers.limits import MIB, InspectionLimits
-from scanning.packages import catalogers, dpkg, licences, ownership
+from scanning.packages import binaries, catalogers, dpkg, licences, ownership
+from scanning.packages.binaries import BinarySearch
 
 MAX_TEXT_BYTES = 8 * MIB
 """How much of one text file is searched for secrets. Larger text is generated data: logs, dumps, indexes."""
@@ -45,8 +47,8 @@ class FileExamination:
     """Reads one regular file."""
 
     __slots__ = (
-        *("_entry", "_fingerprinting", "_head", "_limit", "_limits", "_problem", "_program", "_secrets", "_store"),
-        *("_text", "_whole"),
+        *("_binary", "_entry", "_fingerprinting", "_head", "_limit", "_limits", "_problem", "_program", "_secrets"),
+        *("_store", "_text", "_whole"),
     )
 
     def __init__(self, entry: FileEntry, limits: InspectionLimits, *, is_metadata: bool) -> None:
@@ -59,6 +61,7 @@ class FileExamination:
         self._whole: bytearray | None = bytearray() if is_metadata and not self._problem else None
         self._head: bytearray | None = bytearray()  # None once it is known what the content is
         self._program: ProgramExamination | None = None
+        self._binary: BinarySearch | None = None
         self._store: bytearray | None = None
         self._fingerprinting: Fingerprinting | None = None
         self._text: bytearray | None = None
@@ -135,6 +138,8 @@ class FileExamination:
             self._program = ProgramExamination(self._entry.path, head, self._entry.size)
         elif key_stores.may_hold_keys(head):
             self._store = bytearray()
+        elif (binary := binaries.begin(self._entry.path, head)) is not None:
+            self._binary = binary
         elif b"\0" not in head:
             self._text = bytearray()
 
@@ -143,6 +148,8 @@ class FileExamination:
             self._fingerprinting.feed(chunk)
         if self._program is not None:
             self._program.feed(chunk, survey.within(start, start + len(chunk)) if survey else None)
+        elif self._binary is not None:
+            self._binary.feed(chunk)
         elif self._store is not None:
             self._store += chunk[: key_stores.MAX_BYTES - len(self._store)]
         elif self._text is not None:
@@ -154,6 +161,8 @@ class FileExamination:
                 self._text += chunk[: MAX_TEXT_BYTES - len(self._text)]
 
     def _inside(self) -> tuple[Iterable[tuple[Found, Evidence]], tuple[Package, ...]]:
+        if self._binary is not None:
+            return (), self._binary.finish()
         try:
             return self._program.finish() if self._program is not None else ((), ())
         except InvalidContentError as error:
@@ -224,7 +233,7 @@ class Examiner:
             return False
         size = entry.size
         head_end = start + (size if size < _HEAD_BYTES else _HEAD_BYTES)
-        if kind_of(entry, b"") is not None:
+        if kind_of(entry, b"") is not None or binaries.may_begin(piece, start):
             return False
         if piece.find(b"\0", start, head_end) >= 0:
             return True

@@ -14,9 +14,11 @@ from scanning.packages import (
     gentoo,
     java,
     jvm,
+    kernel,
     lua,
     npm,
     pacman,
+    pear,
     php,
     python,
     rlang,
@@ -39,7 +41,7 @@ class Cataloger(Protocol):
 CATALOGERS: tuple[Cataloger, ...] = (
     *(dpkg, apk, rpm, pacman, gentoo),
     *(python, npm, ruby, php, dotnet, conda, rlang, java, lua, conan),
-    *(wordpress, jvm, bitnami),
+    *(wordpress, jvm, bitnami, pear, kernel),
 )
 
 # Asked of every file of every layer, nearly all of which are none of these.
@@ -47,6 +49,7 @@ _ENDINGS = (
     *("/status", "/installed", "/desc", "/DESCRIPTION", ".gemspec", ".json", *java.ENDINGS),
     *("/METADATA", "/PKG-INFO", ".egg-info", "/Packages", "/Packages.db", "/rpmdb.sqlite", "/rpmdb.sqlite-wal"),
     *("/CONTENTS", "/conaninfo.txt", "/release", ".php", ".rockspec", ".spdx"),
+    *(".reg", "/modules.builtin", ".ko", ".ko.xz", ".ko.gz", ".ko.zst"),
 )
 
 
@@ -73,6 +76,6 @@ def must_be_read(path: str) -> bool:
     Names such as `release` or an application's `package.json` are used for other things as well.
     """
     cataloger = cataloger_of(path)
-    if cataloger is None or cataloger in (wordpress, jvm):
+    if cataloger is None or cataloger in (wordpress, jvm, kernel):
         return False
     return cataloger is not npm or npm.is_installation(path)

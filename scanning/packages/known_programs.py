@@ -116,6 +116,12 @@ RULES: tuple[Rule, ...] = (
     ),
     _said("erlang", rb"/otp[_-](?:src_)?([0-9]{1,3}(?:\.[0-9]{1,3}){1,3})/erts/", b"/otp_src_", b"/src/otp-"),
     _said("erlang", rb"\0([0-9]{1,3}(?:\.[0-9]{1,3}){1,3})\0{1,16}Erlang/OTP", b"Erlang/OTP", files=r"beam\.smp"),
+    _said(
+        "linux-kernel",
+        rb"Linux version ([0-9]{1,4}\.[0-9]{1,4}[0-9A-Za-z.+~_-]{0,100}) \(",
+        b"Linux version ",
+        also=b"swapper",
+    ),
     _said("swipl", rb"swipl-(" + _THREE + rb")/", b"swipl-", files=r"swipl|libswipl\.so.*"),
     _said("deno", rb"Deno/(" + _THREE + rb")" + _END, b"Deno/1.", b"Deno/2."),
     _said("consul", rb"CONSUL_VERSION: (" + _THREE + rb")" + _END, b"CONSUL_VERSION: "),

@@ -67,7 +67,7 @@ def folders_of(package: Package) -> tuple[str, ...]:
             return (f"{spec['root']}gems/{spec['gem']}/", f"{spec['root']}extensions/{spec['gem']}/") if spec else ()
         case "composer" if package.path.endswith("/composer/installed.json"):
             return (f"{folder.rpartition('/')[0]}/{package.name}/",)
-        case "nuget" if "shared" in folder.split("/"):
+        case "nuget" if "shared" in folder.split("/") and package.path.endswith(".deps.json"):
             return (f"{folder}/",)
         case "nix":
             return (f"{package.path}/",)

@@ -3,6 +3,7 @@
     Go's build information                                  scanning.packages.golang
     what cargo-auditable notes of a Rust program            scanning.packages.rust
     the note of whoever packaged it (.note.package)         scanning.packages.notes
+    the bill of materials in what GraalVM has made          scanning.packages.native_image
     its own words: `nginx version: nginx/1.25.1`            scanning.packages.known_programs
 
 A copy of a distribution's own program tells the same as the distribution's database; which of the two an image keeps
@@ -16,6 +17,8 @@ from scanning.files.words import Words
 from scanning.packages.golang import WORD as _BUILD_INFO
 from scanning.packages.golang import BuildInfoSearch
 from scanning.packages.known_programs import MAX_LENGTH, RULES, Rule
+from scanning.packages.native_image import PACKED, NativeImageSearch
+from scanning.packages.native_image import WORD as _NATIVE_IMAGE
 from scanning.packages.notes import WORD as _NOTE
 from scanning.packages.notes import NoteReader
 from scanning.packages.rust import AuditSearch
@@ -27,8 +30,7 @@ WORDS = Words(
     (
         *(word for rule in RULES for word in rule.words),
         *(rule.also for rule in RULES if rule.also),
-        _NOTE,
-        _BUILD_INFO,
+        *(_NOTE, _BUILD_INFO, _NATIVE_IMAGE, PACKED),
     )
 )
 
@@ -36,7 +38,7 @@ WORDS = Words(
 class ProgramSearch:
     """Reads one executable called `path`."""
 
-    __slots__ = ("_audit", "_go", "_note", "_path", "_rules", "_seen", "_tail", "_versions")
+    __slots__ = ("_audit", "_bill", "_go", "_note", "_path", "_rules", "_seen", "_tail", "_versions")
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -47,6 +49,7 @@ class ProgramSearch:
         self._tail = b""
         self._go = BuildInfoSearch()
         self._audit = AuditSearch()
+        self._bill = NativeImageSearch()
         self._note = NoteReader()
 
     def feed(self, chunk: bytes | memoryview, seen: frozenset[bytes] | None = None) -> None:
@@ -54,6 +57,7 @@ class ProgramSearch:
         words = WORDS.found_in(chunk) if seen is None else seen & WORDS.sought
         self._go.feed(chunk, may_begin=_BUILD_INFO in words)
         self._audit.feed(chunk)
+        self._bill.feed(chunk, may_begin=PACKED in words)
         if self._tail:
             edge = self._tail + bytes(chunk[:MAX_LENGTH])
             self._look_at(edge, WORDS.found_in(edge))
@@ -65,7 +69,8 @@ class ProgramSearch:
         """The packages the program is, and is made of. Raises `InvalidContentError` where its list cannot be read."""
         modules = self._go.finish(self._path)
         crates = self._audit.finish(self._path)
-        return (*modules, *crates, *self._note.finish(self._path), *dict.fromkeys(self._known(modules)))
+        bill = self._bill.finish(self._path) if _NATIVE_IMAGE in self._seen else ()
+        return (*modules, *crates, *bill, *self._note.finish(self._path), *dict.fromkeys(self._known(modules)))
 
     def _look_at(self, window: bytes | memoryview, words: frozenset[bytes]) -> None:
         self._seen |= words

@@ -5,6 +5,7 @@ Each difference is a rule with its reason. A rule that explains nothing any more
 
 import importlib.metadata
 import json
+import os
 import shutil
 import subprocess
 import zlib
@@ -23,9 +24,13 @@ from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKin
 from tests import images
 from tests.debian_packages import debian_program
 from tests.images import File, TestImage
+from tests.kernels import RELEASE, boot_image
+from tests.native_images import bill_of, native_image
 from tests.real_images import real_image
 from tests.rpm_databases import RpmSpec, build, install, need_rpm
 from tests.scanning.packages import test_documents_of_installers as documents
+from tests.scanning.packages.test_pear import PATH as PECL_ENTRY
+from tests.scanning.packages.test_pear import REDIS
 from tests.scanning.packages.test_programs import CRATES
 from tests.syft import Found, syft_finds
 
@@ -39,6 +44,11 @@ JAR = Path("/usr/share/java/commons-text.jar")
 BUNDLES = {
     "libguice-java": "usr/share/java/guice-servlet.jar",
     "libsisu-inject-java": "usr/share/java/sisu-inject.jar",
+}
+
+OTHERS = {
+    "libnewtonsoft-json5.0-cil": "usr/lib/cli/Newtonsoft.Json-5.0/Newtonsoft.Json.dll",
+    "php-pear": "usr/share/php/.registry/archive_tar.reg",
 }
 
 Explains = Callable[[Found, set[Found]], bool]
@@ -58,7 +68,7 @@ DIFFERENCES: Mapping[str, Explains] = {
     "Maven packages carry their group": lambda found, ours: (
         found.type == "maven"
         and any(
-            one.path == found.path and one.version == found.version and one.name.endswith(f":{found.name}")
+            found.path in {"", one.path} and one.version == found.version and one.name.endswith(f":{found.name}")
             for one in ours
         )
     ),
@@ -68,6 +78,13 @@ DIFFERENCES: Mapping[str, Explains] = {
     "a WordPress plugin is called as its folder": lambda found, ours: (
         found.type == "wordpress-plugin"
         and _at_its_place(found, ours, name=found.path.split("/")[-2], version=found.version)
+    ),
+    "a .NET library is called as its file": lambda found, ours: (
+        found.type == "nuget"
+        and any((one.type, one.path, one.version) == (found.type, found.path, found.version) for one in ours)
+    ),
+    "a module of the kernel's own tree is the kernel": lambda found, _: (
+        found.path.startswith("lib/modules/") and "/kernel/" in found.path and found.path.endswith(".ko")
     ),
     "the version of a Go program's own module is not guessed from its linker flags": lambda found, ours: (
         found.type == "golang" and _has(found, ours, version="")
@@ -138,10 +155,50 @@ def test_nothing_that_syft_finds_in_a_real_debian_is_missed(tmp_path: Path) -> N
 def test_nothing_that_syft_finds_among_packages_of_many_kinds_is_missed_but_for_what_is_explained(
     tmp_path: Path,
 ) -> None:
-    image = images.image(_rpm_system(tmp_path), _languages(), _programs(tmp_path))
+    image = images.image(_rpm_system(tmp_path), _languages(), _programs(tmp_path), _kernel())
     missed, needed = unexplained(image, tmp_path / "layout")
     assert missed == set()
     assert needed == DIFFERENCES.keys()
+
+
+def test_nothing_that_syft_finds_in_what_npm_ruby_and_rpm_really_installed_is_missed(tmp_path: Path) -> None:
+    installed: dict[str, File | bytes] = {}
+    for package in ("npm", "libruby3.1", "php-pear"):
+        installed |= _files_of(debian_program(package, ""))
+    assert unexplained(images.image(installed, _rpm_root(tmp_path)), tmp_path / "layout") == (set(), set())
+
+
+def _files_of(root: Path) -> dict[str, File | bytes]:
+    return {
+        str(path.relative_to(root)): File(path.read_bytes(), path.stat().st_mode & 0o7777)
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def _rpm_root(folder: Path) -> dict[str, File | bytes]:
+    """All that rpm installs of packages that bring files."""
+    need_rpm()
+    if os.geteuid() != 0:
+        pytest.skip("rpm installs into a root of its own as root only")
+    specs = (RpmSpec("zlib", "1.2.11", "40.el9", program="true"), RpmSpec("bash", "5.1.8", "9.el9", program="true"))
+    install(folder, build(folder, *specs), with_files=True)
+    files = _files_of(folder / "root")
+    assert {"usr/bin/zlib", "etc/bash.conf"} < files.keys()
+    return {"etc/os-release": ALMA, **files}
+
+
+def _kernel() -> dict[str, File | bytes]:
+    """A kernel to boot, a real module of its tree, and the same as if it came from elsewhere."""
+    modules = debian_program("user-mode-linux", "usr/lib/uml/modules")
+    own = next(modules.rglob("batman-adv.ko")).read_bytes()
+    return {
+        f"boot/vmlinuz-{RELEASE}": boot_image(),
+        "lib/modules/6.1.0/kernel/net/batman-adv.ko": own,
+        "lib/modules/6.1.0/updates/dkms/own.ko": own.replace(b"intree=Y", b"outree=Y").replace(
+            b"name=batman_adv", b"name=batman_own"
+        ),
+    }
 
 
 def _rpm_system(folder: Path) -> dict[str, File | bytes]:
@@ -159,6 +216,7 @@ def _languages() -> dict[str, File | bytes]:
     files: dict[str, File | bytes] = dict((
             documents.GEM, documents.COMPOSER, documents.DOTNET, documents.CONDA, documents.CRAN, documents.GENTOO,
             documents.ROCK, documents.CONAN, documents.PLUGIN, documents.TEMURIN, documents.PACMAN,
+            (PECL_ENTRY, REDIS),
             ("app/package.json", b'{"name": "app", "version": "1.0.0", "license": "MIT"}'),
             ("app/node_modules/@a/b/package.json", b'{"name": "@a/b", "version": "2.1.0"}'),
             ("usr/share/nodejs/a/es6/package.json", b'{"name": "a-es6", "main": "../dist/a.es6.js"}'),
@@ -173,8 +231,8 @@ def _languages() -> dict[str, File | bytes]:
     if not JAR.exists():
         pytest.skip("Debian's libcommons-text-java is not installed")
     files["srv/lib/commons-text.jar"] = JAR.read_bytes()
-    for package, jar in BUNDLES.items():
-        files[jar] = debian_program(package, jar).read_bytes()
+    for package, path in (*BUNDLES.items(), *OTHERS.items()):
+        files[path] = debian_program(package, path).read_bytes()
     return files
 
 
@@ -182,6 +240,7 @@ def _programs(folder: Path) -> dict[str, File | bytes]:
     """Real programs where no package put them; one of them with the section that cargo-auditable adds."""
     files: dict[str, File | bytes] = {f"usr/local/bin/{name}": File(_program(name), 0o755) for name in PROGRAMS}
     files["usr/local/bin/crates"] = File(_audited(folder), 0o755)
+    files["usr/local/bin/native"] = File(native_image(folder, bill_of()), 0o755)
     return files
 
 

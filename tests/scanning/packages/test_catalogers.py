@@ -32,11 +32,17 @@ PATHS = (
     "var/www/html/wp-content/plugins/akismet/akismet.php",
     "usr/lib/jvm/java-17-openjdk-amd64/release",
     "opt/bitnami/postgresql/.spdx-postgresql.spdx",
+    "usr/local/lib/php/.registry/.channel.pecl.php.net/redis.reg",
+    "lib/modules/6.1.0/modules.builtin",
+    "lib/modules/6.1.0/updates/zfs.ko",
+    "lib/modules/6.1.0/updates/zfs.ko.xz",
+    "lib/modules/6.1.0/updates/zfs.ko.zst",
+    "lib/modules/6.1.0/updates/zfs.ko.gz",
 )
 _WORDS: Iterable[bytes] = (
     b"Package: a\n", b"Version: 1\n", b"Status: install ok installed\n", b"Source: b (2)\n", b"\n", b" ", b":",
     b"P:a\n", b"V:1\n", b"F:usr\n", b"R:x\n", b"o:b\n", b"Name: a\n", b'{"name": "a", "version": "1"}', b"{", b"\r",
-    b"\xff", b"\0",
+    b"\xff", b"\0", b"a:1:{", b's:4:"name";', b's:7:"version";', b's:1:"a";', b"N;", b"}", b"\x7fELF\2\1\1" + bytes(57),
 )  # fmt: skip
 CONTENTS = st.binary(max_size=200) | st.lists(st.sampled_from(tuple(_WORDS)), max_size=12).map(b"".join)
 

@@ -1,0 +1,99 @@
+"""Linux and modules that do not come with it, told by what is in them, and by where kernels are installed."""
+
+import gzip
+import lzma
+
+import pytest
+import zstandard
+
+from scanning.errors import InvalidContentError
+from scanning.packages import kernel
+from scanning.packages.catalogers import cataloger_of, must_be_read
+from tests.debian_packages import debian_program
+from tests.kernels import BANNER, RELEASE, boot_image, module
+from tests.scanning.files.files import examined
+
+OWN = {"license": "GPL", "version": "2.2.2", "name": "zfs", "vermagic": "6.1.0 SMP"}
+PATH = "lib/modules/6.1.0/updates/dkms/zfs.ko"
+
+
+def told(path: str, content: bytes) -> list[tuple[str, str, str]]:
+    found = examined(path, content)
+    assert not (found and found.problem)
+    return [(package.type, package.name, package.version) for package in (found.packages if found else ())]
+
+
+@pytest.mark.parametrize("path", ["boot/vmlinuz-6.1.0-50-cloud-amd64", "opt/anything"])
+@pytest.mark.parametrize("pointer", [0x1000, 0x3900, 0xFFFF])
+def test_a_boot_image_is_known_by_its_header_whatever_it_is_called(path: str, pointer: int) -> None:
+    assert told(path, boot_image(pointer=pointer)) == [("generic", "linux-kernel", RELEASE)]
+
+
+@pytest.mark.parametrize("content", [boot_image(pointer=0), boot_image("iPXE 1.21"), boot_image()[:600]])
+def test_what_boots_in_the_same_way_and_is_no_linux(content: bytes) -> None:
+    assert told("boot/loader", content) == []
+
+
+@pytest.mark.parametrize("chunk", [1, 100, 5000])
+def test_chunks_do_not_matter(chunk: int) -> None:
+    content = b"\x7fELF" + bytes(500) + f"swapper\0Linux version {BANNER}".encode() + bytes(100)
+    found = examined("boot/vmlinux", content, chunk=chunk)
+    assert found is not None
+    assert [(one.name, one.version) for one in found.packages] == [("linux-kernel", RELEASE)]
+
+
+@pytest.mark.real
+def test_a_real_kernel_and_a_real_module_of_its_own() -> None:
+    installed = debian_program("user-mode-linux", "usr/lib/uml/modules")
+    (modules,) = installed.iterdir()
+    release = modules.name
+    assert told("usr/bin/linux", debian_program("user-mode-linux", "usr/bin/linux.uml").read_bytes()) == [
+        ("generic", "linux-kernel", release)
+    ]
+    listed = f"usr/lib/uml/modules/{release}/modules.builtin"
+    assert told(listed, (modules / "modules.builtin").read_bytes()) == [("generic", "linux-kernel", release)]
+    own = next(modules.rglob("batman-adv.ko")).read_bytes()
+    assert told(PATH, own) == []
+    assert told(PATH, own.replace(b"intree=Y", b"outree=Y")) == [("generic", "batman_adv", "2022.3")]
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"),
+    [("", bytes), (".xz", lzma.compress), (".gz", gzip.compress), (".zst", zstandard.compress)],
+)
+def test_a_module_from_elsewhere_is_a_package_packed_or_not(ending: str, pack: "type[bytes]") -> None:
+    assert told(PATH + ending, pack(module(OWN))) == [("generic", "zfs", "2.2.2")]
+    assert told(PATH + ending, pack(module({**OWN, "intree": "Y"}))) == []
+
+
+@pytest.mark.parametrize("is_64", [True, False])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_modules_of_every_processor(is_64: bool, order: str) -> None:
+    (package,) = kernel.read(PATH, module(OWN, is_64=is_64, order=order))
+    assert (package.name, package.version, package.licences) == ("zfs", "2.2.2", ("GPL",))
+
+
+def test_a_module_that_tells_no_name_or_version() -> None:
+    assert told(PATH, module({"license": "GPL"})) == [("generic", "zfs", "")]
+
+
+@pytest.mark.parametrize("content", [b"", "\N{HANGUL SYLLABLE GA}".encode(), module({}), b"\x7fELF"])
+def test_other_files_called_so(content: bytes) -> None:
+    """Texts in Korean, FreeBSD's modules."""
+    if content == b"\x7fELF":
+        with pytest.raises(InvalidContentError, match="no module that could be loaded"):
+            kernel.read("doc/README.ko", content)
+    else:
+        assert told("doc/README.ko", content) == []
+    assert not must_be_read("doc/README.ko")
+
+
+def test_damaged_modules_are_problems() -> None:
+    with pytest.raises(InvalidContentError, match="no compressed module"):
+        kernel.read("lib/modules/6.1/a.ko.xz", b"damaged")
+    with pytest.raises(InvalidContentError, match="no module that could be loaded"):
+        kernel.read("lib/modules/6.1/a.ko", module(OWN)[:-40])
+
+
+def test_only_lists_of_kernels_are_read() -> None:
+    assert cataloger_of("srv/modules/list/modules.builtin") is None
