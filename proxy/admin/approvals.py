@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from config.patterns import RepositoryPattern, is_repository_name
 from proxy.errors import BadRequestError, DeniedError, NotFoundError, TooLargeError
 from proxy.gate import approving
-from proxy.gate.approving import Act, approve_base, approve_packages, read_packages
+from proxy.gate.approving import Act, approve_base, approve_packages, meant, read_packages
 from proxy.identity.principal import Action, Caller, Role
 from proxy.identity.tokens import Administrator
 from proxy.registry.bodies import read_bounded
@@ -85,8 +85,9 @@ async def approve(call: Call) -> web.StreamResponse:
         # Whoever may not have the image is told so, and why, as for a pull.
         if not call.caller.principal.may(Action.PULL, image.repository):
             raise NotFoundError("there is no such repository, or it is not yours to see")
-        stored = await call.services.gate.pull_manifest(call.caller, image.repository, image.reference, head=True)
-        made = await approve_base(call.services.database, image, stored.digest, act)
+        await call.services.gate.pull_manifest(call.caller, image.repository, image.reference, head=True)
+        digest = await meant(call.services.database, call.services.upstream, image)
+        made = await approve_base(call.services.database, image, digest, act)
     else:
         made = (await approve_packages(call.services.database, wanted.source, wanted.packages, act),)
     return web.json_response({"approvals": [_as_json(record) for record in made]}, status=201)

@@ -9,11 +9,11 @@ import typer
 from config.settings import Settings
 from proxy.cli.approvals import OwnerOption, ReasonOption, RepositoryOption, act, print_list, revoke
 from proxy.cli.find_image import behind_gate
-from proxy.cli.local_state import open_state, resolve
+from proxy.cli.local_state import open_state, open_upstream
 from proxy.cli.output import printable
 from proxy.cli.session import settings_for
 from proxy.errors import NotFoundError
-from proxy.gate.approving import Act, approve_base, read_base
+from proxy.gate.approving import Act, approve_base, meant, read_base
 from scanning.approvals import ApprovalKind, BaseContent
 from scanning.documents import encode
 from scanning.oci.names import ImageReference
@@ -45,7 +45,8 @@ def _approve(
     for record, content in made:
         typer.echo(
             f"{image} ({content.platform}) is an approved base: {len(content.diff_ids)} layers,"
-            f" {len(content.packages)} packages; revoke: imagegate base revoke {record.approval.id}"
+            f" {len(content.packages)} packages, as {content.repository}@{content.manifest};"
+            f" revoke: imagegate base revoke {record.approval.id}"
         )
 
 
@@ -98,7 +99,8 @@ async def _approved(
     settings: Settings, image: ImageReference, approved: Act
 ) -> list[tuple[ApprovalRecord, BaseContent]]:
     async with open_state(settings) as state:
-        digest = await resolve(settings, state, image)
+        async with open_upstream(settings, state.database) as upstream:
+            digest = await meant(state.database, upstream, image)
         records = await approve_base(state.database, image, digest, approved)
         return [(record, await read_base(state.database, record)) for record in records]
 

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from config.patterns import RepositoryPattern
-from proxy.errors import BadRequestError, NotFoundError
+from proxy.errors import BadRequestError, ManifestUnknownError, NotFoundError
 from proxy.gate.inventory import images_of
 from proxy.identity.tokens import Administrator
+from proxy.upstream.port import ContentSource
 from scanning.approvals import Approval, ApprovalKind, ApprovedSet, BaseContent
 from scanning.documents import decode, encode
 from scanning.facts import ImageFacts
 from scanning.oci.digest import Digest
 from scanning.oci.names import ImageReference
 from scanning.verdict import Verdict
-from storage import approvals, audit, documents
+from storage import approvals, audit, documents, held_tags
 from storage.approvals import ApprovalRecord
 from storage.audit import AuditRecord, Event
 from storage.database import Database, Transaction
@@ -38,6 +39,28 @@ class Act:
     reason: str
     repositories: tuple[RepositoryPattern, ...]
     now: datetime
+
+
+async def meant(database: Database, source: ContentSource, image: ImageReference) -> Digest:
+    """The manifest that `image` means, where that can be one only.
+
+    A tag can mean one image to those who pull while another, which somebody pushed since, waits under it: whoever
+    approves has looked at one of them. Raises `BadRequestError` then, and `ManifestUnknownError` where there is none.
+    """
+    if isinstance(image.reference, Digest):
+        return image.reference
+    async with database.snapshot() as tx:
+        waiting = await held_tags.find(tx, image.repository, image.reference)
+    stored = await source.get_manifest(image.repository, image.reference)
+    found = {one for one in (waiting, stored.digest if stored else None) if one is not None}
+    if not found:
+        raise ManifestUnknownError(f"there is no {image}, neither behind the gate nor in quarantine")
+    if len(found) > 1 and stored is not None:
+        raise BadRequestError(
+            f"{image} is {stored.digest}, and {waiting} waits in quarantine under that tag: name the one you have"
+            f" looked at, as {image.repository}@sha256:…"
+        )
+    return found.pop()
 
 
 async def approve_base(

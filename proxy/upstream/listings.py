@@ -18,6 +18,8 @@ PAGE = 1000
 """Names asked for at once; docker-registry gives no more by default."""
 _MAX_PAGES = 1000
 _MAX_PAGE_BYTES = 8 * 1024 * 1024
+_MAX_ELEMENTS = 1_000_000
+"""The most names of one list: `_MAX_PAGES` of what is asked for, and not of what fits into so many bytes."""
 
 
 class RemoteListings:
@@ -84,6 +86,8 @@ class RemoteListings:
                 page = (await read_json(response, _MAX_PAGE_BYTES, doing)).get(key) or []
                 if not isinstance(page, list):
                     raise BrokenContentError(f"the upstream's answer has no list of {key} when {doing}")
+                if len(found) + len(page) > _MAX_ELEMENTS:
+                    raise BrokenContentError(f"the upstream lists more than {_MAX_ELEMENTS} {key} when {doing}")
                 found += page
                 link = next_page(response)
             if link is None:

@@ -21,7 +21,8 @@ def test_a_base_image_is_approved_listed_shown_and_revoked(own: Run) -> None:
 
     said = own("base", "approve", "team/app:1", *WHY, "--owner", "team base", "--repository", "team/**")
     assert said.exit_code == 0, said.stderr
-    assert said.stdout.startswith("team/app:1 (linux/amd64) is an approved base: 1 layers, 1 packages; revoke: ")
+    approved = "team/app:1 (linux/amd64) is an approved base: 1 layers, 1 packages"
+    assert said.stdout.startswith(f"{approved}, as team/app@{CLEAN.digest}; revoke: ")
     (line,) = own("base", "list", "--json").stdout.splitlines()
     approval = json.loads(line)["approval"]["id"]
     assert f"imagegate base revoke {approval}" in said.stdout

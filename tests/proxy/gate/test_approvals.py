@@ -3,13 +3,13 @@
 import pytest
 
 from proxy.errors import BadRequestError, DeniedError, ManifestUnknownError, NotFoundError
-from proxy.gate.approving import approve_base, revoke
+from proxy.gate.approving import approve_base, meant, revoke
 from proxy.identity.tokens import Administrator
 from scanning.oci.names import ImageReference, Tag
 from scanning.verdict import Outcome
 from storage.audit import Event
 from tests.images import File, debian, image, index
-from tests.proxy.gate.world import LATEST, World, policy_text
+from tests.proxy.gate.world import LATEST, World, policy_text, wants_signature
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -75,6 +75,33 @@ async def test_a_base_nobody_has_judged_cannot_be_approved(small_world: World) -
     reference = ImageReference(small_world.repository, BASE.digest)
     with pytest.raises(ManifestUnknownError, match="was never judged"):
         await approve_base(small_world.database, reference, BASE.digest, small_world.act())
+
+
+async def test_what_somebody_pushed_meanwhile_is_not_approved_in_the_place_of_what_was_looked_at(
+    small_world: World,
+) -> None:
+    tagged = ImageReference(small_world.repository, ON_TAG_BASE)
+    await small_world.push(BASE, ON_TAG_BASE)
+    assert await meant(small_world.database, small_world.upstream, tagged) == BASE.digest
+
+    await small_world.change_policy(policy_text(require=wants_signature()))
+    await small_world.push(BUILT_ON_ANOTHER, ON_TAG_BASE)
+
+    with pytest.raises(BadRequestError, match="name the one you have looked at") as refused:
+        await meant(small_world.database, small_world.upstream, tagged)
+    assert f"is {BASE.digest}, and {BUILT_ON_ANOTHER.digest} waits in quarantine" in str(refused.value)
+    by_digest = ImageReference(small_world.repository, BASE.digest)
+    assert await meant(small_world.database, small_world.upstream, by_digest) == BASE.digest
+
+
+async def test_a_base_that_only_waits_in_quarantine_is_what_its_tag_means(small_world: World) -> None:
+    await small_world.change_policy(policy_text(require=wants_signature()))
+    await small_world.push(BASE, ON_TAG_BASE)
+
+    tagged = ImageReference(small_world.repository, ON_TAG_BASE)
+    assert await meant(small_world.database, small_world.upstream, tagged) == BASE.digest
+    with pytest.raises(ManifestUnknownError, match="neither behind the gate nor in quarantine"):
+        await meant(small_world.database, small_world.upstream, ImageReference(small_world.repository, Tag("none")))
 
 
 async def test_an_image_without_layers_cannot_be_approved_since_everything_is_built_on_it(small_world: World) -> None:

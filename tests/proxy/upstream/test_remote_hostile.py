@@ -511,6 +511,14 @@ async def test_t71_pages_without_an_end_are_given_up(simulator: Simulator) -> No
             await upstream.repositories()
 
 
+async def test_t71_a_list_without_an_end_is_given_up_though_its_pages_are_small_enough(simulator: Simulator) -> None:
+    pages = {"n=1000": (["a"] * 600_000, "/v2/_catalog?n=1001"), "n=1001": (["b"] * 600_000, "/v2/_catalog?n=1000")}
+    on_pages(simulator, "/v2/_catalog", "repositories", pages)
+    async with gate_before(simulator.url) as upstream:
+        with pytest.raises(BrokenContentError, match="lists more than 1000000 repositories"):
+            await upstream.repositories()
+
+
 async def test_referrers_come_from_the_api_where_there_is_one(simulator: Simulator) -> None:
     subject = image_manifest(b"{}", b"layer")
     mine, other = image_manifest(b"{}", b"signature", subject), image_manifest(b"{}", b"unrelated")
