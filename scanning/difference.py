@@ -159,15 +159,22 @@ def _left_out(before: Side, after: Side) -> Iterator[str]:
 
 
 def _settings(before: Side, after: Side) -> Iterator[Change]:
-    pairs = zip(_settings_of(before), _settings_of(after), strict=True)
-    for (what, old), (_, new) in pairs:
-        if old != new:
-            yield Change(what, old or _NONE, new or _NONE)
+    yield from _unlike(_settings_of(before), _settings_of(after))
     if before.config is not None and after.config is not None:
         yield from _configured(before, before.config, after, after.config)
 
 
-def _settings_of(side: Side) -> Iterator[tuple[str, str]]:
+_Setting = tuple[str, str | tuple[str, ...]]
+
+
+def _unlike(old: Iterable[_Setting], new: Iterable[_Setting]) -> Iterator[Change]:
+    """What differs of the same settings in the same order."""
+    for (what, before), (_, after) in zip(old, new, strict=True):
+        if before != after:
+            yield Change(what, _written(before), _written(after))
+
+
+def _settings_of(side: Side) -> Iterator[_Setting]:
     facts = side.facts
     yield "distribution", facts.distribution.pretty_name or facts.distribution.id if facts.distribution else ""
     yield "platform", str(facts.platform)
@@ -178,17 +185,7 @@ def _settings_of(side: Side) -> Iterator[tuple[str, str]]:
 
 def _configured(before: Side, old: ImageConfig, after: Side, new: ImageConfig) -> Iterator[Change]:
     """Everything else that a runtime is told (OCI image specification, config.md)."""
-    for what, one, other in (
-        ("entrypoint", old.entrypoint, new.entrypoint),
-        ("cmd", old.command, new.command),
-        ("exposed ports", tuple(sorted(old.exposed_ports)), tuple(sorted(new.exposed_ports))),
-        ("volumes", tuple(sorted(old.volumes)), tuple(sorted(new.volumes))),
-        ("healthcheck", old.healthcheck, new.healthcheck),
-        ("working directory", old.working_directory, new.working_directory),
-        ("stop signal", old.stop_signal, new.stop_signal),
-    ):
-        if one != other:
-            yield Change(what, _written(one), _written(other))
+    yield from _unlike(_configured_of(old), _configured_of(new))
     for what, ours, theirs in (
         ("env", _environment(old), _environment(new)),
         ("label", dict(old.labels), dict(new.labels)),
@@ -197,6 +194,16 @@ def _configured(before: Side, old: ImageConfig, after: Side, new: ImageConfig) -
             if ours.get(name) != theirs.get(name):
                 place = f"{what} {name}"
                 yield Change(place, _value(before, place, ours.get(name)), _value(after, place, theirs.get(name)))
+
+
+def _configured_of(config: ImageConfig) -> Iterator[_Setting]:
+    yield "entrypoint", config.entrypoint
+    yield "cmd", config.command
+    yield "exposed ports", tuple(sorted(config.exposed_ports))
+    yield "volumes", tuple(sorted(config.volumes))
+    yield "healthcheck", config.healthcheck
+    yield "working directory", config.working_directory
+    yield "stop signal", config.stop_signal
 
 
 def _environment(config: ImageConfig) -> dict[str, str]:

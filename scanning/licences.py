@@ -67,7 +67,11 @@ class Term:
         return not any(choice.startswith(UNLISTED) for choice in self.choices)
 
 
-def allows(allowed: Iterable[LicenceName], *, unknown: bool) -> Callable[[Term], bool]:
+Permits = Callable[[Term], bool]
+"""Whether a licence will do."""
+
+
+def allows(allowed: Iterable[LicenceName], *, unknown: bool) -> Permits:
     """Permits the named licences; with `unknown`, also those that are not on the SPDX licence list."""
     names = tuple(allowed)
 
@@ -79,7 +83,7 @@ def allows(allowed: Iterable[LicenceName], *, unknown: bool) -> Callable[[Term],
     return permits
 
 
-def forbids(denied: Iterable[LicenceName], *, unknown: bool) -> Callable[[Term], bool]:
+def forbids(denied: Iterable[LicenceName], *, unknown: bool) -> Permits:
     """Permits all but the named licences; with `unknown`, also not those that are not on the SPDX licence list."""
     names = tuple(denied)
 
@@ -92,7 +96,7 @@ def forbids(denied: Iterable[LicenceName], *, unknown: bool) -> Callable[[Term],
     return permits
 
 
-def permitted(licences: Sequence[str], permits: Callable[[Term], bool]) -> bool:
+def permitted(licences: Sequence[str], permits: Permits) -> bool:
     """Whether a package with these licences can be used under licences that `permits` accepts."""
     return all(_satisfiable(_parsed(text), permits) for text in licences)
 
@@ -102,7 +106,7 @@ def names(licences: Sequence[str]) -> str:
     return "; ".join(dict.fromkeys(_written(_parsed(text)) for text in licences))
 
 
-def _satisfiable(node: Any, permits: Callable[[Term], bool]) -> bool:
+def _satisfiable(node: Any, permits: Permits) -> bool:
     if isinstance(node, Term):
         return permits(node)
     operator, parts = node

@@ -1,12 +1,28 @@
 """Under which licences packages may be used."""
 
+from dataclasses import dataclass
+
 from config.patterns import PurlPattern
 from config.vocabulary import Effect
 from scanning.facts import Package
-from scanning.licences import allows, forbids, names, permitted
+from scanning.licences import Permits, allows, forbids, names, permitted
 from scanning.packages.licences import MAX_LICENCES
 from scanning.rules.question import Answers, Question, Waived
 from scanning.verdict import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule about licences. `permits` says of one whether it will do, `why` what to say of a package for which none
+    does, with `{}` for its licences.
+    """
+
+    name: str
+    effect: Effect
+    exempt: tuple[PurlPattern, ...]
+    permits: Permits
+    refuses_unknown: bool
+    why: str
 
 
 def denied_licences(question: Question) -> Answers:
@@ -16,14 +32,10 @@ def denied_licences(question: Question) -> Answers:
         return
     refuses_unknown = denied.unknown == "deny"
     permits = forbids(denied.names, unknown=refuses_unknown)
-    for package in _in_question(question, denied.exempt):
-        if package.licences and not permitted(package.licences, permits):
-            why = f"its licence is {names(package.licences)}, which the policy denies or does not know"
-            if not refuses_unknown:
-                why = f"it cannot be used without a licence that the policy denies ({names(package.licences)})"
-            yield _answer(question, "deny.licences", denied.effect, package, why)
-        elif refuses_unknown and (untold := _untold(package)):
-            yield _answer(question, "deny.licences", denied.effect, package, untold)
+    why = "it cannot be used without a licence that the policy denies ({})"
+    if refuses_unknown:
+        why = "its licence is {}, which the policy denies or does not know"
+    yield from _answers(question, _Rule("deny.licences", denied.effect, denied.exempt, permits, refuses_unknown, why))
 
 
 def allowed_licences(question: Question) -> Answers:
@@ -33,19 +45,21 @@ def allowed_licences(question: Question) -> Answers:
         return
     accepts_unknown = required.unknown == "allow"
     permits = allows(required.allowed, unknown=accepts_unknown)
-    for package in _in_question(question, required.exempt):
-        if package.licences and not permitted(package.licences, permits):
-            why = f"it cannot be used under allowed licences alone ({names(package.licences)})"
-            yield _answer(question, "require.licences", required.effect, package, why)
-        elif not accepts_unknown and (untold := _untold(package)):
-            yield _answer(question, "require.licences", required.effect, package, untold)
+    why = "it cannot be used under allowed licences alone ({})"
+    yield from _answers(
+        question, _Rule("require.licences", required.effect, required.exempt, permits, not accepts_unknown, why)
+    )
 
 
-def _in_question(question: Question, exempt: tuple[PurlPattern, ...]) -> tuple[Package, ...]:
+def _answers(question: Question, rule: _Rule) -> Answers:
     facts = question.case.facts
-    if facts is None:
-        return ()
-    return tuple(package for package in facts.packages if not any(one.matches(package.purl) for one in exempt))
+    for package in facts.packages if facts else ():
+        if any(one.matches(package.purl) for one in rule.exempt):
+            continue
+        if package.licences and not permitted(package.licences, rule.permits):
+            yield _answer(question, rule, package, rule.why.format(names(package.licences)))
+        elif rule.refuses_unknown and (untold := _untold(package)):
+            yield _answer(question, rule, package, untold)
 
 
 def _untold(package: Package) -> str:
@@ -57,17 +71,17 @@ def _untold(package: Package) -> str:
     return ""
 
 
-def _answer(question: Question, rule: str, effect: Effect, package: Package, why: str) -> Violation | Waived:
+def _answer(question: Question, rule: _Rule, package: Package, why: str) -> Violation | Waived:
     if question.package_waived(package):
         return Waived(package.purl)
     facts = question.case.facts
     return Violation(
-        rule,
-        effect,
+        rule.name,
+        rule.effect,
         f"{package.name} {package.version}",
         package.path,
         why,
-        f"use another package than {package.name}, or ask an admin to exempt it from {rule}",
+        f"use another package than {package.name}, or ask an admin to exempt it from {rule.name}",
         layer=package.layer,
         created_by=facts.step_of(package.layer) if facts else "",
         purl=package.purl,

@@ -130,6 +130,16 @@ def policy_text(public_key: str) -> str:
                 {"repositories": ["listed/**"], "deny": deny, "sbom": {"attach": ["cyclonedx", "spdx"]}},
                 {"repositories": ["rolling/**"], "deny": deny, "tags": {"downgrade": {}}},
                 {"repositories": ["releases/**"], "deny": deny, "tags": {"immutable": ["v*"]}},
+                {"repositories": ["squats/**"], "deny": deny | {"typosquats": {"effect": "reject"}}},
+                {
+                    "repositories": ["young/**"],
+                    "deny": deny,
+                    "require": {"minimum_age": {"age": "7d", "purls": ["pkg:pypi/**"], "effect": "reject"}},
+                },
+                {
+                    "repositories": ["based/**"],
+                    "deny": deny | {"hardening": {"allow_unowned": ["usr/bin/tool"], "effect": "reject"}},
+                },
             ],
         }
     )

@@ -28,11 +28,6 @@ _NEXT_NUMBER = 0
 """The key under which rpm keeps the number of the next package."""
 
 
-def is_hash_database(content: bytes) -> bool:
-    """Whether `content` begins as a Berkeley DB hash database does."""
-    return _byte_order(content) is not None
-
-
 def headers(content: bytes) -> Iterator[bytes]:
     """The header of each package. Raises `InvalidContentError` if this is no such database, or a damaged one."""
     order = _byte_order(content)
