@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import random
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from proxy.registry.kernel_copy import send_by_kernel
+from proxy.registry.kernel_copy import is_in_memory, send_by_kernel
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import BlobStream, BrokenContentError, UpstreamError, UpstreamTimeoutError
@@ -119,6 +120,17 @@ def from_registry(
             yield opened
 
     return stream
+
+
+@pytest.fixture
+def in_memory(tmp_path: Path) -> Path:
+    """A file that was just written."""
+    path = tmp_path / "blob"
+    path.write_bytes(CONTENT)
+    with path.open("rb") as file:
+        if not is_in_memory(file.fileno(), 0, len(CONTENT)):
+            pytest.skip("the file system does not say what is in memory")
+    return path
 
 
 def from_file(path: Path, start: int, end: int) -> Callable[[], AsyncIterator[BlobStream]]:
@@ -300,6 +312,59 @@ async def test_a_file_and_a_part_of_it(tmp_path: Path) -> None:
         assert await served.became(3) == [True] * 3
 
 
+async def test_what_is_in_memory_needs_no_thread(in_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> int:
+        raise AssertionError("a thread was asked for")
+
+    monkeypatch.setattr("proxy.registry.kernel_copy.to_its_end", never)
+    whole = from_file(in_memory, 0, len(CONTENT))
+    async with front(*[whole] * 8) as served, aiohttp.ClientSession() as session:
+        bodies = await asyncio.gather(*(get(session, served.url) for _ in range(8)))
+        assert await served.became(8) == [True] * 8
+    assert {Digest.of(body) for body in bodies} == {BLOB}
+
+
+async def test_what_comes_and_goes_in_memory_is_sent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some pieces by the event loop, others by a thread."""
+    chance = random.Random(27)  # noqa: S311 (a test that can be repeated)
+    monkeypatch.setattr("proxy.registry.kernel_copy.is_in_memory", lambda *_: chance.random() < 0.5)
+    monkeypatch.setattr("proxy.registry.kernel_copy._PIECE", 50_001)
+    path = tmp_path / "blob"
+    path.write_bytes(CONTENT)
+    async with front(*[from_file(path, 3, len(CONTENT))] * 4) as served, aiohttp.ClientSession() as session:
+        bodies = await asyncio.gather(*(get(session, served.url) for _ in range(4)))
+        assert await served.became(4) == [True] * 4
+    assert bodies == [CONTENT[3:]] * 4
+
+
+def test_the_end_of_a_file_and_what_cannot_be_told_are_not_in_memory(in_memory: Path) -> None:
+    with in_memory.open("rb") as file:
+        assert is_in_memory(file.fileno(), 0, len(CONTENT))
+        assert not is_in_memory(file.fileno(), 0, len(CONTENT) + 1)
+    reading, writing = os.pipe()
+    assert not is_in_memory(reading, 0, 1)
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_t72_a_client_that_takes_nothing_of_a_file_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    monkeypatch.setattr("proxy.registry.kernel_copy.is_in_memory", lambda *_: is_there)
+    path = tmp_path / "blob"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+    async with front(from_file(path, 0, 1 << 30)) as served:
+        served.patience = 0.2
+        _, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rstrip("/").rpartition(":")[2]))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        (outcome,) = await served.became()
+        writer.transport.abort()
+    assert isinstance(outcome, ConnectionAbortedError)
+    assert str(outcome) == "the client took nothing of its answer for 0.2 seconds"
+
+
 async def test_nothing_is_closed_under_a_thread_that_still_sends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,6 +388,7 @@ async def test_nothing_is_closed_under_a_thread_that_still_sends_it(
     path = tmp_path / "blob"
     path.write_bytes(CONTENT)
     monkeypatch.setattr("proxy.registry.kernel_copy.os.sendfile", slow)
+    monkeypatch.setattr("proxy.registry.kernel_copy.is_in_memory", lambda *_: False)
     async with front(stream) as served, asyncio.timeout(60):
         _, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rstrip("/").rpartition(":")[2]))
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -336,7 +402,8 @@ async def test_nothing_is_closed_under_a_thread_that_still_sends_it(
         await ended.wait()
         writer.close()
 
-    assert were_open == [True, True]
+    assert were_open
+    assert all(were_open)
 
 
 async def test_a_file_that_is_gone_leaves_it_to_its_chunks(tmp_path: Path) -> None:
