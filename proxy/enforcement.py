@@ -16,6 +16,7 @@ from proxy.identity.principal import Action, Caller
 from proxy.routing import Access, Call, Match, Route, Router
 from proxy.services import Services
 from proxy.upstream.port import UpstreamReadOnlyError
+from proxy.upstream.slots import TENANT
 from scanning.errors import InvalidNameError
 from scanning.oci.names import Repository
 from storage.audit import AuditRecord, Event
@@ -42,6 +43,7 @@ class Enforcer:
     async def _allowed(self, request: web.Request, match: Match, client: Client) -> Call:
         access = match.route.access
         caller = await self._authenticated(request, match, client)
+        TENANT.set(caller.principal.grant)
         if access.action is None:
             if access is Access.CATALOG and not caller.principal.catalog:
                 raise UnauthorizedError(

@@ -14,6 +14,7 @@ from datetime import timedelta
 from proxy.clock import Clock
 from proxy.gate.admissions import Admissions
 from proxy.upstream.port import StoredManifest, Upstream
+from proxy.upstream.slots import on_behalf_of_all
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository, Tag
 from storage import manifests
@@ -72,7 +73,7 @@ class Behind:
             found = await asyncio.shield(running)
             if found is not None:
                 return found  # what is not there may have been pushed since it was asked for
-        task = asyncio.create_task(self._upstream.get_manifest(repository, digest))
+        task = asyncio.create_task(self._upstream.get_manifest(repository, digest), context=on_behalf_of_all())
         self._asking[key] = task
         task.add_done_callback(lambda done: self._ended(key, done))
         return await asyncio.shield(task)

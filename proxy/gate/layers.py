@@ -18,6 +18,7 @@ from proxy.gate.pace import UploadPace
 from proxy.inspection.errors import InspectionQueueFullError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
 from proxy.upstream.port import ContentSource, UpstreamError
+from proxy.upstream.slots import on_behalf_of_all
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.facts import LayerFacts, LayerRefusal
 from scanning.oci.digest import Digest
@@ -180,7 +181,7 @@ class LayerInspector:
         return await asyncio.shield(task)
 
     def _begin(self, digest: Digest, inspection: Coroutine[None, None, LayerOutcome]) -> asyncio.Task[LayerOutcome]:
-        task = asyncio.create_task(inspection)
+        task = asyncio.create_task(inspection, context=on_behalf_of_all())
         self._running[digest] = task
         task.add_done_callback(lambda _: self._running.pop(digest, None))
         task.add_done_callback(_notice)

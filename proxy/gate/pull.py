@@ -35,6 +35,7 @@ from proxy.gate.tag_views import TagViews
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Action, Caller
 from proxy.upstream.port import StoredManifest, UpstreamError
+from proxy.upstream.slots import on_behalf_of_all
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest
@@ -144,7 +145,7 @@ class Pull:
     def _look_ahead(self, repository: Repository, known: Decision) -> None:
         """Look up again what is asked for all the time before it must be, so that nobody waits for that."""
         if self._standing.admissions.is_to_be_renewed(repository, known.stored.digest):
-            task = asyncio.create_task(self._renew(repository, known), name=AHEAD)
+            task = asyncio.create_task(self._renew(repository, known), name=AHEAD, context=on_behalf_of_all())
             self._renewing.add(task)
             task.add_done_callback(self._renewing.discard)
 
@@ -267,7 +268,8 @@ class Pull:
         key = repository, stored.digest
         task = self._judging.get(key)
         if task is None:
-            task = asyncio.create_task(self._judge_and_record(place, repository, manifest, stored))
+            judging = self._judge_and_record(place, repository, manifest, stored)
+            task = asyncio.create_task(judging, context=on_behalf_of_all())
             self._judging[key] = task
             task.add_done_callback(lambda _: self._judging.pop(key, None))
         return await asyncio.shield(task)

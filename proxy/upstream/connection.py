@@ -1,6 +1,6 @@
 """The one way to the upstream's HTTP interface: bounded, authorised, never redirected without being asked.
 
-    slot        as many requests at once as may be                 max_connections
+    slot        as many requests at once as may be                 proxy.upstream.slots
     repeated    what may be repeated is, when it fails             proxy.upstream.retries
     followed    blobs only: redirects that are allowed             proxy.upstream.origin
     authorised  with credentials, once more when they are stale    proxy.upstream.credentials
@@ -15,7 +15,7 @@ import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
@@ -31,6 +31,7 @@ from proxy.upstream.login import Login, LoginSource
 from proxy.upstream.origin import Origin, PublicResolver, redirection
 from proxy.upstream.port import UpstreamRefusedError, UpstreamSuspendedError, UpstreamUnavailableError
 from proxy.upstream.retries import PASSING, RetryPolicy
+from proxy.upstream.slots import Slots
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HOPS = 3
@@ -107,7 +108,7 @@ class Connection:
         self._breaker = CircuitBreaker(
             str(options.origin), options.breaker_failures, options.breaker_seconds, time.monotonic
         )
-        self._slots = asyncio.Semaphore(options.max_connections)
+        self._slots = Slots(options.max_connections, options.connect_timeout)
 
     @asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -135,20 +136,16 @@ class Connection:
     @asynccontextmanager
     async def _slot(self, request: Request) -> AsyncIterator[None]:
         """Be one of the requests that may run at once. Raises `UpstreamSuspendedError` after waiting in vain."""
-        try:
-            # Most need not wait, and so need no timer.
-            async with asyncio.timeout(self._options.connect_timeout) if self._slots.locked() else nullcontext():
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise UpstreamSuspendedError(
-                f"{self._options.max_connections} requests to the upstream run already, which is as many as may, when"
-                f" {request.doing}; try again later, or raise its max_connections",
-                retry_after=1,
-            ) from error
-        try:
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._slots.take())
+            except TimeoutError as error:
+                raise UpstreamSuspendedError(
+                    f"{self._options.max_connections} requests to the upstream run already, or as many of one token as"
+                    f" may, when {request.doing}; try again later, or raise its max_connections",
+                    retry_after=1,
+                ) from error
             yield
-        finally:
-            self._slots.release()
 
     async def _repeated(
         self, request: Request, send: Callable[[], Awaitable[aiohttp.ClientResponse]]
