@@ -15,7 +15,6 @@ from proxy.errors import BadRequestError, DeniedError, NotFoundError, TooLargeEr
 from proxy.gate import approving
 from proxy.gate.approving import Act, approve_base, approve_packages, meant, read_packages
 from proxy.identity.principal import Action, Caller, Role
-from proxy.identity.tokens import Administrator
 from proxy.registry.bodies import read_bounded
 from proxy.routing import Call
 from scanning.oci.names import ImageReference, Repository

@@ -13,8 +13,9 @@ from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.gate.policy import read_policy
 from proxy.identity import tokens
+from proxy.identity.administrator import Administrator
 from proxy.identity.principal import Role
-from proxy.identity.tokens import Administrator, NewGrant
+from proxy.identity.tokens import NewGrant
 from proxy.running import prepare, running
 from proxy.server import serve_until_told
 from proxy.serving.sockets import open_sockets

@@ -12,7 +12,7 @@ import typer
 
 from config.settings import Settings
 from config.settings_file import load_settings
-from proxy.identity.tokens import Administrator
+from proxy.identity.administrator import Administrator
 
 
 @dataclass(frozen=True, slots=True)

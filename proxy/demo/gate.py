@@ -18,8 +18,9 @@ from proxy.clock import utc_now
 from proxy.demo.contents import DemoError
 from proxy.feeds.importer import import_path
 from proxy.identity import tokens
+from proxy.identity.administrator import Administrator
 from proxy.identity.principal import Role
-from proxy.identity.tokens import Administrator, NewGrant
+from proxy.identity.tokens import NewGrant
 from proxy.running import running
 from proxy.server import listening
 from proxy.telemetry.logging import configure_logging

@@ -12,7 +12,7 @@ from datetime import datetime
 from config.patterns import RepositoryPattern
 from proxy.errors import BadRequestError, ManifestUnknownError, NotFoundError
 from proxy.gate.inventory import images_of
-from proxy.identity.tokens import Administrator
+from proxy.identity.administrator import Administrator
 from proxy.upstream.port import ContentSource
 from scanning.approvals import Approval, ApprovalKind, ApprovedSet, BaseContent
 from scanning.documents import decode, encode

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from config.patterns import RepositoryPattern
+from proxy.identity.administrator import Administrator
 from proxy.identity.principal import Role
 from storage import audit, grants
 from storage.audit import AuditRecord, Event
@@ -65,14 +66,6 @@ class NewGrant:
     role: Role
     repositories: tuple[RepositoryPattern, ...]
     expires_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Administrator:
-    """Who changes grants, for the audit: `name` and where from."""
-
-    name: str
-    address: str
 
 
 async def create(database: Database, new: NewGrant, by: Administrator, now: datetime) -> tuple[Grant, OpaqueToken]:

@@ -2,10 +2,12 @@
 
 Only whether a word occurs is told. What it means is for expressions and readers of their own to decide, which then
 run on few files.
+
+Each set is compiled when it is first used: most processes use none.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import cast
 
@@ -15,20 +17,47 @@ MOST_PLACES = 4096
 """Places remembered of one piece. Text has a few in a million bytes; what has more is made of words."""
 
 
+class _Search:
+    """Expressions for hyperscan, compiled at their first use. One at a time uses them: there is one scratch space."""
+
+    def __init__(self, expressions: Sequence[bytes], flags: int = 0, *, literal: bool) -> None:
+        self._expressions = expressions
+        self._flags = flags
+        self._literal = literal
+        self._database: hyperscan.Database | None = None
+        self._turn = Lock()  # a scan lets other threads run
+
+    def scan(
+        self, data: bytes | bytearray | memoryview, note: Callable[[int, int, int, int, object], bool | None]
+    ) -> None:
+        """Tell `note` the number, the start and the end of every match. Raises `MemoryError` where there is none left,
+        and where `note` gave True to end the search.
+        """
+        try:
+            with self._turn:
+                database = self._database
+                if database is None:
+                    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+                    database.compile(
+                        expressions=self._expressions,
+                        ids=range(len(self._expressions)),
+                        flags=self._flags,
+                        literal=self._literal,
+                    )
+                    self._database = database
+                database.scan(cast("bytes", data), match_event_handler=note)  # its stub knows no other buffers
+        except hyperscan.error as error:
+            raise MemoryError from error
+
+
 class Words:
-    """A fixed set of words of at least one byte each, compiled once. Safe to use from several threads."""
+    """A fixed set of words of at least one byte each, compiled at most once. Safe to use from several threads."""
 
     def __init__(self, words: Iterable[bytes]) -> None:
         self._words = tuple(dict.fromkeys(words))
         self.sought = frozenset(self._words)
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(
-            expressions=self._words,
-            ids=range(len(self._words)),
-            flags=hyperscan.HS_FLAG_SINGLEMATCH,  # one report a word, whatever a hostile file repeats
-            literal=True,
-        )
-        self._scratch = Lock()  # the database has one scratch space, and a scan lets other threads run
+        # One report a word, whatever a hostile file repeats.
+        self._search = _Search(self._words, hyperscan.HS_FLAG_SINGLEMATCH, literal=True)
 
     def found_in(self, data: bytes | bytearray | memoryview) -> frozenset[bytes]:
         """Which of the words occur in `data`. Raises `MemoryError` where there is none left to tell."""
@@ -37,11 +66,7 @@ class Words:
         def note(number: int, _start: int, _end: int, _flags: int, _context: object) -> None:
             numbers.append(number)
 
-        try:
-            with self._scratch:
-                self._database.scan(cast("bytes", data), match_event_handler=note)  # its stub knows no other buffers
-        except hyperscan.error as error:  # `note` never asks it to stop: it could not be called
-            raise MemoryError from error
+        self._search.scan(data, note)
         return frozenset(self._words[number] for number in numbers) if numbers else _NONE
 
 
@@ -54,9 +79,7 @@ class WordPlaces:
     def __init__(self, words: Words) -> None:
         self.words = words
         self._by_number = tuple(words.sought)
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(expressions=self._by_number, ids=range(len(self._by_number)), literal=True)
-        self._scratch = Lock()
+        self._search = _Search(self._by_number, literal=True)
 
     def ends_in(self, data: bytes) -> list[tuple[int, bytes]] | None:
         """The position after each word in `data`, and the word, in order; None where there are more than `MOST_PLACES`.
@@ -71,13 +94,11 @@ class WordPlaces:
             return len(found) > MOST_PLACES
 
         try:
-            with self._scratch:
-                self._database.scan(data, match_event_handler=note)
-        except hyperscan.error as error:
-            if len(found) <= MOST_PLACES:
-                raise MemoryError from error
-        if len(found) > MOST_PLACES:
-            return None
+            self._search.scan(data, note)
+        except MemoryError:
+            if len(found) > MOST_PLACES:
+                return None
+            raise
         found.sort()
         return found
 
@@ -119,12 +140,10 @@ class Survey:
 
 
 class Places:
-    """An expression in hyperscan's syntax, compiled once, and where in data it matches. Safe for several threads."""
+    """An expression in hyperscan's syntax, and where in data it matches. Safe for several threads."""
 
     def __init__(self, expression: bytes) -> None:
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(expressions=(expression,), ids=(0,), flags=hyperscan.HS_FLAG_DOTALL)
-        self._scratch = Lock()
+        self._search = _Search((expression,), hyperscan.HS_FLAG_DOTALL, literal=False)
 
     def ends_in(self, data: bytes | bytearray | memoryview) -> list[int]:
         """The position after every match in `data`. Raises `MemoryError` where there is none left to tell."""
@@ -133,9 +152,5 @@ class Places:
         def note(_number: int, _start: int, end: int, _flags: int, _context: object) -> None:
             ends.append(end)
 
-        try:
-            with self._scratch:
-                self._database.scan(cast("bytes", data), match_event_handler=note)
-        except hyperscan.error as error:
-            raise MemoryError from error
+        self._search.scan(data, note)
         return ends

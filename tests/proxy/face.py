@@ -12,8 +12,9 @@ from yarl import URL
 
 from config.patterns import RepositoryPattern
 from proxy.identity import tokens
+from proxy.identity.administrator import Administrator
 from proxy.identity.principal import Role
-from proxy.identity.tokens import Administrator, NewGrant
+from proxy.identity.tokens import NewGrant
 from proxy.services import Services
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.errors import BadRequestError, DeniedError, ManifestUnknownError, NotFoundError
 from proxy.gate.approving import approve_base, meant, revoke
-from proxy.identity.tokens import Administrator
+from proxy.identity.administrator import Administrator
 from scanning.oci.names import ImageReference, Tag
 from scanning.verdict import Outcome
 from storage.audit import Event

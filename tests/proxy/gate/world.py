@@ -19,8 +19,8 @@ from proxy.gate.gate import Gate
 from proxy.gate.policy import PolicyFile
 from proxy.gate.push import PushedManifest
 from proxy.gate.replay import Replay
+from proxy.identity.administrator import Administrator
 from proxy.identity.principal import Caller, Principal, Role
-from proxy.identity.tokens import Administrator
 from proxy.inspection.pool import InspectionPool, RunningInspection
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.advisories.exploitation import Exploited
