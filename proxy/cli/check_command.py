@@ -4,6 +4,7 @@ Exit status: 0 admitted, 1 refused or quarantined, 2 could not judge.
 """
 
 import asyncio
+import gc
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,6 +52,8 @@ from storage.snapshots import Snapshots
 _BEFORE_SIGNING = "signatures were not asked for (--before-signing): sign it after the push"
 _UNSIGNED_YET = "an image on disk has no signatures yet: --before-signing asks what the gate says of the rest"
 _SIGNATURES = "require.signatures"
+_COLLECT_AFTER = 100_000
+"""Allocations. Facts are many small values without a cycle, and the process ends with its answer."""
 
 
 class Format(StrEnum):
@@ -83,6 +86,7 @@ def _check(
     ] = Format.TABLE,
 ) -> None:
     """Ask what the gate would say about an image. Status 0: admitted, 1: refused or quarantined, 2: cannot judge."""
+    gc.set_threshold(_COLLECT_AFTER)
     settings = settings_for(context)
     rules = _policy(settings, policy)
     judgement = asyncio.run(

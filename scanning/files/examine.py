@@ -42,6 +42,13 @@ _EXECUTABLE = 0o111
 _WITH_COMMON_NAMES = frozenset({ToolKind.DOWNLOADER, ToolKind.SHELL})
 _ACCOUNT_FILES = frozenset({system.ACCOUNTS, system.PASSWORDS})
 
+_ENDINGS = (
+    *(*catalogers.ENDINGS, *ownership.ENDINGS, *licences.ENDINGS),
+    *(*_ACCOUNT_FILES, dpkg.DIVERSIONS, *system.OS_RELEASES),
+)
+_FOLDERS = (dpkg.FRAGMENTS, system.VARIANTS)
+"""Where metadata lies, whatever the file is called. Nearly no file is any, and all are asked."""
+
 
 class FileExamination:
     """Reads one regular file."""
@@ -270,7 +277,7 @@ def examine_link(entry: FileEntry) -> FileFinds | None:
 
 
 def _is_metadata(path: str) -> bool:
-    return (
+    return (path.endswith(_ENDINGS) or path.startswith(_FOLDERS)) and (
         catalogers.cataloger_of(path) is not None
         or ownership.matches(path)
         or licences.matches(path)

@@ -9,7 +9,7 @@ ACCOUNTS = "etc/passwd"
 PASSWORDS = "etc/shadow"
 
 OS_RELEASES = ("etc/os-release", "usr/lib/os-release")
-_VARIANTS = "usr/lib/os.release.d/"  # where Fedora's usr/lib/os-release leads
+VARIANTS = "usr/lib/os.release.d/"  # where Fedora's usr/lib/os-release leads
 
 _ASSIGNMENT = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 _ESCAPED = re.compile(r"\\([$\"'\\`])")
@@ -20,7 +20,7 @@ _PASSWD_FIELDS = 7  # shadow(5) has more
 
 def is_os_release(path: str) -> bool:
     """Whether `path` can say which distribution this is."""
-    return path in OS_RELEASES or path.startswith(_VARIANTS)
+    return path in OS_RELEASES or path.startswith(VARIANTS)
 
 
 def read_os_release(path: str, content: bytes) -> OsRelease:

@@ -147,9 +147,12 @@ class Belongings:
                 package = self._package(ownership)
                 if package is None:
                     continue
+                is_diverted = bool(diversions) and package.type == "deb"
                 for path, digest in _with_digests(ownership):
-                    place = self._canonical(path)
-                    if package.type == "deb" and place in diversions:
+                    folder, slash, name = path.rpartition("/")  # as `_canonical`, of nearly all that is listed
+                    known = self._folders.get(folder) if slash else None
+                    place = f"{known}/{name}" if known else self._canonical(path)
+                    if is_diverted and place in diversions:
                         place = self._diverted(diversions[place], place, package)
                     if place not in wanted:
                         continue
@@ -187,20 +190,21 @@ def _code(tree: FileSystem, layers: Sequence[LayerFacts]) -> Iterator[_Code]:
     finds: list[Mapping[str, FileFinds]] = [
         {found.path: found for found in layer.finds if found.fingerprint} for layer in layers
     ]
-    found: dict[int, _Code] = {}
-    for path, node in sorted(tree.walk(), key=lambda pair: (pair[1].source is not pair[1], pair[0])):
+    found: dict[int, tuple[Fingerprint, list[tuple[bool, str, Node]]]] = {}
+    for path, node in tree.walk():
         source = node.source
         entry = source.entry
         if entry is None or entry.kind is not EntryKind.FILE:
             continue
-        known = found.get(id(source))
-        if known is not None:
-            known.paths.append(path)
-            continue
         told = finds[source.layer].get(entry.path)
         if told is not None and told.fingerprint is not None:
-            found[id(source)] = _Code(node, [path], told.fingerprint)
-    yield from sorted(found.values(), key=lambda code: code.paths[0])
+            names = found.setdefault(id(source), (told.fingerprint, []))[1]
+            names.append((source is not node, path, node))
+    code = []
+    for fingerprint, names in found.values():
+        names.sort(key=lambda name: name[:2])
+        code.append(_Code(names[0][2], [path for _, path, _ in names], fingerprint))
+    yield from sorted(code, key=lambda one: one.paths[0])
 
 
 def _runs(code: _Code) -> bool:

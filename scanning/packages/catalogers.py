@@ -45,7 +45,7 @@ CATALOGERS: tuple[Cataloger, ...] = (
 )
 
 # Asked of every file of every layer, nearly all of which are none of these.
-_ENDINGS = (
+ENDINGS = (
     *("/status", "/installed", "/desc", "/DESCRIPTION", ".gemspec", ".json", *java.ENDINGS),
     *("/METADATA", "/PKG-INFO", ".egg-info", "/Packages", "/Packages.db", "/rpmdb.sqlite", "/rpmdb.sqlite-wal"),
     *("/CONTENTS", "/conaninfo.txt", "/release", ".php", ".rockspec", ".spdx"),
@@ -55,7 +55,7 @@ _ENDINGS = (
 
 def cataloger_of(path: str) -> Cataloger | None:
     """Who reads the file at `path`; None if nobody does."""
-    if not path.endswith(_ENDINGS) and not path.startswith(dpkg.FRAGMENTS):
+    if not path.endswith(ENDINGS) and not path.startswith(dpkg.FRAGMENTS):
         return None
     return next((cataloger for cataloger in CATALOGERS if cataloger.matches(path)), None)
 

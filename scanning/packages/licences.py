@@ -43,6 +43,8 @@ _SPDX = MappingProxyType(
         "Perl": "Artistic-1.0-Perl OR GPL-1.0-or-later",
     }
 )
+ENDINGS = ("/copyright", "/LICENSE")
+"""How every path ends that `matches`."""
 _WORDS = MappingProxyType({"and": "AND", "or": "OR", "with": "WITH"})
 
 

@@ -15,7 +15,7 @@ class _Source(Protocol):
     def ownership(self, path: str, content: bytes) -> tuple[Ownership, ...]: ...
 
 
-_ENDINGS = (
+ENDINGS = (
     *("/status", ".list", ".md5sums", "/installed", "/Packages", "/Packages.db", "/rpmdb.sqlite", "/mtree", "/RECORD"),
     *(".json", "/CONTENTS"),
 )
@@ -36,7 +36,7 @@ def read(path: str, content: bytes) -> tuple[Ownership, ...]:
 
 
 def _source_of(path: str) -> _Source | None:
-    if not path.endswith(_ENDINGS):
+    if not path.endswith(ENDINGS):
         return None
     if dpkg.records_ownership(path):
         return dpkg

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanning.facts import Account, EntryKind, FileEntry, FileFinds, OsRelease, Package, Secret
-from scanning.files import examine
+from scanning.files import examine, system
 from scanning.files.examine import Examiner
 from scanning.layers.limits import InspectionLimits
+from scanning.packages import catalogers, licences, ownership
+from tests.fuzz.targets import FILES
 from tests.images import OS_RELEASE_12, PASSWD, dpkg_status
 from tests.scanning.files.files import ELF, examined, told
 from tests.scanning.files.keys import KEYS
@@ -126,6 +128,22 @@ def test_what_lies_beside_a_file_in_the_archive_never_changes_what_it_tells(
     entry, start = FileEntry(path, EntryKind.FILE, mode, size=len(content)), len(around)
     found = examiner.examine(entry, memoryview(piece)[start : start + len(content)], start)
     assert found == examined(path, content, mode, chunk=1000)
+
+
+def test_every_path_that_somebody_reads_is_held_whole() -> None:
+    matchers = [
+        *(cataloger.matches for cataloger in catalogers.CATALOGERS),
+        *(ownership.matches, licences.matches, system.is_os_release),
+    ]
+    read = [path for path in FILES if any(matches(path) for matches in matchers)]
+    assert len(read) > 25
+    for path in (*read, "etc/passwd", "etc/shadow", "var/lib/dpkg/diversions"):
+        entry = FileEntry(path, EntryKind.FILE, size=10)
+        found = examine.begin(entry, InspectionLimits(file_bytes=9))
+        assert found is not None
+        told_of = found.finish()
+        assert told_of is not None, path
+        assert told_of.limit == "file_bytes", path
 
 
 @pytest.mark.parametrize(
