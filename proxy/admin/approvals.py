@@ -14,6 +14,7 @@ from config.patterns import RepositoryPattern, is_repository_name
 from proxy.errors import BadRequestError, DeniedError, NotFoundError, TooLargeError
 from proxy.gate import approving
 from proxy.gate.approving import Act, approve_base, approve_packages, meant, read_packages
+from proxy.identity.administrator import Administrator
 from proxy.identity.principal import Action, Caller, Role
 from proxy.registry.bodies import read_bounded
 from proxy.routing import Call

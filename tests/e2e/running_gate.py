@@ -19,8 +19,9 @@ from typing import Any
 from config.patterns import RepositoryPattern
 from proxy.clock import utc_now
 from proxy.identity import tokens
+from proxy.identity.administrator import Administrator
 from proxy.identity.principal import Role
-from proxy.identity.tokens import Administrator, NewGrant
+from proxy.identity.tokens import NewGrant
 from storage.database import Database
 from tests.ports import free_port
 
