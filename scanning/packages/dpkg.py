@@ -22,7 +22,6 @@ DATABASE = "var/lib/dpkg/status"
 FRAGMENTS = "var/lib/dpkg/status.d/"
 DIVERSIONS = "var/lib/dpkg/diversions"
 INFO = "var/lib/dpkg/info/"
-FOLDER = "var/lib/dpkg/"
 
 _GONE = frozenset({"not-installed", "config-files"})
 _SCRIPT = re.compile(r"var/lib/dpkg/info/(?P<package>[^/:]+)(?::[^/]+)?\.(?:preinst|postinst|prerm|postrm|config)")

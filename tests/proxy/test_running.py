@@ -1,11 +1,20 @@
 """What goes on beside the requests."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from proxy.running import keep_up
+from config.settings import Settings
+from proxy.clock import utc_now
+from proxy.running import keep_up, running
+from scanning.malware import BlobScan, Malware, MalwareScan
+from scanning.oci.names import Repository
+from scanning.verdict import Outcome, Verdict
+from storage import malware_scans, verdicts
+from tests.proxy.cli.conftest import CLEAN, POLICY, push
+from tests.proxy.gate.world import layers_of
 
 
 async def test_a_background_job_that_fails_begins_again_and_says_so() -> None:
@@ -35,3 +44,32 @@ async def test_a_background_job_that_is_cancelled_ends() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_running_gate_judges_again_what_has_malware_and_explains_it(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    settings = Settings(state_dir=tmp_path, inspection={"workers": 1}, listen={"port": 0})
+    found = BlobScan(layers_of(CLEAN)[0], utc_now(), MalwareScan("a scanner", (Malware("Worm", "srv/worm"),)))
+    async with running(settings) as services:
+
+        async def last() -> Verdict:
+            async with services.database.snapshot() as tx:
+                verdict = await verdicts.latest(tx, Repository("team/app"), CLEAN.digest)
+            assert verdict is not None
+            return verdict
+
+        await push(services, CLEAN, "team/app:1")
+        assert (await last()).outcome is Outcome.ADMIT
+        async with services.database.transaction() as tx:
+            await malware_scans.record(tx, found, is_archive=True)
+        async with asyncio.timeout(60):
+            while True:
+                verdict = await last()
+                if verdict.outcome is not Outcome.ADMIT:
+                    break
+                await asyncio.sleep(0.1)
+        (explained,) = await services.explain(verdict)
+
+    assert [violation.rule for violation in verdict.violations] == ["deny.malware"]
+    assert explained.case is not None
+    assert explained.case.malware.scans == (found,)

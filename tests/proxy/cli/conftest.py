@@ -105,22 +105,23 @@ def own(run: Run, own_folder: Path) -> Run:
 async def _judge_some(folder: Path) -> dict[str, str]:
     settings = Settings(state_dir=folder, inspection={"workers": 1}, feeds={"refresh_hours": 0})
     async with running(settings) as services:
-        await _push(services, CLEAN, "team/app:1")
-        await _push(services, BOTH, "team/app:both")
-        await _push(services, WITH_SSH, "team/app:ssh")
-        await _push(services, HOSTILE, "team/app:hostile")
-        await _push(services, CLEAN, "signed/app:1")
-        await _push(services, WITH_SSH, "watched/app:1")
+        await push(services, CLEAN, "team/app:1")
+        await push(services, BOTH, "team/app:both")
+        await push(services, WITH_SSH, "team/app:ssh")
+        await push(services, HOSTILE, "team/app:hostile")
+        await push(services, CLEAN, "signed/app:1")
+        await push(services, WITH_SSH, "watched/app:1")
         async with services.database.snapshot() as tx:
             rows = await tx.exec_driver_sql("SELECT repository, digest, id FROM verdicts")
             return {f"{row.repository}@{row.digest}": row.id for row in rows}
 
 
-async def _push(services: Services, image: TestImage, name: str) -> None:
+async def push(services: Services, image: TestImage, name: str) -> None:
+    """Push as a developer; what is refused is on record."""
     reference = ImageReference.parse(name)
     who = Caller(Principal("g", "ci", Role.DEVELOPER, (RepositoryPattern("**"),)), "192.0.2.7", "request-1")
     for child in image.children:
-        await _push(services, child, f"{reference.repository}@{child.digest}")
+        await push(services, child, f"{reference.repository}@{child.digest}")
     for digest, content in image.blobs.items():
         upload = await services.upstream.begin_upload(reference.repository)
         upload = await services.upstream.append(reference.repository, upload, _once(content))

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterable, Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,8 +48,8 @@ GateWith = Callable[[MalwareScanner | None], World]
 class CountingScanner(MalwareScanner):
     """Counts the layers that it looks at, and looks only while `goes_on`."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(Clamd(address), InspectionLimits(), 1 << 20)
+    def __init__(self, address: str, most_bytes: int = 1 << 20) -> None:
+        super().__init__(Clamd(address), InspectionLimits(), most_bytes)
         self.looked_at: list[Digest] = []
         self.begun = asyncio.Event()
         self.goes_on = asyncio.Event()
@@ -182,6 +183,52 @@ async def test_each_layer_is_looked_at_once_in_the_time_that_the_settings_say(
 
     await a_day_later(world)
     assert sorted(today.looked_at) == sorted(2 * layers_of(CLEAN))
+
+
+class DatedScanner(CountingScanner):
+    """Says how old its signatures are, as clamd does with those of ClamAV."""
+
+    dated = "ClamAV 1.4.3/27829/Wed Nov 25 09:00:00 2026"
+
+    async def version(self) -> str:
+        return self.dated
+
+    async def scan(self, blob: AsyncIterable[bytes], layer: LayerFacts) -> MalwareScan:
+        return replace(await super().scan(blob, layer), scanner=self.dated)
+
+
+async def test_it_is_not_looked_at_again_while_the_signatures_are_the_same(
+    gate_with: GateWith, addresses: tuple[str, str]
+) -> None:
+    scanner = DatedScanner(addresses[0])
+    world = gate_with(scanner)
+    await world.push(CLEAN)
+    await a_day_later(world)
+    assert len(scanner.looked_at) == 2
+
+    scanner.dated = "ClamAV 1.4.3/27830/Thu Nov 26 09:00:00 2026"
+    assert await world.gate.rescanning.look_again()
+    assert len(scanner.looked_at) == 4
+    assert not await world.gate.rescanning.look_again()
+
+
+async def test_a_blob_that_cannot_be_looked_at_any_more_keeps_nobody_from_the_others(
+    gate_with: GateWith, today: CountingScanner, addresses: tuple[str, str]
+) -> None:
+    large = image(debian(), {"srv/large": b"n" * 300_000})
+    world = gate_with(today)
+    await world.push(large, Tag("large"))
+    await world.push(INFECTED)
+    stricter = CountingScanner(addresses[1], most_bytes=1 << 18)
+    world = gate_with(stricter)
+
+    await a_day_later(world)
+    await world.gate.rescanning.settle()
+
+    assert sorted(stricter.looked_at) == sorted({*layers_of(large), *layers_of(INFECTED)}), "each once"
+    assert (await world.pull(Tag("large"))).body == large.manifest
+    with pytest.raises(DeniedError, match=r"\[deny\.malware\]"):
+        await world.pull()
 
 
 async def test_what_nothing_refers_to_any_more_is_forgotten(gate_with: GateWith, today: CountingScanner) -> None:
