@@ -101,6 +101,9 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
         self._wire = cast("asyncio.WriteTransport", transport)  # uvloop's is one, and derived from nothing
         self._wire.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+        limit_encrypted = getattr(transport, "set_read_buffer_limits", None)  # only TLS has such a buffer
+        if limit_encrypted is not None:
+            limit_encrypted(high=_READ_BUFFER_BYTES)
         peer = self.peername
         self._peer = str(peer[0] if isinstance(peer, tuple) else peer or "")
         self._arm()

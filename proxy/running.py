@@ -27,6 +27,7 @@ from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
 from proxy.gate.replay import Replay
 from proxy.inspection.build import inspection_pool
 from proxy.malware.build import malware_scanner
+from proxy.memory import keep_giving_back
 from proxy.services import Parts, Services, assemble
 from proxy.serving.board import Board
 from proxy.serving.colleagues import Colleagues
@@ -177,6 +178,7 @@ class Background:
             partial(self._desk.watch, self._reconsider),
             partial(self._approvals.watch, self._reconsider),
             self._spool.keep_draining,
+            keep_giving_back,
             *further,
         ]
         if self._leads:

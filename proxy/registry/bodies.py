@@ -10,6 +10,8 @@ from proxy.errors import BadRequestError, RequestTimeoutError
 from proxy.splicing import can_splice
 from proxy.upstream.port import SocketBody
 
+_PIECE = 128 * 1024
+"""At most read at once: what is on its way to a slow upstream, besides what waits to be read."""
 _WORTH_TAKING = 256 * 1024
 
 
@@ -22,7 +24,7 @@ async def chunks(request: web.BaseRequest, patience: float) -> AsyncIterator[byt
     while True:
         try:
             async with asyncio.timeout(patience):
-                chunk = await content.readany()
+                chunk = await content.read(_PIECE)
         except TimeoutError as error:
             raise _silent(patience) from error
         except web.RequestPayloadError as error:

@@ -1,6 +1,7 @@
 """TLS served by the gate: what is asked of certificates, and how one is renewed while clients stay connected."""
 
 import asyncio
+import io
 import random
 import shutil
 import ssl
@@ -23,6 +24,8 @@ from config.settings import Listen
 from proxy.clock import utc_now
 from proxy.identity.principal import Role
 from proxy.serving.tls import ServerTls, load_identity
+from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
 from tests.certificates import Authority
 from tests.proxy.conftest import StartFace
 from tests.proxy.face import Face, basic
@@ -110,6 +113,19 @@ async def test_a_large_blob_comes_whole_over_tls(
         async with face.session.get(address, headers=headers, ssl=trusting(authority)) as answer:
             assert answer.status == 200
             assert await answer.read() == content
+
+
+async def test_a_large_upload_comes_whole_over_tls(start_face: StartFace, listen: Listen, authority: Authority) -> None:
+    content = random.Random(2).randbytes(8 << 20)  # noqa: S311  # a test that can be repeated
+    digest = Digest.of(content)
+    async with start_face(listen=listen) as face:
+        _, token = await face.new_token(Role.DEVELOPER, "team/**")
+        address = f"https://127.0.0.1:{face.port}/v2/team/app/blobs/uploads/?digest={digest}"
+        headers = {"Authorization": basic(token), "Content-Type": "application/octet-stream"}
+        body = io.BytesIO(content)
+        async with face.session.post(address, data=body, headers=headers, ssl=trusting(authority)) as answer:
+            assert answer.status == 201
+    assert face.upstream.blobs == {(Repository("team/app"), digest): content}
 
 
 async def test_an_old_tls_is_not_spoken(start_face: StartFace, listen: Listen, authority: Authority) -> None:
