@@ -417,7 +417,7 @@ class Feeds(_Section):
     keep_days: int = Field(
         7,
         ge=1,
-        description="Days for which old data stays. What is in force, and what verdicts in force name, stays anyway.",
+        description="Days for which old data stays, the last of each. What verdicts in force name stays anyway.",
     )
     warn_after_hours: int = Field(24, ge=1, description="With older data /readyz warns; the policy decides more.")
 

@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -299,9 +299,10 @@ class Snapshots:
             durable.write(self._folder / "current", str(digest).encode())
         return self.open(digest)
 
-    def prune(self, keep: Collection[Digest], before: datetime, *, dry_run: bool = False) -> Pruned:
-        """Remove the snapshots that were made before `before`, but for the one in force and those to `keep`; then the
-        data that none of the others holds, and that is as old. With `dry_run`, only tell.
+    def prune(self, keep: Collection[Digest], days: int, now: datetime, *, dry_run: bool = False) -> Pruned:
+        """Remove the snapshots that are older than `days` days, and of those older than one day all but the last of
+        each day; the one in force and those to `keep` stay. Then remove the data that none of the others holds. With
+        `dry_run`, only tell.
 
         Whoever looks something up in a snapshot that goes away meanwhile gets `SnapshotError`. Raises that, and removes
         nothing, where the snapshot in force is damaged. Damaged ones stay.
@@ -310,10 +311,18 @@ class Snapshots:
             in_force = self.current()
             kept = {*keep, in_force.digest} if in_force else {*keep}
             found = [one for path in self._made("snapshots").glob("*.json") if (one := self._readable(path))]
-            old = [one for one in found if one.digest not in kept and one.made_at < before]
+            last = {one.made_at.date(): one for one in sorted(found, key=lambda one: one.made_at)}
+            yesterday, oldest = now - timedelta(days=1), now - timedelta(days=days)
+            old = [
+                one
+                for one in found
+                if one.digest not in kept
+                and (one.made_at < oldest or (one.made_at < yesterday and last[one.made_at.date()] is not one))
+            ]
             held = {_data_path(one.folder, feed) for one in found if one not in old for feed in one.every}
             data = [path for path in self._made("data").iterdir() if path not in held]
-            unused = [path for path in data if path.stat().st_mtime < before.timestamp()]
+            # What is younger may be about to be published.
+            unused = [path for path in data if path.stat().st_mtime < yesterday.timestamp()]
             size = sum(path.stat().st_size for path in unused)
             # A document that names what is gone would be worse than data that no document names.
             for path in () if dry_run else (*(self._document_path(one.digest) for one in old), *unused):

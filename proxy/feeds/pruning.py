@@ -1,7 +1,7 @@
 """Old advisory snapshots are removed, by command and after each update: what no verdict in force was made of."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from storage import audit, verdicts
 from storage.audit import AuditRecord, Event
@@ -12,12 +12,14 @@ from storage.snapshots import Pruned, Snapshots
 async def prune(
     database: Database, snapshots: Snapshots, keep_days: int, now: datetime, *, dry_run: bool = False
 ) -> Pruned:
-    """Remove what is older than `keep_days` days, but for the snapshot in force, and those that the last verdict on a
-    manifest on record names. With `dry_run`, only tell. Raises the `StorageError` family.
+    """Remove what is older than `keep_days` days, and what is older than one day but for the last of each day. The
+    snapshot in force stays, and those that the last verdict on a manifest on record names. With `dry_run`, only tell.
+
+    Raises the `StorageError` family.
     """
     async with database.snapshot() as tx:
         named = await verdicts.snapshots_named(tx)
-    return await asyncio.to_thread(snapshots.prune, named, now - timedelta(days=keep_days), dry_run=dry_run)
+    return await asyncio.to_thread(snapshots.prune, named, keep_days, now, dry_run=dry_run)
 
 
 async def prune_and_record(

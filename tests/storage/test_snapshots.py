@@ -362,9 +362,9 @@ class TestPruning:
     def test_what_is_older_goes_with_the_data_that_no_other_holds(
         self, snapshots: Snapshots, folder: Path, daily: list[Snapshot]
     ) -> None:
-        told = snapshots.prune((), NOW + 2 * DAY, dry_run=True)
+        told = snapshots.prune((), 1, NOW + 3 * DAY, dry_run=True)
         before = files(folder / "data")
-        pruned = snapshots.prune((), NOW + 2 * DAY)
+        pruned = snapshots.prune((), 1, NOW + 3 * DAY)
 
         assert pruned == told
         assert (pruned.snapshots, pruned.files, pruned.size > 0) == (3, 2, True)
@@ -377,10 +377,24 @@ class TestPruning:
             }
         with pytest.raises(SnapshotError, match="it was pruned"):
             snapshots.open(daily[2].digest)
-        assert snapshots.prune((), NOW + 2 * DAY) == Pruned()
+        assert snapshots.prune((), 1, NOW + 3 * DAY) == Pruned()
+
+    def test_of_each_day_but_the_newest_the_last_is_kept(self, snapshots: Snapshots, folder: Path) -> None:
+        hourly: list[Snapshot] = []
+        for hour in range(0, 72, 12):
+            now = NOW + timedelta(hours=hour)
+            hourly.append(put(snapshots, "Debian", *(debian(number) for number in range(hour + 1)), now=now))
+            age(folder, now)
+
+        pruned = snapshots.prune((), 30, NOW + timedelta(hours=72))
+
+        kept = [one.made_at for one in hourly if (folder / "data" / data_of(one, "Debian")).exists()]
+        # NOW is noon: a day has its noon and the midnight before.
+        assert kept == [NOW + timedelta(hours=hour) for hour in (0, 24, 48, 60)]
+        assert (pruned.snapshots, pruned.files) == (2, 2)
 
     def test_what_a_verdict_names_stays_however_old(self, snapshots: Snapshots, daily: list[Snapshot]) -> None:
-        assert snapshots.prune((daily[1].digest,), NOW + 30 * DAY).snapshots == 3
+        assert snapshots.prune((daily[1].digest,), 1, NOW + 30 * DAY).snapshots == 3
 
         assert snapshots.open(daily[1].digest).lookup([("Debian", "openssl")])
         assert snapshots.current() == daily[-1]
@@ -390,7 +404,7 @@ class TestPruning:
     ) -> None:
         staged = snapshots.stage("Debian", [debian(number) for number in range(9)], NOW + 4 * DAY)
 
-        snapshots.prune((), NOW + 3 * DAY)
+        snapshots.prune((), 1, NOW + 4 * DAY)
 
         assert snapshots.publish([staged], NOW + 4 * DAY).lookup([("Debian", "openssl")])
         age(folder, NOW + 4 * DAY)
@@ -400,7 +414,7 @@ class TestPruning:
         (folder / "data" / f"{'0' * 64}.sqlite").write_bytes(b"its document went before it")
         age(folder, NOW)
 
-        assert snapshots.prune([one.digest for one in daily], NOW + DAY) == Pruned(0, 2, 31)
+        assert snapshots.prune([one.digest for one in daily], 1, NOW + 2 * DAY) == Pruned(0, 2, 31)
 
     def test_where_the_one_in_force_is_damaged_nothing_is_removed(
         self, snapshots: Snapshots, folder: Path, daily: list[Snapshot]
@@ -409,12 +423,12 @@ class TestPruning:
         before = files(folder / "data")
 
         with pytest.raises(SnapshotError, match="damaged"):
-            snapshots.prune((), NOW + 30 * DAY)
+            snapshots.prune((), 1, NOW + 30 * DAY)
 
         assert files(folder / "data") == before
 
     def test_without_any_there_is_nothing_to_remove(self, snapshots: Snapshots) -> None:
-        assert snapshots.prune((), NOW) == Pruned()
+        assert snapshots.prune((), 1, NOW) == Pruned()
 
 
 def data_of(snapshot: Snapshot, ecosystem: str) -> str:
