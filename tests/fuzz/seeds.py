@@ -12,12 +12,16 @@ from tests import builders
 from tests.fuzz import corpus
 from tests.fuzz.targets import FILES, TARGETS
 from tests.images import OS_RELEASE_12, PASSWD, dpkg_status
+from tests.kernels import boot_image, module
+from tests.native_images import bill_of
 from tests.scanning.advisories.records import affected, fixed, record
 from tests.scanning.layers.archives import GNU, long_name, member, pax
 from tests.scanning.oci.shapes import CONFIGS, MANIFESTS, body
+from tests.scanning.packages.test_assembly import LIBRARY, library
 from tests.scanning.packages.test_golang import MODULES, info
 from tests.scanning.packages.test_java import archive as java_archive
 from tests.scanning.packages.test_java import pom
+from tests.scanning.packages.test_pear import REDIS
 from tests.scanning.packages.test_programs import NGINX, audited, note
 from tests.scanning.signatures.signing import (
     IMAGE,
@@ -161,9 +165,16 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         "var/lib/rpm/Packages.db": rpm_ndb(),
         "var/lib/rpm/rpmdb.sqlite": rpm_sqlite(),
     }
-    for path, content in {**_TEXTS, **databases}.items():
+    binaries = {
+        "usr/share/php/.registry/a.reg": REDIS,
+        "lib/modules/6.1/a.ko": module({"name": "a", "version": "1", "license": "GPL"}),
+        "boot/vmlinuz": boot_image(pointer=0x200)[:1200],
+        "app/a.dll": library(LIBRARY),
+    }
+    for path, content in {**_TEXTS, **databases, **binaries}.items():
         yield "file", bytes([FILES.index(path)]) + content
-    for content in (NGINX, audited(), note(), note("deb"), bytes(60) + info(b"go1.26.8", MODULES)):
+    native = b"\0__svm_version_info\0" + bill_of()
+    for content in (native, NGINX, audited(), note(), note("deb"), bytes(60) + info(b"go1.26.8", MODULES)):
         yield "program", content.removeprefix(b"\x7fELF")
     yield "jar", b"\xff\xfe".join((b"Implementation-Title: a\n b\n", _POM, b"<licenses><name>MIT</name></licenses>"))
     yield "jar", java_archive(pom("g", "a", "1"))

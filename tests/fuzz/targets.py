@@ -70,6 +70,7 @@ FILES = (
     *("usr/lib/lua/rocks/a/1-1/a-1-1.rockspec", "srv/conaninfo.txt", "srv/wp-content/plugins/a/a.php"),
     *("usr/lib/jvm/java-17/release", "opt/bitnami/a/.spdx-a.spdx", "etc/passwd", "etc/shadow", "etc/os-release"),
     *("usr/share/doc/a/copyright", "etc/a.conf", "root/.ssh/id_rsa", "srv/a.p12", "usr/bin/a", "bin/busybox"),
+    *("usr/share/php/.registry/a.reg", "lib/modules/6.1/a.ko", "boot/vmlinuz", "app/a.dll"),
 )
 """Names under which a file's content is read in different ways."""
 

@@ -4,6 +4,7 @@ containerd.io/snapshot/stargz/toc.digest                     the table's digest
 io.github.containers.zstd-chunked.manifest-checksum          that of the table as it lies in the blob, packed
 io.github.containers.zstd-chunked.manifest-position          where: offset:packed size:plain size:1
 io.github.containers.zstd-chunked.tarsplit-position          where tar-split's data are: offset:packed size:plain size
+io.containers.zstd-chunked....                               the same of podman before 2023
 """
 
 from collections.abc import Mapping
@@ -11,9 +12,8 @@ from collections.abc import Mapping
 from scanning.facts import ContentsTable
 
 _TABLE = "containerd.io/snapshot/stargz/toc.digest"
-_CHUNKED = "io.github.containers.zstd-chunked."
-_PACKED, _PLACE = f"{_CHUNKED}manifest-checksum", f"{_CHUNKED}manifest-position"
-_TAR_SPLIT = f"{_CHUNKED}tarsplit-position"
+_CHUNKED = ("io.github.containers.zstd-chunked.", "io.containers.zstd-chunked.")
+_PACKED, _PLACE, _TAR_SPLIT = "manifest-checksum", "manifest-position", "tarsplit-position"
 
 
 def disagreement(annotations: Mapping[str, str], table: ContentsTable | None) -> str:
@@ -24,8 +24,10 @@ def disagreement(annotations: Mapping[str, str], table: ContentsTable | None) ->
     """
     true: dict[str, str] = {}
     if table is not None:
-        true = {_TABLE: str(table.digest), _PACKED: str(table.packed or ""), _PLACE: table.place}
-        true[_TAR_SPLIT] = table.tar_split
+        true = {_TABLE: str(table.digest)}
+        for prefix in _CHUNKED:
+            true[prefix + _PACKED] = str(table.packed or "")
+            true[prefix + _PLACE], true[prefix + _TAR_SPLIT] = table.place, table.tar_split
     for name, said in annotations.items():
         if name == _TABLE and table is None:
             continue

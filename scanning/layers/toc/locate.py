@@ -2,7 +2,7 @@
 
 eStargz         1f 8b 08 04, 6 bytes, 1a 00, "SG", 16 00, 16 hexadecimal digits, "STARGZ", 13 bytes of an empty member
 zstd:chunked    in a frame to skip: place, packed and plain size of the table, its type (1), then those three of
-                tar-split's data (since containers/storage 1.50), "GNUlInUx"; numbers of 8 bytes, little-endian
+                tar-split's data (since containers/storage 1.50), "GNUlInUx", before 2023 "GnUlInUx"; numbers of 8 bytes
 """
 
 import re
@@ -27,7 +27,7 @@ _GZIP_FOOTER = re.compile(
     rb"\x1f\x8b\x08\x04.{6}\x1a\x00SG\x16\x00([0-9a-f]{16})STARGZ\x01\x00\x00\xff\xff\x00{8}", re.DOTALL
 )
 _GZIP_FOOTER_BYTES = 51
-_ZSTD_MAGIC = b"GNUlInUx"
+_ZSTD_MAGICS = (b"GNUlInUx", b"GnUlInUx")
 _SHORT, _LONG = struct.Struct("<4Q8s"), struct.Struct("<7Q8s")
 _CRFS = 1
 _BAD_FOOTER = "the layer ends like one with a table of contents, but not as its format says"
@@ -37,7 +37,7 @@ def check_end(tail: bytes, compression: str) -> None:
     """Raises `UnreadableLayerError` if a blob ends as one of another compression with a table: lazy runtimes
     look for every kind of table in every blob.
     """
-    if (_STARGZ in tail and compression != "gzip") or (tail.endswith(_ZSTD_MAGIC) and compression != "zstd"):
+    if (_STARGZ in tail and compression != "gzip") or (tail.endswith(_ZSTD_MAGICS) and compression != "zstd"):
         raise UnreadableLayerError(f"{_BAD_FOOTER}: it is not compressed so")
 
 
@@ -81,7 +81,7 @@ def in_zstd(tail: bytes, size: int, skipped: Sequence[SkippedFrame], limits: Ins
 
     Raises `UnreadableLayerError` where its footer does not lead to the frames that are before it.
     """
-    if not tail.endswith(_ZSTD_MAGIC):
+    if not tail.endswith(_ZSTD_MAGICS):
         return None
     if not skipped or skipped[-1].offset + skipped[-1].size != size or skipped[-1].content is None:
         raise UnreadableLayerError(_BAD_FOOTER)

@@ -233,6 +233,6 @@ def zstd_chunked(
     return Lazy(blob, frames.archive, annotations)
 
 
-def chunked_footer(numbers: Sequence[int]) -> bytes:
+def chunked_footer(numbers: Sequence[int], magic: bytes = b"GNUlInUx") -> bytes:
     """Where the table is, and what comes after it."""
-    return struct.pack(f"<{len(numbers)}Q", *numbers) + b"GNUlInUx"
+    return struct.pack(f"<{len(numbers)}Q", *numbers) + magic

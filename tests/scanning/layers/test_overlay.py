@@ -586,6 +586,14 @@ class TestAgreement:
         assert reason.startswith(f"layer 1 is said to have a table of contents with {name} '1:2:3:1', which is ")
 
     @pytest.mark.parametrize("name", [CHECKSUM, POSITION, TAR_SPLIT_POSITION])
+    def test_t88_annotations_as_podman_wrote_them_before_2023(self, name: str) -> None:
+        old = name.replace("io.github.containers.", "io.containers.")
+        assert self._annotated({old: self.LAZY[name]}, self.TABLE) == []
+        (reason,) = self._annotated({old: "1:2:3:1"}, self.TABLE)
+        assert reason.startswith(f"layer 1 is said to have a table of contents with {old} '1:2:3:1', which is ")
+        assert len(self._annotated({old: self.LAZY[name]}, None)) == 1
+
+    @pytest.mark.parametrize("name", [CHECKSUM, POSITION, TAR_SPLIT_POSITION])
     def test_t88_annotations_of_zstd_chunked_that_lead_into_a_layer_without_a_table(self, name: str) -> None:
         (reason,) = self._annotated({name: self.LAZY[name]}, None)
         assert "and has none: podman and others that pull lazily go by it" in reason

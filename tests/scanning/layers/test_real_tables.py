@@ -12,6 +12,7 @@ import pytest
 from scanning.facts import EntryKind, LayerFacts
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.toc.annotations import disagreement
+from tests.images import File, image
 from tests.scanning.layers.archives import END, LIMITS, NET_RAW, Collector, chunked, member, pax, python_archive
 
 pytestmark = pytest.mark.real
@@ -104,6 +105,30 @@ def test_file_capabilities(kind: str, packers: Path, tmp_path: Path) -> None:
     facts = inspected(blob)
     assert facts.table is not None
     assert [entry.capabilities for entry in facts.entries if entry.path == "ping"] == ["cap_net_raw+ep"]
+
+
+def test_podman_s_format_before_2023(tmp_path: Path) -> None:
+    """As Debian 12's skopeo writes it; later ones write the new one."""
+    if shutil.which("skopeo") is None:
+        pytest.skip("skopeo is not installed")
+    layout = image({"usr/bin/sh": File(PROGRAM, 0o4755), "zeros": bytes(3 << 20), "etc/a": b"b"}).write_layout(tmp_path)
+    command = [
+        "skopeo",
+        "copy",
+        "--dest-compress-format",
+        "zstd:chunked",
+        f"oci:{layout}:latest",
+        f"oci:{tmp_path}/new:1",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    blobs = tmp_path / "new" / "blobs" / "sha256"
+    (entry,) = json.loads((tmp_path / "new" / "index.json").read_text())["manifests"]
+    (layer,) = json.loads((blobs / entry["digest"].removeprefix("sha256:")).read_text())["layers"]
+    facts = inspected((blobs / layer["digest"].removeprefix("sha256:")).read_bytes())
+    assert facts.table is not None
+    assert any("zstd-chunked" in name for name in layer["annotations"])
+    assert disagreement(layer["annotations"], facts.table) == ""
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -3,7 +3,7 @@
 import base64
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -92,6 +92,14 @@ def test_a_true_table_of_zstd_chunked_is_accepted(
     assert facts.table.place == layer.annotations[POSITION]
     assert facts.table.tar_split == layer.annotations.get(TAR_SPLIT_POSITION, "")
     assert facts.diff_id == Digest.of(layer.archive)
+
+
+def test_t88_a_footer_as_podman_wrote_it_before_2023() -> None:
+    def old(numbers: Sequence[int]) -> bytes:
+        return chunked_footer(numbers, b"GnUlInUx")
+
+    assert inspected(zstd_chunked(MEMBERS, split=None, footer=old)).table is not None
+    assert refusal(zstd_chunked(MEMBERS, leave_out("etc/passwd"), split=None, footer=old)).entry == "etc/passwd"
 
 
 def test_an_archive_without_files_can_have_a_table() -> None:
