@@ -13,7 +13,7 @@ end: one write to the audit, one to the log.
 
 import asyncio
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -242,8 +242,9 @@ class Repeats:
             ]
         )
         self._metrics.recalled(len(named))
-        for repeat, asking in together.items():
-            self._metrics.answered(repeat.answer.method, repeat.answered.route, _OK, (seconds,) * len(asking))
+        kinds = Counter((repeat.answer.method, repeat.answered.route) for repeat, _, _ in named)
+        for (method, route), count in kinds.items():
+            self._metrics.answered(method, route, _OK, (seconds,) * count)
         return True
 
     def _date_line(self, second: int) -> bytes:

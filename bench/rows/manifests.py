@@ -1,6 +1,7 @@
 """Manifests by digest: the same again and again, and each for the first time."""
 
 import random
+from collections.abc import Callable
 from functools import partial
 
 from bench import content, load
@@ -19,6 +20,7 @@ _LAYER_BYTES = 1 << 16
 _TOKENS = 50
 _DIGESTS = 50
 _SEED = 24
+_WARM_UP_SECONDS = 1.0
 _GATE = "imagegate"
 _MICROSECONDS = 1e6
 
@@ -121,21 +123,22 @@ def logged_in(running: Gate) -> dict[str, str]:
 
 def rate(path: str, seconds: float, server: Server, headers: dict[str, str]) -> Sample:
     """How often the same is answered in a second."""
-
-    def measure() -> tuple[float, float, dict[str, float]]:
-        found = load.requests(server, path, headers, connections=CONNECTIONS, seconds=seconds)
-        return found.per_second, found.requests / _MICROSECONDS, {"p50 ms": found.p50, "p99 ms": found.p99}
-
-    return with_cpu(server, measure)
+    return _asked(server, partial(load.requests, server, path, headers, connections=CONNECTIONS), seconds)
 
 
 def _mixture(paths: list[str], seconds: float, server: Server, clients: list[dict[str, str]]) -> Sample:
     """Each client asks for each manifest, in no order. (wrk cannot read answers to HEAD.)"""
     asked = [load.Question(path, headers) for path in paths for headers in clients]
     random.Random(_SEED).shuffle(asked)  # noqa: S311 - the same for all servers
+    return _asked(server, partial(load.questions, server, asked, connections=CONNECTIONS), seconds)
+
+
+def _asked(server: Server, ask: Callable[..., load.Rate], seconds: float) -> Sample:
+    """What is measured begins after a second of the same: all servers alike are past their first answers then."""
+    ask(seconds=_WARM_UP_SECONDS)
 
     def measure() -> tuple[float, float, dict[str, float]]:
-        found = load.questions(server, asked, connections=CONNECTIONS, seconds=seconds)
+        found = ask(seconds=seconds)
         return found.per_second, found.requests / _MICROSECONDS, {"p50 ms": found.p50, "p99 ms": found.p99}
 
     return with_cpu(server, measure)

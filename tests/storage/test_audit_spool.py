@@ -117,6 +117,20 @@ async def test_repeated_records_become_one_for_each_second_and_their_number_stay
     assert kept == [("a", "served", 5), ("b", "denied", 1), ("c", "served", 1), ("e", "served", 7)]
 
 
+@pytest.mark.parametrize(
+    ("good", "bad"), [(b"2026-01-01", b"2026-13-01"), (b'"times":3', b'"times":3x'), (b'"served"', b'"ser"ved"')]
+)
+async def test_a_repeated_record_that_cannot_be_read_is_left_out_alone(
+    database: Database, folder: Path, good: bytes, bad: bytes
+) -> None:
+    line = RepeatedRecord(PULL).line("2026-01-01T00:00:00+00:00", "a", 3)
+    spool = AuditSpool(folder, database, _ROOM)
+    spool.append_lines(line + line.replace(good, bad) + line)
+    await spool.close()
+
+    assert [(record.request_id, record.times) for record in await recorded(database)] == [("a", 6)]
+
+
 async def test_a_repeated_record_is_the_one_that_would_have_been_written_by_itself(
     database: Database, folder: Path
 ) -> None:
