@@ -5,9 +5,12 @@ Much of a record is what strangers sent; it is made printable and cut to length 
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -78,8 +81,11 @@ class RepeatedRecord:
 
 _log = structlog.get_logger(__name__)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_REPEATED = re.compile(rb'\{"times":(\d+),"at":"([^"]{19})[^"]*","request_id":"[^"]*",(.*)')
-"""How often, the second, and all but the request: where the last two are equal, lines become one record."""
+_REPEATED = re.compile(
+    rb'\{"times":(?P<times>\d+),"at":"(?P<at>(?P<second>[^"]{19})[^"]*)","request_id":"(?P<request>[^"\\]*)",(?P<rest>.*)'
+)
+"""A line of `RepeatedRecord`: where the second and the rest are equal, lines become one record."""
+_MOST_RESTS = 1024
 _LONGEST_DETAIL = 4096
 _LIMITS = {
     column.name: column.type.length or _LONGEST_DETAIL
@@ -107,13 +113,14 @@ def decode_lines(lines: bytes) -> list[dict[str, Any]]:
     repeated: dict[tuple[bytes, bytes], dict[str, Any]] = {}
     for line in lines.splitlines():
         found = _REPEATED.fullmatch(line)
-        known = repeated.get((found[2], found[3])) if found else None
+        key = (found["second"], found["rest"]) if found else None
+        known = repeated.get(key) if key else None
         if found and known is not None:
-            known["times"] += int(found[1])
-        elif (row := _decode(line)) is not None:
+            known["times"] += int(found["times"])
+        elif (row := (_decode_repeated(found) if found else None) or _decode(line)) is not None:
             rows.append(row)
-            if found:
-                repeated[found[2], found[3]] = row
+            if key:
+                repeated[key] = row
     return rows
 
 
@@ -141,6 +148,21 @@ def _values(record: AuditRecord) -> dict[str, Any]:
 
 def _texts(record: AuditRecord) -> dict[str, str]:
     return {name: printable(getattr(record, name), limit) for name, limit in _LIMITS.items()}
+
+
+def _decode_repeated(found: re.Match[bytes]) -> dict[str, Any] | None:
+    """The same as `_decode` gives; None where the line cannot be read."""
+    try:
+        at = datetime.fromisoformat(found["at"].decode())
+        return {"times": int(found["times"]), "at": at, "request_id": found["request"].decode(), **_rest(found["rest"])}
+    except (ValueError, TypeError):
+        return None
+
+
+@lru_cache(maxsize=_MOST_RESTS)
+def _rest(text: bytes) -> Mapping[str, Any]:
+    """What the lines of a `RepeatedRecord` have in common; of a busy gate they are read again and again."""
+    return MappingProxyType(json.loads(b"{" + text))
 
 
 def _decode(line: bytes) -> dict[str, Any] | None:
