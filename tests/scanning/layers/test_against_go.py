@@ -20,7 +20,7 @@ from scanning.layers.paths import archive_path, to_text
 from tests.scanning.layers.archives import LIMITS, Collector, inspect
 from tests.scanning.layers.strategies import damaged_archives
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 _TYPES = {
     "0": EntryKind.FILE,
