@@ -1,9 +1,10 @@
 """What every builder writes is admitted, and its packages are found: no builder's habits are mistaken for an attack."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
+from proxy.errors import DeniedError
 from scanning.documents import decode
 from scanning.facts import ImageFacts
 from scanning.oci.digest import Digest
@@ -12,6 +13,7 @@ from storage import documents
 from tests import builders
 from tests.images import TestImage
 from tests.proxy.gate.world import World
+from tests.scanning.layers.lazy import TOC_DIGEST, Lazy, Member, Table, estargz
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -58,6 +60,30 @@ async def test_what_a_builder_writes_is_admitted_with_its_packages(
     assert [warning for warning in pushed.warnings if "executable files" not in warning] == []
     assert told(await facts_of(small_world, image.digest)) == FOUND[build]
     assert (await small_world.pull()).body == image.manifest
+
+
+def lazy_image(lazy: Lazy, annotations: Mapping[str, str]) -> TestImage:
+    """An image of one eStargz layer."""
+    layer = builders.Layer(f"{builders.OCI_TAR}+gzip", lazy.blob, Digest.of(lazy.archive), annotations)
+    return builders.image_of((layer,), {"config": {"User": "1000"}})
+
+
+def with_another_program(table: Table) -> None:
+    table["entries"].append({"name": "usr/bin/nc", "type": "reg", "mode": 0o755})
+
+
+async def test_t88_a_table_of_contents_that_shows_lazy_runtimes_something_else_is_refused(small_world: World) -> None:
+    program = (Member("usr/bin/app", b"#!/bin/sh\n", mode=0o755),)
+    forged = estargz(program, with_another_program)
+    with pytest.raises(DeniedError, match="lists a path that the archive does not have") as refused:
+        await small_world.push(lazy_image(forged, forged.annotations))
+    assert "usr/bin/nc" in str(refused.value)
+    assert "H26" in str(refused.value)
+
+    true = estargz(program)
+    await small_world.push(lazy_image(true, true.annotations))
+    with pytest.raises(DeniedError, match=r"toc\.digest 'sha256:0000"):
+        await small_world.push(lazy_image(true, {TOC_DIGEST: f"sha256:{'0' * 64}"}))
 
 
 async def test_what_kaniko_hides_is_hidden_and_what_it_links_is_there(small_world: World) -> None:
