@@ -9,7 +9,6 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
@@ -43,19 +42,19 @@ class Acceptor:
     sockets: Sequence[socket.socket]
     make: MakeProtocol
     preface: Preface
-    _loops: list[asyncio.Task[None]] = field(default_factory=list)
+    _pauses: dict[socket.socket, asyncio.TimerHandle] = field(default_factory=dict)
     _beginning: set[asyncio.Task[None]] = field(default_factory=set)
 
     def start(self) -> None:
         """Begin to take connections."""
-        self._loops = [asyncio.create_task(self._accept(listener)) for listener in self.sockets]
+        for listener in self.sockets:
+            listener.setblocking(False)
+            self._listen(listener)
 
     async def close(self) -> None:
         """Take what the kernel has accepted already, then no more."""
-        for task in self._loops:
-            task.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
         for listener in self.sockets:
+            self._deafen(listener)
             self._take_queued(listener)
             listener.close()
 
@@ -70,27 +69,43 @@ class Acceptor:
             task.cancel()
         await asyncio.gather(*self._beginning, return_exceptions=True)
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, address = await loop.sock_accept(listener)
-            except OSError as error:
-                # Anything else is about one connection that its client has given up.
-                if error.errno in _EXHAUSTED:
-                    _log.error("no connection can be taken", problem=str(error))
-                    await asyncio.sleep(_EXHAUSTED_PAUSE_SECONDS)
-                continue
-            self._begin(connection, str(address[0]))
-            await asyncio.sleep(0)  # a queue of connections must not keep those that are there waiting
+    def _listen(self, listener: socket.socket) -> None:
+        """Take one connection in each turn of the loop: a queue of them must not keep those that are there waiting.
+
+        It is not a task that waits for the next one: cancelled, that would lose a connection just accepted.
+        """
+        self._pauses.pop(listener, None)
+        asyncio.get_running_loop().add_reader(listener, self._take, listener)
+
+    def _deafen(self, listener: socket.socket) -> None:
+        asyncio.get_running_loop().remove_reader(listener)
+        pause = self._pauses.pop(listener, None)
+        if pause is not None:
+            pause.cancel()
+
+    def _take(self, listener: socket.socket) -> bool:
+        """Begin a connection, if there is one: another process may have been first. Whether there may be more."""
+        try:
+            connection, address = listener.accept()
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            # Anything else is about one connection that its client has given up.
+            if error.errno in _EXHAUSTED:
+                _log.error("no connection can be taken", problem=str(error))
+                self._deafen(listener)
+                loop = asyncio.get_running_loop()
+                self._pauses[listener] = loop.call_later(_EXHAUSTED_PAUSE_SECONDS, self._listen, listener)
+            return error.errno == errno.ECONNABORTED
+        connection.setblocking(False)
+        self._begin(connection, str(address[0]))
+        return True
 
     def _take_queued(self, listener: socket.socket) -> None:
         """Whoever got through before the end is served: closing the socket would reset them."""
-        with suppress(OSError):
-            while True:
-                connection, address = listener.accept()
-                connection.setblocking(False)
-                self._begin(connection, str(address[0]))
+        while self._take(listener):
+            pass
+        self._deafen(listener)
 
     def _begin(self, connection: socket.socket, peer: str) -> None:
         task = asyncio.create_task(self._open(connection, peer))
