@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -165,7 +166,6 @@ async def _judge_of(
     starting: asyncio.Task[InspectionPool],
 ) -> AsyncIterator[Judge]:
     """The gate's own judge, over a database that is thrown away."""
-    approvals = await approvals_of(records)
     with tempfile.TemporaryDirectory(prefix="imagegate-check-") as folder, _progress() as progress:
         database = await Database.make_temporary(Path(folder))
         source = _Watched(found, progress)
@@ -182,7 +182,7 @@ async def _judge_of(
                 SignatureFinder(database, source),
                 AdvisoryDesk(Snapshots(settings.advisories_path)),
                 OnRecord(
-                    lambda: approvals,
+                    partial(approvals_of, records),
                     SightingDesk(records) if records else None,
                     MalwareDesk(scans, images, layers),
                 ),

@@ -7,6 +7,7 @@ import structlog
 
 from config.errors import ImagegateError
 from scanning.approvals import Approvals
+from scanning.oci.digest import Digest
 from storage import approvals
 from storage.approvals import Stamp
 from storage.database import Database
@@ -19,16 +20,27 @@ class ApprovalDesk:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._seen: Stamp | None = None
+        self._seen: Stamp = (0, 0)
+        self._told: Digest | None = None
         self.current = Approvals()
 
     async def load(self) -> None:
-        """Read what is in force. Raises the `StorageError` family."""
+        """Read what is in force as what everybody knows of. Raises the `StorageError` family."""
+        self._told = (await self.now()).digest
+
+    async def now(self) -> Approvals:
+        """What is in force at this moment, whoever changed it. Raises the `StorageError` family.
+
+        Whoever judges asks for it: a push just after an approval must find it.
+        """
         async with self._database.snapshot() as tx:
             seen = await approvals.stamp(tx)
-            if seen != self._seen:
-                self.current = await approvals.in_force(tx)
-        self._seen = seen
+            if seen == self._seen:
+                return self.current
+            found = await approvals.in_force(tx)
+        if seen > self._seen:  # both numbers only grow, so nobody who began before replaces what is newer
+            self._seen, self.current = seen, found
+        return found
 
     async def watch(self, changed: Callable[[], Awaitable[None]], seconds: float = 1.0) -> None:
         """Look for changes every `seconds` for ever; call `changed` after one."""
@@ -38,11 +50,11 @@ class ApprovalDesk:
 
     async def reload_if_changed(self, changed: Callable[[], Awaitable[None]]) -> None:
         """Read what another process, task or person has changed, if anything."""
-        before = self.current.digest
         try:
-            await self.load()
-            if self.current.digest != before:
-                _log.info("approvals in force", approvals=str(self.current.digest))
+            current = await self.now()
+            if current.digest != self._told:
+                _log.info("approvals in force", approvals=str(current.digest))
+                self._told = current.digest
                 await changed()
         except ImagegateError as error:
             _log.error("the approvals in force stay", problem=str(error))

@@ -89,7 +89,7 @@ def build_gate(parts: GateParts) -> Gate:
         images,
         signatures,
         parts.advisories,
-        OnRecord(lambda: parts.approvals.current, SightingDesk(database), MalwareDesk(scans, images, layers)),
+        OnRecord(parts.approvals.now, SightingDesk(database), MalwareDesk(scans, images, layers)),
         lambda: parts.policy.current,
         clock,
     )

@@ -6,7 +6,7 @@ Nothing is stored while judging; `record` stores a judgement in the caller's tra
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -100,7 +100,7 @@ class OnRecord:
     no gate), and what malware scanners said.
     """
 
-    approvals: Callable[[], Approvals]
+    approvals: Callable[[], Awaitable[Approvals]]
     sightings: SightingDesk | None
     malware: MalwareDesk
 
@@ -138,7 +138,7 @@ class Judge:
         `TooManyRequestsError` when too much waits for it already, and
         `InvalidManifestError` for an index that is nested too deeply or lists too much, or a signature that is none.
         """
-        policy, approvals = self._policy(), self._approvals()
+        policy, approvals = self._policy(), await self._approvals()
         rule = policy.policy.rule_for(repository.name)
         children = await self._judge_children(repository, manifest, place)
         facts_document: bytes | None = None

@@ -5,6 +5,7 @@ import pytest
 from proxy.errors import BadRequestError, DeniedError, ManifestUnknownError, NotFoundError
 from proxy.gate.approving import approve_base, meant, revoke
 from proxy.identity.administrator import Administrator
+from scanning.oci.digest import Digest
 from scanning.oci.names import ImageReference, Tag
 from scanning.verdict import Outcome
 from storage.audit import Event
@@ -40,6 +41,23 @@ async def test_what_is_built_on_a_base_waits_until_it_is_approved_and_again_once
     with pytest.raises(DeniedError):
         await world.check_blob(next(iter(BUILT_ON_IT.blobs)))
     assert world.pool.begun == read
+
+
+async def test_a_push_just_after_an_approval_finds_it_and_the_rest_is_still_judged_again(world: World) -> None:
+    await world.push(BASE, ON_TAG_BASE)
+    await world.change_policy(WANTS_BASE)
+    reference = ImageReference(world.repository, BASE.digest)
+    told: list[Digest | None] = []
+
+    async def tell() -> None:
+        told.append(world.approvals.current.digest)
+
+    await approve_base(world.database, reference, BASE.digest, world.act())
+
+    assert not (await world.push(BUILT_ON_IT)).warnings
+    for _ in range(2):
+        await world.approvals.reload_if_changed(tell)
+    assert told == [(await world.verdict(BUILT_ON_IT.digest)).inputs.approvals]
 
 
 async def test_another_base_is_told_the_nearest_one(small_world: World) -> None:
