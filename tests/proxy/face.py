@@ -136,6 +136,16 @@ class Face:
         async with self.services.database.snapshot() as tx:
             return [record for _, record in reversed(await audit.newest(tx, limit=1000))]
 
+    async def refuses_connections(self) -> None:
+        """Wait until nobody gets in any more."""
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(self.host, self.port)
+            except ConnectionRefusedError:
+                return
+            writer.transport.abort()
+            await asyncio.sleep(0.01)
+
 
 def basic(token: str, account: str = "someone") -> str:
     """An Authorization header."""

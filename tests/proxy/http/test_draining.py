@@ -10,7 +10,7 @@ from proxy.identity.principal import Role
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from tests.proxy.conftest import StartFace
-from tests.proxy.face import Face, basic
+from tests.proxy.face import basic
 
 BOTH_EVENT_LOOPS = True
 CONTENT = b"0123456789"
@@ -56,7 +56,7 @@ async def test_a_pull_that_its_client_takes_slowly_is_completed(start_face: Star
         writer.write(head.encode())
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
         ending = asyncio.create_task(stack.aclose())
-        await _refuses_connections(face)
+        await face.refuses_connections()
         assert not ending.done()
         assert await reader.read() == content
         await ending
@@ -78,7 +78,7 @@ async def test_a_manifest_that_waits_for_its_turn_is_answered_and_the_client_tol
         while not face.gate.pushes_waiting:
             await face.call("GET", "/healthz")
         ending = asyncio.create_task(stack.aclose())
-        await _refuses_connections(face)
+        await face.refuses_connections()
         face.gate.pushes_wait_for.set()
         said = await reader.read()
         assert said.startswith(b"HTTP/1.1 201 ")
@@ -95,7 +95,7 @@ async def test_a_request_whose_head_is_on_its_way_is_answered(start_face: StartF
         writer.write(b"GET /readyz HTTP/1.1\r\n")
         await face.call("GET", "/healthz")  # the half has arrived before this
         ending = asyncio.create_task(stack.aclose())
-        await _refuses_connections(face)
+        await face.refuses_connections()
         writer.write(b"Host: gate\r\n\r\n")
         said = await reader.read()
         assert said.startswith(b"HTTP/1.1 503 ")
@@ -116,14 +116,3 @@ async def test_what_does_not_end_is_cut_off(start_face: StartFace) -> None:
         await stack.aclose()
         with pytest.raises(aiohttp.ClientError):
             await pushing
-
-
-async def _refuses_connections(face: Face) -> None:
-    """Wait until nobody gets in any more."""
-    while True:
-        try:
-            _, writer = await asyncio.open_connection(face.host, face.port)
-        except ConnectionRefusedError:
-            return
-        writer.transport.abort()
-        await asyncio.sleep(0.01)

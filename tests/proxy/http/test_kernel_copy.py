@@ -256,10 +256,10 @@ async def test_a_registry_that_falls_silent_within_a_blob_is_given_up() -> None:
         assert isinstance((await served.became())[0], UpstreamTimeoutError)
 
 
-async def test_a_client_that_goes_away_ends_its_stream() -> None:
-    ended = asyncio.Event()
+def endless(ended: asyncio.Event) -> Answer:
+    """A blob that goes on until its connection is closed, which sets `ended`."""
 
-    async def endless(writer: asyncio.StreamWriter) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(head(1 << 40))
         try:
             while True:
@@ -268,7 +268,12 @@ async def test_a_client_that_goes_away_ends_its_stream() -> None:
         finally:
             ended.set()
 
-    async with answering(endless) as registry, front(from_registry(registry)) as served:
+    return answer
+
+
+async def test_a_client_that_goes_away_ends_its_stream() -> None:
+    ended = asyncio.Event()
+    async with answering(endless(ended)) as registry, front(from_registry(registry)) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rstrip("/").rpartition(":")[2]))
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readexactly(4_000_000)
@@ -280,17 +285,7 @@ async def test_a_client_that_goes_away_ends_its_stream() -> None:
 
 async def test_t72_a_client_that_takes_nothing_is_given_up_and_the_upstream_let_go() -> None:
     ended = asyncio.Event()
-
-    async def endless(writer: asyncio.StreamWriter) -> None:
-        writer.write(head(1 << 40))
-        try:
-            while True:
-                writer.write(CONTENT)
-                await writer.drain()
-        finally:
-            ended.set()
-
-    async with answering(endless) as registry, front(from_registry(registry)) as served:
+    async with answering(endless(ended)) as registry, front(from_registry(registry)) as served:
         served.patience = 0.2
         _, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rstrip("/").rpartition(":")[2]))
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

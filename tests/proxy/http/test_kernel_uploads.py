@@ -207,17 +207,6 @@ async def ended(setting: Setting, registry: Registry) -> None:
             await setting.face.call("GET", "/healthz")
 
 
-async def refusing_connections(face: Face) -> None:
-    """Wait until nobody gets in any more."""
-    while True:
-        try:
-            _, writer = await asyncio.open_connection(face.host, face.port)
-        except ConnectionRefusedError:
-            return
-        writer.transport.abort()
-        await asyncio.sleep(0.01)
-
-
 async def test_uploads_come_whole_and_both_connections_go_on(start: Start, registry: Registry) -> None:
     setting = await start()
     async with setting.client() as client:
@@ -371,7 +360,7 @@ async def test_a_slow_upstream_slows_the_client_down_and_draining_waits_for_both
         await registry.began.wait()
         drained = asyncio.create_task(client.writer.drain())
         ending = asyncio.create_task(setting.ending.aclose())
-        await refusing_connections(setting.face)
+        await setting.face.refuses_connections()
         assert not drained.done()
         registry.may_read.set()
         assert (await client.answer())[0] == 202

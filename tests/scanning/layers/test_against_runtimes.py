@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -36,6 +35,7 @@ from tests.scanning.layers.archives import (
     member,
     pax,
 )
+from tests.scanning.layers.go_programs import go_program
 from tests.scanning.layers.sequences import DrawnImage, images
 from tests.scanning.layers.strategies import blobs
 
@@ -64,20 +64,7 @@ class Runtimes:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("no go on PATH: the runtimes' libraries cannot be asked")
-    program = tmp_path_factory.mktemp("runtimes") / "runtimes"
-    built = subprocess.run(
-        [go, "build", "-o", program, "."],
-        cwd=SOURCE,
-        env={**os.environ, "CGO_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
-    return program
+    return go_program(SOURCE, tmp_path_factory, "the runtimes' libraries")
 
 
 @pytest.fixture(scope="module")

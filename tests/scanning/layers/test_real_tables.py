@@ -1,7 +1,6 @@
 """Layers with a table of contents, as the libraries of stargz-snapshotter, BuildKit and podman write them, pass."""
 
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -14,6 +13,7 @@ from scanning.layers.inspect import inspect_layer
 from scanning.layers.toc.annotations import disagreement
 from tests.images import File, image
 from tests.scanning.layers.archives import END, LIMITS, NET_RAW, Collector, chunked, member, pax, python_archive
+from tests.scanning.layers.go_programs import go_program
 
 pytestmark = pytest.mark.real
 
@@ -24,20 +24,7 @@ LONG = "usr/share/" + "a-long-name/" * 12 + "file"
 
 @pytest.fixture(scope="module")
 def packers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("no go on PATH: the builders' libraries cannot be asked")
-    program = tmp_path_factory.mktemp("packers") / "packers"
-    built = subprocess.run(
-        [go, "build", "-o", program, "."],
-        cwd=SOURCE,
-        env={**os.environ, "CGO_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
-    return program
+    return go_program(SOURCE, tmp_path_factory, "the builders' libraries")
 
 
 def made(
