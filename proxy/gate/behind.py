@@ -13,8 +13,8 @@ from datetime import timedelta
 
 from proxy.clock import Clock
 from proxy.gate.admissions import Admissions
+from proxy.shared_tasks import SharedTasks
 from proxy.upstream.port import StoredManifest, Upstream
-from proxy.upstream.slots import on_behalf_of_all
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository, Tag
 from storage import manifests
@@ -25,7 +25,6 @@ from storage.manifests import ManifestRecord, Seen
 NOTING = "noting what the upstream has"
 """The name of the tasks that do so."""
 _GATHER_SECONDS = 0.2
-_Asking = asyncio.Task[StoredManifest | None]
 _Key = tuple[Repository, Digest]
 
 
@@ -40,7 +39,7 @@ class Behind:
         self._admissions = admissions
         self._clock = clock
         self._fresh = fresh
-        self._asking: dict[tuple[Repository, Digest, int], _Asking] = {}
+        self._asking = SharedTasks[tuple[Repository, Digest, int], StoredManifest | None]()
         self._seen: dict[_Key, Seen] = {}
         self._noting: asyncio.Task[None] | None = None
 
@@ -73,16 +72,7 @@ class Behind:
             found = await asyncio.shield(running)
             if found is not None:
                 return found  # what is not there may have been pushed since it was asked for
-        task = asyncio.create_task(self._upstream.get_manifest(repository, digest), context=on_behalf_of_all())
-        self._asking[key] = task
-        task.add_done_callback(lambda done: self._ended(key, done))
-        return await asyncio.shield(task)
-
-    def _ended(self, key: tuple[Repository, Digest, int], task: _Asking) -> None:
-        if self._asking.get(key) is task:
-            del self._asking[key]
-        if not task.cancelled():
-            task.exception()  # all who asked may have gone away
+        return await asyncio.shield(self._asking.begin(key, self._upstream.get_manifest(repository, digest)))
 
     def _note(self, seen: Seen) -> None:
         if not self._fresh:

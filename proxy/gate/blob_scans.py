@@ -1,7 +1,7 @@
 """Blobs are looked at by a malware scanner: each once, whoever asks, and what it says is kept by digest."""
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 
 from proxy.clock import Clock
@@ -9,6 +9,7 @@ from proxy.errors import BusyError, ManifestBlobUnknownError
 from proxy.gate.content import proven
 from proxy.inspection.errors import InspectionFailedError
 from proxy.malware.scanner import MalwareScanner
+from proxy.shared_tasks import SharedTasks
 from proxy.upstream.port import ContentSource, UpstreamError
 from scanning.errors import UnreadableLayerError
 from scanning.facts import LayerFacts, LayerRefusal
@@ -30,7 +31,7 @@ class BlobScans:
         self._source = source
         self.scanner = scanner
         self._clock = clock
-        self._running: dict[Digest, asyncio.Task[ScanOutcome]] = {}
+        self._running = SharedTasks[Digest, ScanOutcome]()
 
     async def on_record(self, blobs: Iterable[Digest]) -> Mapping[Digest, BlobScan]:
         """What was said of those of `blobs` that were looked at. Raises the `StorageError` family."""
@@ -39,8 +40,18 @@ class BlobScans:
 
     def look_ahead(self, repository: Repository, layer: LayerFacts) -> None:
         """Begin to look at a layer that nobody has looked at. Nothing is raised: whoever needs to know looks again."""
-        if self.scanner is not None and layer.digest not in self._running:
-            self._begin(layer.digest, self._first_look(repository, layer))
+        if self.scanner is not None and self._running.get(layer.digest) is None:
+            self._running.begin(layer.digest, self._first_look(repository, layer))
+
+    async def look_at(
+        self, repository: Repository, blob: Digest, inspected: LayerFacts | LayerRefusal | None
+    ) -> ScanOutcome:
+        """Have the scanner look at a blob, of which inspection as a layer gave `inspected`, None where it is none."""
+        if inspected is None:
+            return await self.look_at_file(repository, blob)
+        if isinstance(inspected, LayerRefusal):
+            return inspected
+        return await self.look_at_layer(repository, inspected)
 
     async def look_at_layer(self, repository: Repository, layer: LayerFacts) -> ScanOutcome:
         """Have the scanner look at every file of a layer that was inspected, in `repository`, and keep what it says;
@@ -56,21 +67,14 @@ class BlobScans:
         return await self._once(repository, blob, lambda: self._look_at_file(repository, blob))
 
     async def _once(
-        self, repository: Repository, blob: Digest, look: Callable[[], Awaitable[ScanOutcome]]
+        self, repository: Repository, blob: Digest, look: Callable[[], Coroutine[None, None, ScanOutcome]]
     ) -> ScanOutcome:
         begun_by_others = self._running.get(blob)
         if begun_by_others is not None:
             # What is in their repository says nothing of this one (threat 17).
             with suppress(ManifestBlobUnknownError, UpstreamError):
                 return await asyncio.shield(begun_by_others)
-        return await asyncio.shield(self._running.get(blob) or self._begin(blob, look()))
-
-    def _begin(self, blob: Digest, look: Awaitable[ScanOutcome]) -> asyncio.Task[ScanOutcome]:
-        task = asyncio.ensure_future(look)
-        self._running[blob] = task
-        task.add_done_callback(lambda _: self._running.pop(blob, None))
-        task.add_done_callback(_notice)
-        return task
+        return await asyncio.shield(self._running.get(blob) or self._running.begin(blob, look()))
 
     async def _first_look(self, repository: Repository, layer: LayerFacts) -> ScanOutcome:
         known = (await self.on_record((layer.digest,))).get(layer.digest)
@@ -108,9 +112,3 @@ class BlobScans:
         if self.scanner is None:
             raise BusyError("there is no malware scanner")
         return self.scanner
-
-
-def _notice(task: asyncio.Future[ScanOutcome]) -> None:
-    """Look at how it ended, which whoever waits for it hears, and nobody else has to."""
-    if not task.cancelled():
-        task.exception()

@@ -6,7 +6,7 @@ Each layer is inspected once, whoever asks and however many ask at the same time
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,8 +17,8 @@ from proxy.gate.content import broken, proven
 from proxy.gate.pace import UploadPace
 from proxy.inspection.errors import InspectionQueueFullError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
+from proxy.shared_tasks import SharedTasks
 from proxy.upstream.port import ContentSource, UpstreamError
-from proxy.upstream.slots import on_behalf_of_all
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.facts import LayerFacts, LayerRefusal
 from scanning.oci.digest import Digest
@@ -101,7 +101,7 @@ class LayerInspector:
         self._pace = pace or UploadPace()
         self._scans = scans
         self._observes_uploads = observes_uploads
-        self._running: dict[Digest, asyncio.Task[LayerOutcome]] = {}
+        self._running = SharedTasks[Digest, LayerOutcome]()
         self._ahead: dict[Digest, asyncio.Event] = {}  # set once somebody waits for it
 
     def observe(self) -> LayerObserver | None:
@@ -119,9 +119,9 @@ class LayerInspector:
 
         Nothing is raised, and nothing is lost if it fails or is left out: the manifest then has it read.
         """
-        if len(self._ahead) < _MOST_AHEAD and digest not in self._running:
+        if len(self._ahead) < _MOST_AHEAD and self._running.get(digest) is None:
             wanted = self._ahead[digest] = asyncio.Event()
-            self._begin(digest, self._inspect_behind(repository, digest, tenant, wanted)).add_done_callback(
+            self._running.begin(digest, self._inspect_behind(repository, digest, tenant, wanted)).add_done_callback(
                 lambda _: self._ahead.pop(digest, None)
             )
 
@@ -177,15 +177,10 @@ class LayerInspector:
             # What is in their repository, and how much of theirs waits, says nothing of this one (threats 17 and 75).
             with suppress(ManifestBlobUnknownError, TooManyRequestsError, UpstreamError):
                 return await asyncio.shield(begun_by_others)
-        task = self._running.get(digest) or self._begin(digest, self._inspect_unknown(repository, digest, tenant))
+        task = self._running.get(digest)
+        if task is None:
+            task = self._running.begin(digest, self._inspect_unknown(repository, digest, tenant))
         return await asyncio.shield(task)
-
-    def _begin(self, digest: Digest, inspection: Coroutine[None, None, LayerOutcome]) -> asyncio.Task[LayerOutcome]:
-        task = asyncio.create_task(inspection, context=on_behalf_of_all())
-        self._running[digest] = task
-        task.add_done_callback(lambda _: self._running.pop(digest, None))
-        task.add_done_callback(_notice)
-        return task
 
     async def _inspect_behind(
         self, repository: Repository, digest: Digest, tenant: str, wanted: asyncio.Event
@@ -268,9 +263,3 @@ class LayerInspector:
 
 def _refusal(digest: Digest, error: UnreadableLayerError) -> LayerRefusal:
     return LayerRefusal(digest, error.reason, error.entry, error.offset)
-
-
-def _notice(task: asyncio.Task[LayerOutcome]) -> None:
-    """Look at how it ended, which whoever waits for it hears, and nobody else has to."""
-    if not task.cancelled():
-        task.exception()

@@ -34,6 +34,7 @@ from proxy.gate.standing import StandingVerdicts
 from proxy.gate.tag_views import TagViews
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Action, Caller
+from proxy.shared_tasks import SharedTasks
 from proxy.upstream.port import StoredManifest, UpstreamError
 from proxy.upstream.slots import on_behalf_of_all
 from scanning.errors import InvalidContentError
@@ -76,7 +77,7 @@ class Pull:
         self._views = views
         self._trail = trail
         self._public_url = public_url
-        self._judging: dict[tuple[Repository, Digest], asyncio.Task[Verdict]] = {}
+        self._judging = SharedTasks[tuple[Repository, Digest], Verdict]()
         self._renewing: set[asyncio.Task[None]] = set()
 
     async def manifest(
@@ -268,10 +269,7 @@ class Pull:
         key = repository, stored.digest
         task = self._judging.get(key)
         if task is None:
-            judging = self._judge_and_record(place, repository, manifest, stored)
-            task = asyncio.create_task(judging, context=on_behalf_of_all())
-            self._judging[key] = task
-            task.add_done_callback(lambda _: self._judging.pop(key, None))
+            task = self._judging.begin(key, self._judge_and_record(place, repository, manifest, stored))
         return await asyncio.shield(task)
 
     async def _judge_and_record(

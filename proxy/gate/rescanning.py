@@ -157,12 +157,10 @@ class Rescanning:
         await asyncio.sleep(self._monotonic() - began)
 
     async def _look(self, repository: Repository, blob: ScannedBlob) -> ScanOutcome:
-        if not blob.is_archive:
-            return await self._scans.look_at_file(repository, blob.digest)
-        inspected = (await self._layers.outcomes(repository, (blob.digest,)))[blob.digest]
-        if isinstance(inspected, LayerRefusal):
-            return inspected
-        return await self._scans.look_at_layer(repository, inspected)
+        inspected = None
+        if blob.is_archive:
+            inspected = (await self._layers.outcomes(repository, (blob.digest,)))[blob.digest]
+        return await self._scans.look_at(repository, blob.digest, inspected)
 
     async def _judge_again(self, repository: Repository, digest: Digest) -> bool:
         try:

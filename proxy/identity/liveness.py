@@ -12,6 +12,7 @@ from config.patterns import RepositoryPattern
 from proxy.ahead import AHEAD
 from proxy.clock import Clock
 from proxy.identity.principal import Principal, Role
+from proxy.shared_tasks import SharedTasks
 from storage.grants import Grant
 
 MAX_AGE_SECONDS = 5.0
@@ -49,7 +50,7 @@ class Liveness:
         self._monotonic = monotonic
         self._max_age = min(max_age, MAX_AGE_SECONDS)
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[_Known | None]] = {}
+        self._loading = SharedTasks[str, _Known | None](name=AHEAD)
 
     async def find(self, grant_id: str) -> tuple[Grant, Principal] | None:
         """The grant and who holds it; None if there is none, or it expired or was revoked."""
@@ -73,28 +74,16 @@ class Liveness:
             return None
         if age >= RENEW_SECONDS and now - known.renewed_at >= _PAUSE_SECONDS:
             known.renewed_at = now
-            self._begin(grant_id)
+            self._loading.begin(grant_id, self._load_now(grant_id))
         return known
 
     async def _load_once(self, grant_id: str) -> _Known | None:
         """One question for all who ask at the same time."""
         running = self._loading.get(grant_id)
-        known = await asyncio.shield(running or self._begin(grant_id))
+        known = await asyncio.shield(running or self._loading.begin(grant_id, self._load_now(grant_id)))
         if known is None and running is not None:  # it may have been made since another request asked for it
             return await self._load_now(grant_id)
         return known
-
-    def _begin(self, grant_id: str) -> asyncio.Task[_Known | None]:
-        task = asyncio.create_task(self._load_now(grant_id), name=AHEAD)
-        self._loading[grant_id] = task
-        task.add_done_callback(lambda done: self._ended(grant_id, done))
-        return task
-
-    def _ended(self, grant_id: str, task: asyncio.Task[_Known | None]) -> None:
-        if self._loading.get(grant_id) is task:
-            del self._loading[grant_id]
-        if not task.cancelled():
-            task.exception()  # whoever waits for it is told; nobody need be
 
     async def _load_now(self, grant_id: str) -> _Known | None:
         asked_at = self._monotonic()  # before the question: the answer is at least as fresh as this

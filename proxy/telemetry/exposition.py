@@ -8,6 +8,8 @@ What is given was made after it was asked for.
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from proxy.shared_tasks import look_at
+
 _REST = 4
 """How much longer than making the text nobody makes another: a fifth of one processor at most goes into it."""
 
@@ -25,7 +27,7 @@ class Exposition:
         """Everything, in the Prometheus text format. Raises what `make` raises."""
         if self._next is None:
             self._next = asyncio.create_task(self._made())
-            self._next.add_done_callback(_notice)
+            self._next.add_done_callback(look_at)
         return await asyncio.shield(self._next)
 
     async def _made(self) -> bytes:
@@ -38,8 +40,3 @@ class Exposition:
                 return await self._make()
             finally:
                 self._rests_until = loop.time() + _REST * (loop.time() - began)
-
-
-def _notice(task: asyncio.Task[bytes]) -> None:
-    if not task.cancelled():
-        task.exception()  # whoever waits for it is told; all may have gone away

@@ -9,7 +9,7 @@ Memory is bounded whatever the input: no step produces more than `STEP_BYTES`.
 RFC 1952 (gzip), RFC 8878 (Zstandard).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -81,7 +81,7 @@ class Decompressor:
             self._stream.finish()
 
     @property
-    def skipped(self) -> Sequence[SkippedFrame]:
+    def skipped(self) -> tuple[SkippedFrame, ...]:
         """The last zstd frames that were stepped over."""
         return tuple(self._stream.skipped) if isinstance(self._stream, ZstdStream) else ()
 

@@ -31,7 +31,6 @@ from scanning.layers.tree import LayerTree
 from scanning.layers.zstd import SkippedFrame
 from scanning.oci.digest import Digest
 
-_DEVICES = frozenset({EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE})
 _LINKS = frozenset({EntryKind.SYMLINK, EntryKind.HARDLINK})
 
 
@@ -107,7 +106,7 @@ class Unpacking:
             self._size,
             self._uncompressed_size,
             self._tail,
-            tuple(self._decompressor.skipped),
+            self._decompressor.skipped,
         )
 
     def _begin_frame(self, offset: int) -> None:
@@ -211,8 +210,7 @@ class ArchiveReading:
     def _add(self, entry: FileEntry) -> None:
         if not self._tree.add(entry):
             return
-        if self._reader.attributes or entry.kind in _DEVICES:
-            self._members.note(entry, self._reader)
+        self._members.note(entry, self._reader)
         if entry.kind is EntryKind.FILE:
             self._file = entry
             if entry.size and (not self._record.shared or entry.path == TABLE_NAME):

@@ -8,11 +8,10 @@ from scanning.errors import UnreadableLayerError
 from scanning.facts import EntryKind, FileEntry
 from scanning.layers.tar import TABLE_NAME
 from scanning.layers.toc.read import TableChunk, TableEntry
-from scanning.layers.toc.record import NOWHERE, Chunk, Content, Members, Unusual
+from scanning.layers.toc.record import DEVICES, NOWHERE, Chunk, Content, Members, Unusual
 
 _USUAL = Unusual()
 _EMPTY = f"sha256:{hashlib.sha256().hexdigest()}"
-_DEVICES = frozenset({EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE})
 
 
 def compare(table: Iterable[TableEntry], members: Members, contents: Mapping[str, Content]) -> None:
@@ -69,7 +68,7 @@ def _compare_entry(told: TableEntry, entry: FileEntry, unusual: Unusual, content
     for what, theirs, ours in said:
         if theirs != ours:
             _refuse(path, what.format(theirs), what.format(ours))
-    if entry.kind in _DEVICES and told.unusual.device != unusual.device:
+    if entry.kind in DEVICES and told.unusual.device != unusual.device:
         _refuse(path, f"the device {told.unusual.device}", str(unusual.device))
     if told.unusual.attributes != unusual.attributes:
         _refuse(path, "other extended attributes", "its own")

@@ -16,7 +16,7 @@ from scanning.layers.tree import LayerTree
 
 NOWHERE = -1
 _RECENT_FRAMES = 8
-_DEVICES = frozenset({EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE})
+DEVICES = frozenset({EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE})
 
 
 class Unusual(NamedTuple):
@@ -65,8 +65,8 @@ class Members:
 
     def note(self, entry: FileEntry, reader: TarReader) -> None:
         """Note what `reader` knows of the member it has just given."""
-        if reader.attributes or entry.kind in _DEVICES:
-            device = reader.device if entry.kind in _DEVICES else (0, 0)
+        if reader.attributes or entry.kind in DEVICES:
+            device = reader.device if entry.kind in DEVICES else (0, 0)
             self.unusual[entry.path] = Unusual(device, attributes_digest(reader.attributes))
 
 
