@@ -131,6 +131,6 @@ def _section(path: str, module: bytes, name: bytes) -> bytes:
         for named, _, place, extent in found:
             if called[named : named + len(name) + 1] == name + b"\0":
                 return module[place : place + extent]
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, OverflowError) as error:
         raise InvalidContentError(f"{path} is no module that could be loaded ({error}); install it again") from error
     return b""

@@ -93,6 +93,10 @@ def test_damaged_modules_are_problems() -> None:
         kernel.read("lib/modules/6.1/a.ko.xz", b"damaged")
     with pytest.raises(InvalidContentError, match="no module that could be loaded"):
         kernel.read("lib/modules/6.1/a.ko", module(OWN)[:-40])
+    beyond_memory = bytearray(module(OWN))
+    beyond_memory[40:48] = b"\xff" * 8  # where the table of sections begins
+    with pytest.raises(InvalidContentError, match="no module that could be loaded"):
+        kernel.read("lib/modules/6.1/a.ko", bytes(beyond_memory))
 
 
 def test_only_lists_of_kernels_are_read() -> None:
