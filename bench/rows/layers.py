@@ -97,7 +97,7 @@ def _with_isal(layer: Path) -> LayerFacts:
 
 
 def _with_zlib(layer: Path) -> LayerFacts:
-    blob, size, plain_size = hashlib.sha256(), 0, 0
+    blob, archive, size, plain_size = hashlib.sha256(), hashlib.sha256(), 0, 0
     reading, inflating = ArchiveReading(_LIMITS, Examiner(_LIMITS)), zlib.decompressobj(31)
     for chunk in _file(layer):
         blob.update(chunk)
@@ -107,8 +107,10 @@ def _with_zlib(layer: Path) -> LayerFacts:
             plain = inflating.decompress(rest, _CHUNK)
             rest, full = inflating.unconsumed_tail, len(plain) == _CHUNK
             plain_size += len(plain)
+            archive.update(plain)
             reading.feed(plain)
-    return reading.finish(BlobFacts(Digest("sha256", blob.hexdigest()), "gzip", size, plain_size))
+    digest, diff_id = Digest("sha256", blob.hexdigest()), Digest("sha256", archive.hexdigest())
+    return reading.finish(BlobFacts(digest, diff_id, "gzip", size, plain_size))
 
 
 def _in_one_thread(inspect: Callable[[Path], LayerFacts], layer: Path, keep: Callable[[LayerFacts], None]) -> Sample:

@@ -2,13 +2,13 @@
 
     Unpacking        blob bytes -> sha256
                                 -> Decompressor -> archive bytes, and where gzip members and zstd frames begin
-    ArchiveReading   archive bytes -> sha256 (diffID)
-                                   -> TarReader -> LayerTree     (entries, whiteouts)
+                                                -> sha256 (diffID)
+    ArchiveReading   archive bytes -> TarReader -> LayerTree     (entries, whiteouts)
                                                 -> FileExaminer  (finds)
                                                 -> ContentRecord (to be compared with a table of contents)
 
-Each stage costs about as much as the other, so whoever is in a hurry runs them side by side (the inspection workers
-do); `inspect_layer` runs them in turns. Nothing is written anywhere and no file is held: data passes in pieces
+The first stage computes, the second decides; whoever is in a hurry runs them side by side (the inspection workers do);
+`inspect_layer` runs them in turns. Nothing is written anywhere and no file is held: data passes in pieces
 (threat 55). Which files are read, and how much of them is kept, is the examiner's affair.
 """
 
@@ -39,6 +39,7 @@ class BlobFacts:
     """What the first stage has computed of a blob. `tail` and `skipped` are its last bytes and skippable frames."""
 
     digest: Digest
+    diff_id: Digest
     compression: str
     size: int
     uncompressed_size: int
@@ -69,11 +70,12 @@ class FileExaminer(Protocol):
 
 
 class Unpacking:
-    """The first stage: the digest and size of one blob, and its archive. Use it once."""
+    """The first stage: one blob and its archive, the digests and sizes of both. Use it once."""
 
     def __init__(self, limits: InspectionLimits) -> None:
         self._limits = limits
         self._hash = hashlib.sha256()
+        self._archive_hash = hashlib.sha256()
         self._size = 0
         self._uncompressed_size = 0
         self._tail = b""
@@ -99,9 +101,9 @@ class Unpacking:
     @property
     def blob(self) -> BlobFacts:
         """What the blob is, once it is finished."""
-        digest = Digest("sha256", self._hash.hexdigest())
         return BlobFacts(
-            digest,
+            Digest("sha256", self._hash.hexdigest()),
+            Digest("sha256", self._archive_hash.hexdigest()),
             self._decompressor.compression,
             self._size,
             self._uncompressed_size,
@@ -116,6 +118,7 @@ class Unpacking:
     def _bounded(self, pieces: Iterator[bytes]) -> Iterator[bytes | FrameStart]:
         limits = self._limits
         for piece in pieces:
+            self._archive_hash.update(piece)
             self._uncompressed_size += len(piece)
             out = self._uncompressed_size
             if out > limits.uncompressed_bytes:
@@ -130,12 +133,11 @@ class Unpacking:
 
 
 class ArchiveReading:
-    """The second stage: what one archive holds, and its diffID. Use it once."""
+    """The second stage: what one archive holds. Use it once."""
 
     def __init__(self, limits: InspectionLimits, examiner: FileExaminer) -> None:
         self._limits = limits
         self._examiner = examiner
-        self._hash = hashlib.sha256()
         self._fed = 0
         self._reader = TarReader(limits)
         self._tree = LayerTree(limits)
@@ -154,7 +156,6 @@ class ArchiveReading:
         if isinstance(piece, FrameStart):
             self._record.begin_frame(Place(piece.offset, self._fed))
             return
-        self._hash.update(piece)
         examiner, reader = self._examiner, self._reader
         examiner.look_at(piece)
         for event in reader.feed(piece):
@@ -195,7 +196,7 @@ class ArchiveReading:
         )
         return LayerFacts(
             digest=blob.digest,
-            diff_id=Digest("sha256", self._hash.hexdigest()),
+            diff_id=blob.diff_id,
             compression=blob.compression,
             size=blob.size,
             uncompressed_size=blob.uncompressed_size,

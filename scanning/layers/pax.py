@@ -11,16 +11,20 @@ from scanning.layers.capabilities import named_capabilities
 from scanning.layers.header import LARGEST_OWNER
 
 _LENGTH = re.compile(rb"([0-9]{1,10}) ")
+_RECORD = re.compile(rb"([0-9]{1,10}) ([^=\x00]+)=")
 _TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
+_ONLY_A_TIME = re.compile(rb"([0-9]{1,10}) [acm]time=-?[0-9]{1,18}(?:\.[0-9]*)?\n")
 _NUMBER = re.compile(rb"[0-9]{1,19}")
 _TIMES = frozenset({b"atime", b"mtime", b"ctime"})
 _NAMES = frozenset({b"path", b"linkpath", b"uname", b"gname"})
+_USUAL = _TIMES | {b"path", b"linkpath"}
 _NEVER_EMPTY = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid"})
 _ATTRIBUTE = b"SCHILY.xattr."
 _CAPABILITIES = b"SCHILY.xattr.security.capability"
 _ENCODED_CAPABILITIES = b"LIBARCHIVE.xattr.security.capability"
 """The same in base64, as bsdtar writes it besides. Docker and containerd read the first, other readers either."""
 _DECISIVE = _NEVER_EMPTY | {_CAPABILITIES, _ENCODED_CAPABILITIES}
+_NEWLINE = ord("\n")
 _LARGEST = (1 << 63) - 1
 _REFUSED = (
     *(b"GNU.sparse.", b"SCHILY.realsize"),
@@ -47,9 +51,18 @@ class PaxHeader:
     """Extended attributes by name."""
 
 
+SAYS_NOTHING = PaxHeader()
+"""What an extended header says that gives a time and nothing else, as some builders write for every member."""
+
+
 def read_pax(content: bytes) -> PaxHeader:
     """Read an `x` header. Raises `UnreadableLayerError` on anything that readers do not agree on."""
+    time = _ONLY_A_TIME.fullmatch(content)
+    if time is not None and int(time[1]) == len(content):
+        return SAYS_NOTHING
     records = _records(content)
+    if records.keys() <= _USUAL:
+        return PaxHeader(records.get(b"path"), records.get(b"linkpath"))
     return PaxHeader(
         path=records.get(b"path"),
         link=records.get(b"linkpath"),
@@ -79,13 +92,11 @@ def _records(content: bytes) -> dict[bytes, bytes]:
     records: dict[bytes, bytes] = {}
     place = 0
     while place < len(content):
-        length = _LENGTH.match(content, place)
-        end = place + int(length[1]) if length else 0
-        if length is None or end > len(content) or end <= length.end() or content[end - 1 : end] != b"\n":
-            raise UnreadableLayerError("an extended header holds a record of the wrong length")
-        key, equals, value = content[length.end() : end - 1].partition(b"=")
-        if not key or not equals or b"\x00" in key:
-            raise UnreadableLayerError("an extended header holds a record without a key")
+        record = _RECORD.match(content, place)
+        end = place + int(record[1]) if record else 0
+        if record is None or not record.end() < end <= len(content) or content[end - 1] != _NEWLINE:
+            raise UnreadableLayerError(_what_is_wrong(content, place))
+        key, value = record[2], content[record.end() : end - 1]
         if key in records:
             raise UnreadableLayerError(f"an extended header says {_show(key)} twice")
         _check(key, value)
@@ -94,15 +105,26 @@ def _records(content: bytes) -> dict[bytes, bytes]:
     return records
 
 
+def _what_is_wrong(content: bytes, place: int) -> str:
+    """Why the record at `place` is none."""
+    length = _LENGTH.match(content, place)
+    end = place + int(length[1]) if length else 0
+    if length is None or not length.end() < end <= len(content) or content[end - 1] != _NEWLINE:
+        return "an extended header holds a record of the wrong length"
+    return "an extended header holds a record without a key"
+
+
 def _check(key: bytes, value: bytes) -> None:
+    if key in _TIMES:
+        if value and _TIME.fullmatch(value) is None:
+            raise UnreadableLayerError(f"an extended header holds no time in {_show(key)}")
+        return
     if key.startswith(_REFUSED):
         raise UnreadableLayerError(f"an extended header holds {_show(key)}, which the gate does not accept")
     if key in _NEVER_EMPTY and not value:
         raise UnreadableLayerError(f"an extended header holds an empty {_show(key)}, which readers take differently")
     if key in _NAMES and b"\x00" in value:
         raise UnreadableLayerError(f"an extended header holds a NUL in {_show(key)}")
-    if key in _TIMES and value and _TIME.fullmatch(value) is None:
-        raise UnreadableLayerError(f"an extended header holds no time in {_show(key)}")
 
 
 def _number(records: dict[bytes, bytes], key: bytes, largest: int = _LARGEST) -> int | None:

@@ -23,7 +23,7 @@ from scanning.facts import EntryKind, FileEntry
 from scanning.layers.header import BLOCK_BYTES, ZERO_BLOCK, Header
 from scanning.layers.limits import InspectionLimits
 from scanning.layers.paths import archive_path, to_text
-from scanning.layers.pax import PaxHeader, check_global_pax, read_pax
+from scanning.layers.pax import SAYS_NOTHING, PaxHeader, check_global_pax, read_pax
 
 _FILE, _DIRECTORY = EntryKind.FILE, EntryKind.DIRECTORY
 _HARDLINK, _SYMLINK = EntryKind.HARDLINK, EntryKind.SYMLINK
@@ -227,12 +227,14 @@ class TarReader:
         self._padding = -header.size % BLOCK_BYTES
 
     def _collect(self, piece: memoryview) -> None:
-        self._collected += piece
-        if self._data:
-            return
-        kind, content = self._meta, bytes(self._collected)
+        if self._data or self._collected:
+            self._collected += piece
+            if self._data:
+                return
+            piece = memoryview(bytes(self._collected))
+            self._collected.clear()
+        kind, content = self._meta, bytes(piece)
         self._meta = b""
-        self._collected.clear()
         if kind == _AFTER:
             self.table = content
             return
@@ -296,9 +298,11 @@ class TarReader:
 
     def _merge(self, header: Header) -> str:
         """Let what came before the header overrule it; return the file capabilities that came with it."""
-        pax, name, link = self._pax or PaxHeader(), self._long_name, self._long_link
+        pax, name, link = self._pax or SAYS_NOTHING, self._long_name, self._long_link
         self._pax = self._long_name = self._long_link = None
         self._pending = False
+        if pax is SAYS_NOTHING and name is None and link is None:
+            return ""
         if (name is not None and pax.path is not None) or (link is not None and pax.link is not None):
             raise self._refusal("a GNU long name and an extended header name the member differently", header.name)
         if pax.size is not None and pax.size <= _LARGEST_OCTAL_SIZE and pax.size != header.size:
