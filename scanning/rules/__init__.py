@@ -11,6 +11,7 @@ from scanning.rules.files import secrets, tools
 from scanning.rules.hardening import hardening, root_user
 from scanning.rules.indexes import children
 from scanning.rules.inspection import uninspected
+from scanning.rules.lazy_pulling import lazy_pulling
 from scanning.rules.licences import allowed_licences, denied_licences
 from scanning.rules.lifecycle import end_of_life
 from scanning.rules.malware import malware, malware_scan
@@ -21,6 +22,7 @@ from scanning.rules.signatures import signatures
 from scanning.rules.tags import downgrade
 
 RULES: tuple[Callable[[Question], Answers], ...] = (
+    lazy_pulling,
     uninspected,
     artifacts,
     foreign_layers,

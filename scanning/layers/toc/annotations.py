@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from scanning.facts import ContentsTable
 
-_TABLE = "containerd.io/snapshot/stargz/toc.digest"
+TABLE = "containerd.io/snapshot/stargz/toc.digest"
 _CHUNKED = ("io.github.containers.zstd-chunked.", "io.containers.zstd-chunked.")
 _PACKED, _PLACE, _TAR_SPLIT = "manifest-checksum", "manifest-position", "tarsplit-position"
 
@@ -24,14 +24,14 @@ def disagreement(annotations: Mapping[str, str], table: ContentsTable | None) ->
     """
     true: dict[str, str] = {}
     if table is not None:
-        true = {_TABLE: str(table.digest)}
+        true = {TABLE: str(table.digest)}
         for prefix in _CHUNKED:
             true[prefix + _PACKED] = str(table.packed or "")
             true[prefix + _PLACE], true[prefix + _TAR_SPLIT] = table.place, table.tar_split
     for name, said in annotations.items():
-        if name == _TABLE and table is None:
+        if name == TABLE and table is None:
             continue
-        if (name == _TABLE or name.startswith(_CHUNKED)) and said != true.get(name, ""):
+        if (name == TABLE or name.startswith(_CHUNKED)) and said != true.get(name, ""):
             has = f"which is {true[name]}" if true.get(name) else "and has none"
             return (
                 f"is said to have a table of contents with {name} {said[:100]!a}, {has}: podman and others that pull"

@@ -1,5 +1,6 @@
 """What every builder writes is admitted, and its packages are found: no builder's habits are mistaken for an attack."""
 
+import gzip
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -11,7 +12,7 @@ from scanning.oci.digest import Digest
 from scanning.verdict import Outcome
 from storage import documents
 from tests import builders
-from tests.images import TestImage
+from tests.images import TestImage, tar
 from tests.proxy.gate.world import World
 from tests.scanning.layers.lazy import TOC_DIGEST, Lazy, Member, Table, estargz
 
@@ -84,6 +85,33 @@ async def test_t88_a_table_of_contents_that_shows_lazy_runtimes_something_else_i
     await small_world.push(lazy_image(true, true.annotations))
     with pytest.raises(DeniedError, match=r"toc\.digest 'sha256:0000"):
         await small_world.push(lazy_image(true, {TOC_DIGEST: f"sha256:{'0' * 64}"}))
+
+
+async def test_t88_images_that_were_converted_for_other_lazy_runtimes_are_refused(small_world: World) -> None:
+    """Nydus keeps the files in blobs of its own, and OverlayBD in a block device."""
+    table = tar({"image/image.boot": b"\xe2\xe1\xf5\xe0" + bytes(1020)})
+    device = tar({"overlaybd.commit": b"LSMT\0\1\2\0" + bytes(4088)})
+    blob = builders.Layer(
+        "application/vnd.oci.image.layer.nydus.blob.v1",
+        b"chunks of files" * 100,
+        Digest.of(b"chunks of files" * 100),
+        {"containerd.io/snapshot/nydus-blob": "true"},
+    )
+    bootstrap = builders.Layer(
+        f"{builders.OCI_TAR}+gzip",
+        gzip.compress(table),
+        Digest.of(table),
+        {"containerd.io/snapshot/nydus-bootstrap": "true"},
+    )
+    overlaybd = builders.Layer(
+        builders.OCI_TAR,
+        device,
+        Digest.of(device),
+        {"containerd.io/snapshot/overlaybd/blob-digest": str(Digest.of(device))},
+    )
+    for layers in ((blob, bootstrap), (bootstrap,), (overlaybd,)):
+        with pytest.raises(DeniedError, match="before it was converted for lazy pulling"):
+            await small_world.push(builders.image_of(layers, {"config": {"User": "1000"}}))
 
 
 async def test_what_kaniko_hides_is_hidden_and_what_it_links_is_there(small_world: World) -> None:
