@@ -18,6 +18,18 @@ def boot_image(version: str = BANNER, pointer: int = 0x3900) -> bytes:
     return bytes(image)
 
 
+def raw_image(magic: bytes = b"ARM\x64", banner: str = BANNER) -> bytes:
+    """A kernel for arm64 or RISC-V (arch/arm64/booting.rst, arch/riscv/boot-image-header.rst): code, and its banner."""
+    head = struct.pack("<IIQQQQQQ", 0xFA405A4D, 0x144E2353, 0, 0x1C00000, 0xA, 0, 0, 0) + magic + struct.pack("<I", 64)
+    return head + bytes(5000) + f"\0Linux version {banner} (gcc-12 12.2.0) #1 SMP\n\0".encode() + bytes(3000)
+
+
+def zboot(packed: bytes, packing: bytes) -> bytes:
+    """A packed kernel that EFI starts (drivers/firmware/efi/libstub/zboot-header.S)."""
+    head = struct.pack("<4s4sII8x32sII", b"MZ\0\0", b"zimg", 4096, len(packed), packing, 0x818223CD, 64)
+    return head.ljust(4096, b"\0") + packed + bytes(512)
+
+
 def module(information: Mapping[str, str], *, is_64: bool = True, order: str = "<") -> bytes:
     """A kernel module that has nothing but a section .modinfo."""
     content = b"".join(f"{key}={value}".encode() + b"\0" for key, value in information.items())

@@ -145,7 +145,7 @@ class FileExamination:
             self._program = ProgramExamination(self._entry.path, head, self._entry.size)
         elif key_stores.may_hold_keys(head):
             self._store = bytearray()
-        elif (binary := binaries.begin(self._entry.path, head)) is not None:
+        elif (binary := binaries.begin(self._entry.path, head, self._entry.size)) is not None:
             self._binary = binary
         elif b"\0" not in head:
             self._text = bytearray()
@@ -240,7 +240,7 @@ class Examiner:
             return False
         size = entry.size
         head_end = start + (size if size < _HEAD_BYTES else _HEAD_BYTES)
-        if kind_of(entry, b"") is not None or binaries.may_begin(piece, start):
+        if kind_of(entry, b"") is not None or binaries.may_begin(piece, start, size):
             return False
         if piece.find(b"\0", start, head_end) >= 0:
             return True

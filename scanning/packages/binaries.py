@@ -1,9 +1,9 @@
-"""Files of machine code that are no ELF programs, and what they say of themselves: x86 kernels, .NET libraries."""
+"""Files of machine code that are no ELF programs, and what they say of themselves: kernels, .NET libraries."""
 
 from typing import Protocol
 
 from scanning.facts import Package
-from scanning.packages import assembly, kernel
+from scanning.packages import assembly, boot_images
 
 
 class BinarySearch(Protocol):
@@ -16,25 +16,11 @@ class BinarySearch(Protocol):
         """The packages that it is."""
 
 
-def may_begin(piece: bytes, start: int) -> bool:
-    """Whether one of these files may begin at `start` of `piece`; never wrong where it says no."""
-    return piece.startswith(assembly.MAGIC, start) or kernel.has_mark(piece, start)
+def may_begin(piece: bytes, start: int, size: int) -> bool:
+    """Whether one of these files, of `size` bytes, may begin at `start` of `piece`; never wrong where it says no."""
+    return piece.startswith(assembly.MAGIC, start) or boot_images.may_begin(piece, start, size)
 
 
-def begin(path: str, head: bytes) -> BinarySearch | None:
-    """Begin to read the file at `path` that begins with `head`; None if it is none of these."""
-    return _BootImageSearch(path) if kernel.is_boot_image(head) else assembly.begin(path, head)
-
-
-class _BootImageSearch:
-    """A kernel as boot loaders take it."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._head = bytearray()
-
-    def feed(self, chunk: bytes | memoryview) -> None:
-        self._head += chunk[: kernel.HEAD_BYTES - len(self._head)]
-
-    def finish(self) -> tuple[Package, ...]:
-        return kernel.boot_image(self._path, bytes(self._head))
+def begin(path: str, head: bytes, size: int) -> BinarySearch | None:
+    """Begin to read the file of `size` bytes at `path` that begins with `head`; None if it is none of these."""
+    return boot_images.begin(path, head, size) or assembly.begin(path, head)

@@ -1,7 +1,7 @@
 """Linux itself, and modules that do not come with it.
 
     vmlinux (ELF)               scanning.packages.known_programs, by the words of every kernel
-    vmlinuz, bzImage            `boot_image`: a header that leads to the version (Documentation/arch/x86/boot.rst)
+    vmlinuz, Image              scanning.packages.boot_images, by their headers
     modules/RELEASE/modules.builtin     each installed kernel has one, wherever the kernel itself is
     *.ko, *.ko.xz, .gz, .zst    the section .modinfo: name=, version=, license=, intree=Y
 
@@ -18,21 +18,14 @@ import zstandard
 
 from scanning.errors import InvalidContentError
 from scanning.facts import Package
-from scanning.layers.limits import KIB, MIB
+from scanning.layers.limits import MIB
+from scanning.packages.boot_images import GENERIC, NAME
 from scanning.packages.fields import checked_name, checked_version
-
-NAME, GENERIC = "linux-kernel", "generic"
-HEAD_BYTES = 66 * KIB
-"""How much of a boot image tells its version: 16 bits lead to it, and a line is not longer than 1 KiB."""
 
 _BUILTIN = re.compile(r"(?:.*/)?modules/([0-9]+\.[0-9]+[^/]*)/modules\.builtin")
 _ENDINGS = (".ko", ".ko.xz", ".ko.gz", ".ko.zst")
 _MOST_BYTES = 64 * MIB
 _ELF = b"\x7fELF"
-_SIGNATURE, _MARK = (510, b"\x55\xaa"), (514, b"HdrS")
-_VERSION_POINTER = 526
-_SECTORS = 512
-_RELEASE = re.compile(rb"([0-9]{1,4}\.[0-9]{1,4}[0-9A-Za-z.+~_-]{0,100})[ \0]")
 
 
 def matches(path: str) -> bool:
@@ -63,25 +56,6 @@ def read(path: str, content: bytes) -> tuple[Package, ...]:
     )
 
 
-def has_mark(piece: bytes, start: int) -> bool:
-    """Whether a file that begins at `start` of `piece` has the mark of boot images."""
-    place, mark = _MARK
-    return piece.startswith(mark, start + place)
-
-
-def is_boot_image(head: bytes) -> bool:
-    """Whether a file that begins with `head` is an x86 kernel in the form that boot loaders take."""
-    place, mark = _SIGNATURE
-    return has_mark(head, 0) and head.startswith(mark, place)
-
-
-def boot_image(path: str, head: bytes) -> tuple[Package, ...]:
-    """The kernel whose first `HEAD_BYTES` are `head`; none for other programs that boot the same way."""
-    (pointer,) = struct.unpack_from("<H", head.ljust(_VERSION_POINTER + 2, b"\0"), _VERSION_POINTER)
-    found = _RELEASE.match(head, pointer + _SECTORS) if pointer else None
-    return (_package(NAME, found[1].decode("ascii"), path),) if found else ()
-
-
 def _package(name: str, version: str, path: str, licences: tuple[str, ...] = ()) -> Package:
     return Package(GENERIC, name, version, name, version, path, licences=licences)
 
@@ -101,7 +75,7 @@ _UNPACKERS: Mapping[str, Callable[[bytes], bytes]] = {
     ".xz": lambda content: lzma.LZMADecompressor(memlimit=128 * MIB).decompress(content, _MOST_BYTES),
     ".gz": lambda content: zlib.decompressobj(31).decompress(content, _MOST_BYTES),
     ".zst": lambda content: (
-        zstandard.ZstdDecompressor(max_window_size=128 * MIB).decompressobj(write_size=_MOST_BYTES).decompress(content)
+        zstandard.ZstdDecompressor(max_window_size=128 * MIB).stream_reader(content).read(_MOST_BYTES)
     ),
 }
 
