@@ -49,6 +49,13 @@ def checked_table(
     if record.shared:
         raise shared_frame(record.shared)
     entries, named = read_table(found.content, limits)
+    within = next((one.entry.path for one in entries for chunk in one.chunks if chunk.inner), None)
+    if within is not None and blob.compression == "zstd":
+        raise UnreadableLayerError(
+            "the table of contents leads into a zstd frame and not to where one begins, which podman does not know of:"
+            " build the layer without a least size of chunks",
+            entry=within,
+        )
     compare(entries, members, record.files)
     if found.tar_split is not None:
         if named not in {"", found.tar_split_digest}:

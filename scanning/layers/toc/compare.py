@@ -48,10 +48,10 @@ def compare(table: Iterable[TableEntry], members: Members, contents: Mapping[str
 
 
 def shared_frame(path: str) -> UnreadableLayerError:
-    """The refusal of a layer with a table and a file that does not begin a frame."""
+    """The refusal of a layer with a table and a file that shares its frame with more than can be recorded."""
     return UnreadableLayerError(
-        "the layer has a table of contents, and a file that shares its gzip member or zstd frame with what is before"
-        " it, which cannot be checked while it passes: build it without a least size of chunks",
+        "the layer has a table of contents, and a file that shares its gzip member or zstd frame with megabytes before"
+        " it, which cannot be checked while it passes: build it with a smaller least size of chunks, or with none",
         entry=path,
     )
 
@@ -82,7 +82,7 @@ def _compare_content(told: TableEntry, entry: FileEntry, content: Content | None
         if told.digest not in {"", _EMPTY}:
             _refuse(path, f"the digest {told.digest[:80]}", "no content")
         return
-    if content is None or any(chunk.inner for chunk in told.chunks):
+    if content is None:
         raise shared_frame(path)
     if told.digest != _named(content.sha256):
         _refuse(path, f"the digest {told.digest[:80]!a}", _named(content.sha256), content.offset)
@@ -92,7 +92,9 @@ def _compare_content(told: TableEntry, entry: FileEntry, content: Content | None
     held = {chunk.start: chunk for chunk in content.chunks}
     if len(told.chunks) == 1:  # in whichever frames it is, it is read from the first to its end
         held = {
-            0: Chunk(content.chunks[0].frame, 0, entry.size, content.sha256, all(one.is_zeros for one in held.values()))
+            0: content.chunks[0]._replace(
+                size=entry.size, sha256=content.sha256, is_zeros=all(one.is_zeros for one in held.values())
+            )
         }
     place = 0
     for chunk in told.chunks:
@@ -109,17 +111,22 @@ def _compare_content(told: TableEntry, entry: FileEntry, content: Content | None
 
 def _compare_chunk(path: str, told: TableChunk, size: int, held: Chunk | None, content: Content) -> None:
     offset = content.offset + told.start
-    if held is None or held.size != size or held.frame != told.frame:
+    if held is None or (held.size, held.frame, held.inner) != (size, told.frame, told.inner):
         _refuse(
             path,
-            f"that {size} bytes of it begin at byte {told.frame} of the blob",
-            f"{held.size} bytes of it at byte {held.frame}" if held else "no frame that begins with them",
+            f"that {_begin(size, told)}",
+            f"that {_begin(held.size, held)}" if held else "that no part of it that can be checked begins there",
             offset,
         )
     if told.digest and told.digest != _named(held.sha256):
         _refuse(path, f"a part with the digest {told.digest[:80]!a}", _named(held.sha256), offset)
     if told.is_zeros and not held.is_zeros:
         _refuse(path, "nothing but zeros", "something else", offset)
+
+
+def _begin(size: int, where: TableChunk | Chunk) -> str:
+    inner = f", {where.inner} bytes into what is packed there" if where.inner else ""
+    return f"{size} bytes of it begin at byte {where.frame} of the blob{inner}"
 
 
 def _named(sha256: bytes) -> str:

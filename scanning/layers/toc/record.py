@@ -1,7 +1,7 @@
 """What an archive holds, kept as it passes to be compared with a table of contents that comes after it.
 
-A table says where in the blob each file begins, so each has to begin a gzip member or zstd frame. The first file that
-does not ends the recording: ordinary layers, where that is the first of all, cost nothing.
+A table says in which gzip member or zstd frame each part of a file begins, and how far in it. Ordinary layers are one
+frame, so the recording ends where one has gone on for longer than a builder of tables lets it: they cost little.
 """
 
 import hashlib
@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scanning.facts import EntryKind, FileEntry
+from scanning.layers.limits import MIB
 from scanning.layers.tar import TarReader
 from scanning.layers.tree import LayerTree
 
 NOWHERE = -1
 _RECENT_FRAMES = 8
+_MOST_SHARED = 6 * MIB
+"""How far in the archive from where a frame begins a part of a file may end that does not begin the frame: parts of
+4 MiB, as eStargz has them, after what else is in it.
+"""
 DEVICES = frozenset({EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE})
 
 
@@ -27,9 +32,12 @@ class Unusual(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A part of a file. `frame` is where in the blob the frame begins whose first byte is the chunk's."""
+    """A part of a file. `frame` is where in the blob the frame begins that it is in, and `inner` how many bytes of the
+    frame are before it, unpacked.
+    """
 
     frame: int
+    inner: int
     start: int
     size: int
     sha256: bytes
@@ -83,8 +91,8 @@ def attributes_digest(attributes: Mapping[bytes, bytes]) -> bytes:
 class ContentRecord:
     """Hashes the files of an archive, each whole and by the frames it is in. Offsets are in bytes.
 
-    `shared` is the first file that shares its frame with what is before it, "" while there is none: nothing is recorded
-    after it.
+    `shared` is the first file that shares its frame with more than `_MOST_SHARED` bytes, "" while there is none:
+    nothing is recorded after it.
     """
 
     def __init__(self) -> None:
@@ -115,7 +123,7 @@ class ContentRecord:
         if self._file is None:
             return
         self._file.feed(piece, self.frames[-1])
-        if self._file.is_shared:
+        if self._file.shares > _MOST_SHARED:
             self.shared, self._file = self._path, None
             self.files.clear()
 
@@ -130,7 +138,7 @@ class ContentRecord:
 class _Reading:
     """One file."""
 
-    __slots__ = ("_chunk", "_chunks", "_frame", "_is_zeros", "_offset", "_size", "_start", "_whole")
+    __slots__ = ("_chunk", "_chunks", "_frame", "_inner", "_is_zeros", "_offset", "_size", "_start", "_whole")
 
     def __init__(self, offset: int) -> None:
         self._offset = offset
@@ -138,19 +146,17 @@ class _Reading:
         self._chunk = self._whole  # the first chunk is the file so far
         self._chunks: list[Chunk] = []
         self._start = self._size = 0
-        self._frame = NOWHERE
+        self._frame, self._inner = NOWHERE, 0
         self._is_zeros = True
 
     @property
-    def is_shared(self) -> bool:
-        """Whether it does not begin a frame."""
-        return self._frame == NOWHERE
+    def shares(self) -> int:
+        """How many bytes from where the frame begins it has come to, 0 if it began the frame."""
+        return self._inner + self._size if self._inner else 0
 
     def feed(self, piece: memoryview, last: Place) -> None:
         if not self._size:
-            self._frame = last.blob if last.archive == self._offset + self._start else NOWHERE
-            if self._frame == NOWHERE:
-                return
+            self._frame, self._inner = last.blob, self._offset + self._start - last.archive
         self._size += len(piece)
         self._whole.update(piece)
         if self._chunk is not self._whole:
@@ -169,4 +175,6 @@ class _Reading:
         return Content(self._offset, tuple(self._chunks), self._whole.digest(), NOWHERE)
 
     def _end_chunk(self) -> None:
-        self._chunks.append(Chunk(self._frame, self._start, self._size, self._chunk.digest(), self._is_zeros))
+        self._chunks.append(
+            Chunk(self._frame, self._inner, self._start, self._size, self._chunk.digest(), self._is_zeros)
+        )

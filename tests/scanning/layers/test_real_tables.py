@@ -18,7 +18,9 @@ from tests.scanning.layers.go_programs import go_program
 pytestmark = pytest.mark.real
 
 SOURCE = Path(__file__).parent / "packers"
-FORMATS = ["estargz", "chunked"]
+FORMATS = ["estargz", "shared", "chunked"]
+GZIP = b"\x1f\x8b\x08\0\0\0\0\0"
+"""How the builders begin a gzip member."""
 LONG = "usr/share/" + "a-long-name/" * 12 + "file"
 
 
@@ -135,3 +137,5 @@ def test_a_real_tree(kind: str, packers: Path, tmp_path: Path) -> None:
     assert facts.table is not None
     assert disagreement(annotations, facts.table) == ""
     assert len(facts.entries) > 100
+    if kind != "chunked":
+        assert (blob.count(GZIP) < 50) == (kind == "shared")

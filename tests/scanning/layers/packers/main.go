@@ -1,6 +1,8 @@
 // Command packers makes layers with a table of contents, with the libraries that builders are made of.
 //
-//	packers estargz|chunked FOLDER < archive
+//	packers estargz|shared|chunked FOLDER < archive
+//
+// In shared, files go on in a gzip member until it has 50,000 bytes.
 //
 // It writes FOLDER/blob, and FOLDER/annotations, a JSON object.
 package main
@@ -20,8 +22,16 @@ import (
 const chunkSize = 64 << 10
 
 func makeEstargz(archive []byte) ([]byte, map[string]string, error) {
+	return estargzWith(archive, estargz.WithChunkSize(chunkSize))
+}
+
+func makeShared(archive []byte) ([]byte, map[string]string, error) {
+	return estargzWith(archive, estargz.WithMinChunkSize(50_000))
+}
+
+func estargzWith(archive []byte, options ...estargz.Option) ([]byte, map[string]string, error) {
 	section := io.NewSectionReader(bytes.NewReader(archive), 0, int64(len(archive)))
-	made, err := estargz.Build(section, estargz.WithChunkSize(chunkSize))
+	made, err := estargz.Build(section, options...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,7 +61,9 @@ func run(format, folder string) error {
 	if err != nil {
 		return err
 	}
-	pack := map[string]func([]byte) ([]byte, map[string]string, error){"estargz": makeEstargz, "chunked": makeChunked}[format]
+	pack := map[string]func([]byte) ([]byte, map[string]string, error){
+		"estargz": makeEstargz, "shared": makeShared, "chunked": makeChunked,
+	}[format]
 	blob, annotations, err := pack(archive)
 	if err != nil {
 		return err
