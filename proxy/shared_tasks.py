@@ -1,8 +1,13 @@
-"""One task for all who want the same at the same time: done once, whoever asks, and whoever goes away meanwhile."""
+"""One task for all who want the same at the same time: done once, whoever asks, and whoever goes away meanwhile.
+
+`SharedTasks` lets who comes later join what runs already; `Rounds` begins once more for them, where what runs may have
+looked too early.
+"""
 
 import asyncio
-from collections.abc import Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from proxy.upstream.slots import on_behalf_of_all
 
@@ -32,6 +37,38 @@ class SharedTasks(Generic[Key, Result]):
         if self._running.get(key) is task:
             del self._running[key]
         look_at(task)
+
+
+class Rounds(Generic[Key]):
+    """What must be done after each of many events, one round after the other: once for all that came before it began.
+
+    So whoever makes many events at the same time causes two rounds: the one that runs, and the one after it.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[Key, asyncio.Task[None]] = {}
+        self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
+
+    async def round(self, key: Key, work: Callable[[], Awaitable[None]]) -> None:
+        """Return when `work` was done for `key`, from beginning to end, since this was called. Raises what it does."""
+        task = self._next.get(key)
+        if task is None:
+            task = self._next[key] = asyncio.create_task(self._in_turn(key, work), context=on_behalf_of_all())
+            task.add_done_callback(look_at)
+        await asyncio.shield(task)
+
+    async def _in_turn(self, key: Key, work: Callable[[], Awaitable[None]]) -> None:
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = asyncio.Lock()
+        try:
+            await turn.acquire()
+        finally:
+            del self._next[key]  # whoever comes from now on is too late for this round
+        try:
+            await work()
+        finally:
+            turn.release()
 
 
 def look_at(task: asyncio.Task[Any]) -> None:

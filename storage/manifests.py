@@ -26,7 +26,8 @@ class ManifestRecord:
     """A manifest in a repository. `held` says that the gate alone keeps it: the upstream does not have it.
 
     `facts` names the document with what was found in an image; `seen_at` is when the upstream was last known to have
-    the manifest, None where that is not known.
+    the manifest, None where that is not known. `vouched` marks a signature that a signer of the policy made, when
+    nothing else beside its subject was by that signer.
     """
 
     repository: Repository
@@ -40,6 +41,7 @@ class ManifestRecord:
     facts: Digest | None
     first_seen: datetime
     seen_at: datetime | None = None
+    vouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,11 @@ async def note_seen(tx: Transaction, seen: Collection[Seen]) -> None:
         .values(seen_at=sa.bindparam("seen")),
         parameters,
     )
+
+
+async def vouch(tx: Transaction, repository: Repository, digest: Digest) -> None:
+    """Mark a signature as one by a signer of the policy."""
+    await tx.execute(sa.update(manifests).where(*_is(repository, digest)).values(vouched=True))
 
 
 async def forget(tx: Transaction, repository: Repository, digest: Digest) -> bool:
@@ -318,4 +325,5 @@ def _record(row: sa.Row[*tuple[Any, ...]]) -> ManifestRecord:
         facts=Digest.parse(row.facts) if row.facts else None,
         first_seen=row.first_seen,
         seen_at=row.seen_at,
+        vouched=row.vouched,
     )

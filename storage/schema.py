@@ -113,6 +113,13 @@ manifests = sa.Table(
     sa.Column("facts", _DIGEST, sa.ForeignKey("documents.digest")),
     sa.Column("first_seen", Instant, nullable=False),
     sa.Column("seen_at", Instant, comment="when the upstream was last known to have it"),
+    sa.Column(
+        "vouched",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="a signer of the policy made it, whom nothing else beside its subject was by when it was pushed",
+    ),
     sa.Index(None, "repository", "subject"),
     sa.Index(None, "held"),
 )

@@ -23,8 +23,9 @@ from proxy.gate.pace import UploadPace
 from proxy.gate.policy import PolicyFile
 from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
-from proxy.gate.push import Push
+from proxy.gate.push import Guards, Push
 from proxy.gate.records import Records
+from proxy.gate.referrers import Referrers
 from proxy.gate.rescanning import Rescanning
 from proxy.gate.sightings import SightingDesk
 from proxy.gate.signatures import SignatureFinder
@@ -118,7 +119,8 @@ def build_gate(parts: GateParts) -> Gate:
         trail,
         parts.public_url,
     )
-    push = Push(database, images, judge, promotion, guard, trail, clock, parts.public_url)
+    referrers = Referrers(database, signatures, lambda: parts.policy.current, parts.advisories, clock)
+    push = Push(database, images, judge, promotion, Guards(guard, referrers), trail, clock, parts.public_url)
     deletion = Deletion(database, upstream, promotion, guard, trail)
     rescanning = Rescanning(database, scans, layers, promotion, clock, parts.rescan_every, pace, parts.monotonic)
     upkeep = Upkeep(promotion, rescanning)

@@ -6,6 +6,7 @@ that was judged for a long time never takes a tag back from a newer one.
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -18,6 +19,7 @@ from proxy.gate.judgement import Judge, Judgement, check_complete, record, recor
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
 from proxy.gate.wanted_sboms import want_sboms
+from proxy.shared_tasks import Rounds
 from proxy.upstream.port import Upstream, UpstreamError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
@@ -54,6 +56,7 @@ class Promotion:
         self._downgrades = downgrades
         self._trail = trail
         self._failed: dict[tuple[Repository, Digest], int] = {}
+        self._signed = Rounds[tuple[Repository, Digest]]()
 
     def turn(self, repository: Repository) -> AbstractAsyncContextManager[None]:
         """The turn to change what the tags of `repository` mean. Raises `StorageUnavailableError`."""
@@ -138,8 +141,35 @@ class Promotion:
                 names = ", ".join(tag.name for tag in published if isinstance(tag, Tag))
                 await self._trail.write(tx, Event.PROMOTE, None, target, verdict=judgement.verdict, detail=names)
 
+    async def signed(self, repository: Repository, digest: Digest) -> None:
+        """Judge a manifest again because a signature of it arrived, then the indexes that list it and wait for one.
+
+        However many arrive at the same time, it is judged once for all that are there when that begins. The indexes are
+        left alone while nobody's signature of it counts, so that worthless ones cost no more than one judgement.
+        """
+        await self._signed.round((repository, digest), partial(self._judge_signed, repository, digest))
+
+    async def _judge_signed(self, repository: Repository, digest: Digest) -> None:
+        judgement = await self._reconsider(repository, digest)
+        if judgement is not None and not judgement.case.signatures.verified:
+            return
+        async with self._database.snapshot() as tx:
+            indexes = await manifests.ancestors(tx, repository, digest)
+        for index in indexes:
+            if await self._may_wait(repository, index):
+                await self._reconsider(repository, index)
+
+    async def _may_wait(self, repository: Repository, digest: Digest) -> bool:
+        """Whether a signature may change what becomes of a manifest: it is not out yet, or not as an admitted one."""
+        async with self._database.snapshot() as tx:
+            known = await manifests.find(tx, repository, digest)
+            last = await verdicts.latest(tx, repository, digest)
+            waiting = await held_tags.of(tx, repository, digest)
+        is_admitted = last is not None and last.enforced is Outcome.ADMIT
+        return not is_admitted or bool(waiting) or (known is not None and known.held)
+
     async def reconsider(self, repository: Repository, digest: Digest) -> None:
-        """Judge a manifest again because a signature of it arrived, then the indexes that list it.
+        """Judge a manifest again because something is known of it that was not, then the indexes that list it.
 
         A manifest the gate does not know is left alone: it is judged when somebody asks for it.
         """
@@ -199,12 +229,16 @@ class Promotion:
             target = Target(repository, digest, digest)
             await self._trail.write(tx, Event.JUDGE, None, target, verdict=judgement.verdict)
 
-    async def _reconsider(self, repository: Repository, digest: Digest) -> None:
+    async def _reconsider(self, repository: Repository, digest: Digest) -> Judgement | None:
+        """The new judgement, which is recorded; None of a manifest that the gate does not know."""
         async with self._database.snapshot() as tx:
             known = await manifests.find(tx, repository, digest)
-        if known is not None:
-            manifest = await parse_manifest(known.body, known.media_type, digest.algorithm)
-            await self.settle(repository, await self._judge.judge(repository, manifest, known.body))
+        if known is None:
+            return None
+        manifest = await parse_manifest(known.body, known.media_type, digest.algorithm)
+        judgement = await self._judge.judge(repository, manifest, known.body)
+        await self.settle(repository, judgement)
+        return judgement
 
     async def _give_up(self, repository: Repository, judgement: Judgement) -> None:
         digest = judgement.manifest.digest

@@ -18,7 +18,7 @@ from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge, Judgement, Place, check_complete, record, record_manifest
 from proxy.gate.promotion import Promotion
-from proxy.gate.referrers import check_room
+from proxy.gate.referrers import Referrers
 from proxy.gate.refusal import refuse, uninspected, warnings
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
@@ -53,6 +53,14 @@ class Unjudged:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What says whether a tag may be set, and something may refer to a manifest."""
+
+    tags: TagGuard
+    referrers: Referrers
+
+
 class Push:
     """The use case."""
 
@@ -62,7 +70,7 @@ class Push:
         images: ImageInspector,
         judge: Judge,
         promotion: Promotion,
-        guard: TagGuard,
+        guards: Guards,
         trail: Trail,
         clock: Clock,
         public_url: str,
@@ -71,7 +79,7 @@ class Push:
         self._images = images
         self._judge = judge
         self._promotion = promotion
-        self._guard = guard
+        self._guards = guards
         self._trail = trail
         self._clock = clock
         self._public_url = public_url
@@ -99,7 +107,7 @@ class Push:
             raise
         if judgement.verdict.enforced is Outcome.REJECT:
             await self._reject(caller, repository, reference, judgement)
-        async with self._turn(caller, repository, reference, manifest) as remarks:
+        async with self._turn(caller, repository, reference, manifest) as (remarks, is_vouched):
             under_tag = await self._promotion.judge_under_tag(repository, reference, judgement) or judgement
             if under_tag.verdict.enforced is Outcome.REJECT:
                 await self._reject(caller, repository, reference, under_tag)
@@ -107,6 +115,9 @@ class Push:
                 await self._admit(caller, repository, reference, judgement, under_tag)
             else:
                 await self._hold(caller, repository, reference, judgement, under_tag)
+            if is_vouched:
+                async with self._database.transaction() as tx:
+                    await manifests.vouch(tx, repository, manifest.digest)
         await self._tell_subject(repository, manifest, reference)
         told = (*remarks, *warnings(under_tag.verdict, repository, reference, self._public_url))
         return PushedManifest(manifest.digest, manifest.subject.digest if manifest.subject else None, told)
@@ -114,21 +125,22 @@ class Push:
     @asynccontextmanager
     async def _turn(
         self, caller: Caller, repository: Repository, reference: Reference, manifest: Manifest
-    ) -> AsyncIterator[tuple[str, ...]]:
-        """The turn to let `reference` mean `manifest`, with what there is to remark on that.
+    ) -> AsyncIterator[tuple[tuple[str, ...], bool]]:
+        """The turn to let `reference` mean `manifest`, with what there is to remark on that, and whether it is a
+        signature to be vouched for.
 
         Raises `FixedTagError`, or `DeniedError` where too much refers to its subject already.
         """
         async with self._promotion.turn(repository):
             try:
-                await check_room(self._database, repository, manifest)
-                remarks = await self._guard.check_setting(caller, repository, reference, manifest)
+                is_vouched = await self._guards.referrers.check_room(repository, manifest)
+                remarks = await self._guards.tags.check_setting(caller, repository, reference, manifest)
             except DeniedError as error:
                 async with self._database.transaction() as tx:
                     target = Target(repository, reference, manifest.digest)
                     await self._trail.write(tx, Event.PUSH, caller, target, outcome="denied", detail=str(error))
                 raise
-            yield remarks
+            yield remarks, is_vouched
 
     async def _read(self, repository: Repository, reference: Reference, content_type: str, body: bytes) -> Manifest:
         algorithm = reference.algorithm if isinstance(reference, Digest) else "sha256"
@@ -171,7 +183,7 @@ class Push:
         """Inspection fails, and not because of a rule: keep the manifest from everybody until it can be judged."""
         manifest, now = pushed.manifest, self._clock()
         async with (
-            self._turn(caller, repository, reference, manifest) as remarks,
+            self._turn(caller, repository, reference, manifest) as (remarks, _),
             self._database.transaction() as tx,
         ):
             await manifests.record(tx, repository, manifest, pushed.body, held=True, facts=None, now=now)
@@ -220,4 +232,4 @@ class Push:
             return
         subject = manifest.subject.digest if manifest.subject else signed_digest(reference)
         if subject is not None:
-            await self._promotion.reconsider(repository, subject)
+            await self._promotion.signed(repository, subject)

@@ -18,8 +18,9 @@ from proxy.identity.principal import Caller, Role
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
-from scanning.oci.manifest import Manifest, ManifestKind
+from scanning.oci.manifest import Descriptor, Manifest, ManifestKind
 from scanning.oci.names import Reference, Repository, Tag, is_referrers_tag
+from scanning.signatures.discover import MAX_SIGNATURES_PER_MANIFEST, signature_layers
 from scanning.verdict import Outcome
 from storage import held_tags, manifests, verdicts
 from storage.database import Database
@@ -75,12 +76,13 @@ class TagGuard:
         try:
             listed = await parse_manifest(means.body, means.media_type, means.digest.algorithm)
             is_list = listed.kind is not ManifestKind.IMAGE and listed.kind is manifest.kind
-            grows = is_list and _parts(listed) <= _parts(manifest)
+            grows = is_list and _parts(listed) <= _parts(manifest) and _read(listed) <= _read(manifest)
         except InvalidContentError:
             grows = False
         if not grows:
             raise FixedTagError(
-                f"{repository}:{tag} means {means.digest}, and this would take something from that list: the token"
+                f"{repository}:{tag} means {means.digest}, and this would take something from that list, or have it no"
+                f" more among the last {MAX_SIGNATURES_PER_MANIFEST}, which are read: the token"
                 f" {caller.principal.name!r} may create tags and only add to such lists; add to what is there, or have"
                 " a developer replace it"
             )
@@ -187,12 +189,21 @@ class TagGuard:
         return await self._upstream.get_manifest(repository, tag)
 
 
-def _parts(manifest: Manifest) -> Counter[tuple[str, Digest, tuple[tuple[str, str], ...]]]:
+_Part = tuple[str, Digest, tuple[tuple[str, str], ...]]
+
+
+def _parts(manifest: Manifest) -> Counter[_Part]:
     """What a list of referrers is made of: signatures are layers, and told apart by their annotations."""
-    return Counter(
-        (part.media_type, part.digest, tuple(sorted(part.annotations.items())))
-        for part in (*manifest.layers, *manifest.children)
-    )
+    return _count((*manifest.layers, *manifest.children))
+
+
+def _read(manifest: Manifest) -> Counter[_Part]:
+    """What of it is read as signatures."""
+    return _count(signature_layers(manifest))
+
+
+def _count(parts: Iterable[Descriptor]) -> Counter[_Part]:
+    return Counter((part.media_type, part.digest, tuple(sorted(part.annotations.items()))) for part in parts)
 
 
 def _refuse(fixed: _Fixed, what: str, remedy: str) -> tuple[str, ...]:

@@ -42,13 +42,13 @@ def signed_digest(reference: Reference) -> Digest | None:
 
 def wanted_blobs(manifest: Manifest) -> tuple[Descriptor, ...]:
     """The blobs that `documents` needs, each once and none larger than `MAX_SIGNATURE_BLOB`."""
-    wanted = (layer for layer in _signature_layers(manifest) if layer.size <= _FORMATS[layer.media_type][1])
+    wanted = (layer for layer in signature_layers(manifest) if layer.size <= _FORMATS[layer.media_type][1])
     return tuple({layer.digest: layer for layer in wanted}.values())
 
 
 def weight(manifest: Manifest) -> int:
     """How many bytes of content `documents` makes of a manifest at most: a blob counts as often as it is listed."""
-    sizes = ((layer.size, _FORMATS[layer.media_type][1]) for layer in _signature_layers(manifest))
+    sizes = ((layer.size, _FORMATS[layer.media_type][1]) for layer in signature_layers(manifest))
     return sum(size for size, limit in sizes if size <= limit)
 
 
@@ -61,11 +61,12 @@ def documents(manifest: Manifest, subject: Digest, blobs: Mapping[Digest, bytes]
     if manifest.subject is not None and manifest.subject.digest != subject:
         return ()
     return tuple(
-        _document(manifest.digest, subject, layer, blobs.get(layer.digest)) for layer in _signature_layers(manifest)
+        _document(manifest.digest, subject, layer, blobs.get(layer.digest)) for layer in signature_layers(manifest)
     )
 
 
-def _signature_layers(manifest: Manifest) -> tuple[Descriptor, ...]:
+def signature_layers(manifest: Manifest) -> tuple[Descriptor, ...]:
+    """The layers of a manifest that are read as signatures."""
     layers = tuple(layer for layer in manifest.layers if layer.media_type in _FORMATS)
     return layers[-MAX_SIGNATURES_PER_MANIFEST:]
 

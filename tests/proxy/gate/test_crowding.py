@@ -35,6 +35,8 @@ BOTH = index(CLEAN, ARM)
 EMPTY = TestImage(b"", media_types.OCI_MANIFEST, {Digest.of(b"{}"): b"{}"})
 CREATOR = caller(Role.CREATOR, "release-job")
 LARGE = "x" * (3 << 20)
+OF_ANYBODY = MAX_REFERRERS - MAX_REFERRERS // 8
+"""The places that are not kept for signers."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -105,6 +107,81 @@ class TestWhatCountedBefore:
         assert (await small_world.pull()).body == CLEAN.manifest
 
 
+class TestWhoComesLate:
+    """A signer finds a place, whatever others have put there before."""
+
+    @pytest.mark.parametrize("subject", [CLEAN, BOTH], ids=["image", "index"])
+    async def test_t58_a_signature_counts_after_more_worthless_ones_than_are_read(
+        self, small_world: World, subject: TestImage
+    ) -> None:
+        await small_world.change_policy(STRICT)
+        await small_world.push(subject)
+        await crowd(small_world, subject)
+        await small_world.wait(1)
+
+        signature, reference = bundle_signature(KEY, subject)
+        await small_world.push(signature, reference)
+
+        assert (await small_world.pull()).body == subject.manifest
+
+    async def test_t58_a_signature_counts_after_indexes_of_strangers_with_worthless_ones(
+        self, small_world: World
+    ) -> None:
+        await small_world.change_policy(STRICT)
+        await small_world.push(CLEAN)
+        await crowd(small_world, CLEAN)
+        for number in range(MAX_DOCUMENTS // MAX_SIGNATURES_PER_MANIFEST):
+            listing = with_annotations(index(CLEAN), {"number": str(number)})
+            await small_world.push_manifest(listing, Tag(f"listing-{number}"))
+            worthless = junk(listing)
+            await small_world.push(worthless, worthless.digest)
+
+        signature, reference = bundle_signature(KEY, CLEAN)
+        await small_world.push(signature, reference)
+
+        assert (await small_world.pull()).body == CLEAN.manifest
+
+    async def test_t58_places_are_kept_for_the_first_signature_of_each_signer(self, small_world: World) -> None:
+        await small_world.change_policy(STRICT)
+        await small_world.push(CLEAN)
+        await have_beside(small_world, CLEAN, OF_ANYBODY)
+        worthless, _ = bundle_signature(STRANGER, CLEAN)
+        signature, _ = bundle_signature(KEY, CLEAN)
+        wrapped, again = (with_annotations(signature, {"number": str(number)}) for number in range(2))
+
+        with pytest.raises(DeniedError):
+            await small_world.push(worthless, worthless.digest)
+        await small_world.push(wrapped, wrapped.digest)
+        assert (await small_world.pull()).body == CLEAN.manifest
+        with pytest.raises(DeniedError):
+            await small_world.push(again, again.digest)
+        await small_world.push(wrapped, wrapped.digest)
+
+    async def test_t58_who_wraps_a_signature_in_worthless_ones_takes_no_place_of_a_signer(
+        self, small_world: World
+    ) -> None:
+        await small_world.change_policy(STRICT)
+        await small_world.push(CLEAN)
+        good, _ = bundle_signature(KEY, CLEAN)
+        bad = junk(CLEAN)
+        body = json.loads(good.manifest)
+        body["layers"] += json.loads(bad.manifest)["layers"][1:]
+        stuffed = TestImage(json.dumps(body).encode(), good.media_type, {**good.blobs, **bad.blobs})
+        await small_world.push(stuffed, stuffed.digest)
+        await have_beside(small_world, CLEAN, OF_ANYBODY - 1)
+
+        await small_world.push(good, good.digest)
+
+        async with small_world.database.snapshot() as tx:
+            beside = await manifests.referrers(tx, small_world.repository, CLEAN.digest)
+        assert [record.digest for record in beside if record.vouched] == [good.digest]
+
+
+def with_annotations(pushed: TestImage, annotations: dict[str, str]) -> TestImage:
+    """The same in another manifest."""
+    return replace(pushed, manifest=json.dumps(json.loads(pushed.manifest) | {"annotations": annotations}).encode())
+
+
 def artifact_of(subject: TestImage, number: int) -> bytes:
     """The manifest of something that refers to an image, such as the report of one night."""
     body = {
@@ -126,6 +203,33 @@ async def have_beside(world: World, subject: TestImage, count: int) -> None:
             body = artifact_of(subject, number)
             referrer = read_manifest(body, media_types.OCI_MANIFEST)
             await manifests.record(tx, world.repository, referrer, body, held=False, facts=None, now=world.time.now())
+
+
+class TestWhatSignaturesCost:
+    """Each is looked at; what it can change nothing of is not judged again."""
+
+    async def test_t58_a_worthless_signature_has_no_index_judged(self, small_world: World) -> None:
+        await small_world.change_policy(STRICT)
+        await small_world.push(BOTH)
+        before = await small_world.verdict(BOTH.digest)
+        worthless, reference = bundle_signature(STRANGER, CLEAN)
+
+        await small_world.push(worthless, reference)
+
+        assert await small_world.verdict(BOTH.digest) == before
+
+    async def test_t58_nor_has_a_good_one_what_is_admitted_already(self, small_world: World) -> None:
+        await small_world.change_policy(STRICT)
+        await small_world.push(BOTH)
+        for subject in (BOTH, CLEAN):
+            signature, reference = bundle_signature(KEY, subject)
+            await small_world.push(signature, reference)
+            if subject is BOTH:
+                before = await small_world.verdict(BOTH.digest)
+
+        assert before.outcome is Outcome.ADMIT
+        assert await small_world.verdict(BOTH.digest) == before
+        assert await small_world.verdict(CLEAN.digest) != before
 
 
 class TestRoom:
@@ -151,10 +255,10 @@ class TestRoom:
     async def test_t58_nor_do_many(self, small_world: World) -> None:
         await small_world.push(CLEAN)
         await small_world.upload(EMPTY)
-        await have_beside(small_world, CLEAN, MAX_REFERRERS)
+        await have_beside(small_world, CLEAN, OF_ANYBODY)
 
-        one_more = replace(EMPTY, manifest=artifact_of(CLEAN, MAX_REFERRERS))
-        with pytest.raises(DeniedError, match=r"256 manifests of [0-9]+ bytes refer to"):
+        one_more = replace(EMPTY, manifest=artifact_of(CLEAN, OF_ANYBODY))
+        with pytest.raises(DeniedError, match=r"224 manifests of [0-9]+ bytes refer to .* more than the 224"):
             await small_world.push_manifest(one_more, one_more.digest)
 
         again = replace(EMPTY, manifest=artifact_of(CLEAN, 7))
@@ -171,9 +275,24 @@ class TestWhoMayOnlyCreate:
         worthless, _ = legacy_signature(STRANGER, CLEAN.digest)
         await strict.upload(worthless)
 
-        with pytest.raises(FixedTagError, match="this would take something from that list: the token 'release-job'"):
+        with pytest.raises(FixedTagError, match="this would take something from that list"):
             await strict.push_manifest(worthless, tag, CREATOR)
 
+        await strict.change_policy(THE_DAY_AFTER)
+        assert (await strict.pull()).body == CLEAN.manifest
+
+    async def test_t58_nor_adds_so_many_that_those_of_others_are_not_read_any_more(self, strict: World) -> None:
+        await strict.push(CLEAN)
+        signature, tag = legacy_signature(KEY, CLEAN.digest)
+        await strict.push(signature, tag)
+        worthless = [legacy_signature(new_key(), CLEAN.digest)[0] for _ in range(MAX_SIGNATURES_PER_MANIFEST)]
+        crowded = together(signature, *worthless)
+        await strict.upload(crowded)
+
+        with pytest.raises(FixedTagError, match="or have it no more among the last 64"):
+            await strict.push_manifest(crowded, tag, CREATOR)
+
+        await strict.push_manifest(together(signature, *worthless[1:]), tag, CREATOR)
         await strict.change_policy(THE_DAY_AFTER)
         assert (await strict.pull()).body == CLEAN.manifest
 
