@@ -168,9 +168,9 @@ class FileExamination:
                 self._text += chunk[: MAX_TEXT_BYTES - len(self._text)]
 
     def _inside(self) -> tuple[Iterable[tuple[Found, Evidence]], tuple[Package, ...]]:
-        if self._binary is not None:
-            return (), self._binary.finish()
         try:
+            if self._binary is not None:
+                return (), self._binary.finish()
             return self._program.finish() if self._program is not None else ((), ())
         except InvalidContentError as error:
             self._problem = self._problem or str(error)

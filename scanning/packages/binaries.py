@@ -1,9 +1,16 @@
-"""Files of machine code that are no ELF programs, and what they say of themselves: kernels, .NET libraries."""
+"""Files of machine code that are no ELF programs, and what they say of themselves.
+
+kernels                             scanning.packages.boot_images
+.NET libraries                      scanning.packages.assembly
+other programs of Windows, where .NET packs what is published as a single file into them
+                                    scanning.packages.dotnet_bundle
+"""
 
 from typing import Protocol
 
 from scanning.facts import Package
 from scanning.packages import assembly, boot_images
+from scanning.packages.dotnet_bundle import BundleSearch
 
 
 class BinarySearch(Protocol):
@@ -13,7 +20,7 @@ class BinarySearch(Protocol):
         """Take the next bytes."""
 
     def finish(self) -> tuple[Package, ...]:
-        """The packages that it is."""
+        """The packages that it is, or is made of. Raises `InvalidContentError` where a list of them cannot be read."""
 
 
 def may_begin(piece: bytes, start: int, size: int) -> bool:
@@ -23,4 +30,5 @@ def may_begin(piece: bytes, start: int, size: int) -> bool:
 
 def begin(path: str, head: bytes, size: int) -> BinarySearch | None:
     """Begin to read the file of `size` bytes at `path` that begins with `head`; None if it is none of these."""
-    return boot_images.begin(path, head, size) or assembly.begin(path, head)
+    found = boot_images.begin(path, head, size) or assembly.begin(path, head)
+    return BundleSearch(path) if found is None and head.startswith(assembly.MAGIC) else found

@@ -2,7 +2,8 @@
 
     *.deps.json     {"libraries": {"Newtonsoft.Json/13.0.1": {"type": "package", ...}}}
 
-Libraries of the type `project` are the program's own.
+Libraries of the type `project` are the program's own. One of the type `runtimepack` is the runtime that was published
+with the program, as the package at NuGet that advisories name, behind `runtimepack.`.
 """
 
 from typing import Any
@@ -11,6 +12,8 @@ from scanning.errors import InvalidContentError
 from scanning.facts import Package
 from scanning.packages.documents import json_object
 from scanning.packages.fields import checked_name, checked_version
+
+_RUNTIME = "runtimepack."
 
 
 def matches(path: str) -> bool:
@@ -23,7 +26,9 @@ def read(path: str, content: bytes) -> tuple[Package, ...]:
     libraries = json_object(path, content).get("libraries", {})
     if not isinstance(libraries, dict):
         raise InvalidContentError(f"{path} has libraries that are no object; publish the program again")
-    return tuple(_package(path, key) for key, entry in libraries.items() if _is_package(path, key, entry))
+    return tuple(
+        _package(path, key.removeprefix(_RUNTIME)) for key, entry in libraries.items() if _is_package(path, key, entry)
+    )
 
 
 def _is_package(path: str, key: str, entry: Any) -> bool:

@@ -4,6 +4,7 @@
     what cargo-auditable notes of a Rust program            scanning.packages.rust
     the note of whoever packaged it (.note.package)         scanning.packages.notes
     the bill of materials in what GraalVM has made          scanning.packages.native_image
+    the list of packages in a .NET single-file bundle       scanning.packages.dotnet_bundle
     its own words: `nginx version: nginx/1.25.1`            scanning.packages.known_programs
 
 A copy of a distribution's own program tells the same as the distribution's database; which of the two an image keeps
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 
 from scanning.facts import Package
 from scanning.files.words import Words
+from scanning.packages.dotnet_bundle import LIST, SIGNATURE, BundleSearch
 from scanning.packages.golang import WORD as _BUILD_INFO
 from scanning.packages.golang import BuildInfoSearch
 from scanning.packages.known_programs import MAX_LENGTH, RULES, Rule
@@ -26,11 +28,12 @@ from scanning.packages.rust import AuditSearch
 GENERIC = "generic"
 """The purl type of a program that no package database tells of."""
 
+_BUNDLE = frozenset({SIGNATURE, LIST})
 WORDS = Words(
     (
         *(word for rule in RULES for word in rule.words),
         *(rule.also for rule in RULES if rule.also),
-        *(_NOTE, _BUILD_INFO, _NATIVE_IMAGE, PACKED),
+        *(_NOTE, _BUILD_INFO, _NATIVE_IMAGE, PACKED, *_BUNDLE),
     )
 )
 
@@ -38,7 +41,7 @@ WORDS = Words(
 class ProgramSearch:
     """Reads one executable called `path`."""
 
-    __slots__ = ("_audit", "_bill", "_go", "_note", "_path", "_rules", "_seen", "_tail", "_versions")
+    __slots__ = ("_audit", "_bill", "_bundle", "_go", "_note", "_path", "_rules", "_seen", "_tail", "_versions")
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -50,6 +53,7 @@ class ProgramSearch:
         self._go = BuildInfoSearch()
         self._audit = AuditSearch()
         self._bill = NativeImageSearch()
+        self._bundle = BundleSearch(path)
         self._note = NoteReader()
 
     def feed(self, chunk: bytes | memoryview, seen: frozenset[bytes] | None = None) -> None:
@@ -58,6 +62,7 @@ class ProgramSearch:
         self._go.feed(chunk, may_begin=_BUILD_INFO in words)
         self._audit.feed(chunk)
         self._bill.feed(chunk, may_begin=PACKED in words)
+        self._bundle.feed(chunk, may_begin=not words.isdisjoint(_BUNDLE))
         if self._tail:
             edge = self._tail + bytes(chunk[:MAX_LENGTH])
             self._look_at(edge, WORDS.found_in(edge))
@@ -70,7 +75,15 @@ class ProgramSearch:
         modules = self._go.finish(self._path)
         crates = self._audit.finish(self._path)
         bill = self._bill.finish(self._path) if _NATIVE_IMAGE in self._seen else ()
-        return (*modules, *crates, *bill, *self._note.finish(self._path), *dict.fromkeys(self._known(modules)))
+        bundled = self._bundle.finish()
+        return (
+            *modules,
+            *crates,
+            *bill,
+            *bundled,
+            *self._note.finish(self._path),
+            *dict.fromkeys(self._known(modules)),
+        )
 
     def _look_at(self, window: bytes | memoryview, words: frozenset[bytes]) -> None:
         self._seen |= words
