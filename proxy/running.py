@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import structlog
 
 from config.defaults import Profile
 from config.errors import ImagegateError
-from config.policy import Policy
-from config.settings import Feeds, Settings
+from config.settings import Settings
+from proxy import alarms
 from proxy.clock import utc_now
 from proxy.collecting import collect_and_record, sentence
 from proxy.feeds import pruning
@@ -80,6 +81,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         await approvals.load()
         spool = AuditSpool(settings.audit_path, database, settings.audit.spool_bytes)
         stack.push_async_callback(spool.close)
+        scanner = malware_scanner(settings.inspection)
         parts = GateParts(
             database,
             upstream,
@@ -93,7 +95,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             observes_uploads=settings.inspection.mode == "inline",
             busy_upload_rate=_busy_upload_rate(settings),
             fresh=timedelta(seconds=settings.registry.fresh_seconds),
-            scanner=malware_scanner(settings.inspection),
+            scanner=scanner,
             rescan_every=timedelta(hours=settings.inspection.clamd_rescan_hours),
         )
         gate = build_gate(parts)
@@ -102,7 +104,12 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
 
         async def warnings() -> tuple[str, ...]:
             return (
-                *_warnings(settings.feeds, policy, desk),
+                *alarms.of_policy(policy),
+                *alarms.of_advisories(settings.feeds, desk, utc_now()),
+                *alarms.of_inspection(pool),
+                *alarms.of_audit(spool),
+                *await alarms.of_malware_scanner(scanner),
+                *await alarms.of_disks(_folders(settings)),
                 *(tls.warnings() if tls else ()),
                 *(await colleagues.warnings() if colleagues else ()),
                 *(await attachment_warnings(database)),
@@ -115,6 +122,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
                 upstream,
                 gate,
                 colleagues.check_inspection if colleagues else pool.check,
+                spool.check,
                 warnings,
                 upstream.further_checks,
                 tls,
@@ -130,6 +138,11 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             further.append(partial(colleagues.keep_posting, services.metrics))
         await stack.enter_async_context(background.at_work(further))
         yield services
+
+
+def _folders(settings: Settings) -> tuple[Path, ...]:
+    """Where the gate keeps what it needs room for; folders that are not there are in a bucket, or not used."""
+    return settings.state_dir, settings.content_path, settings.cache_path, settings.advisories_path
 
 
 def _busy_upload_rate(settings: Settings) -> float:
@@ -307,23 +320,3 @@ def prepare(settings: Settings) -> None:
     path = settings.policy_path
     if not settings.policy_file and not path.exists():
         write_profile(Profile.EVALUATION, path)
-
-
-def _warnings(feeds: Feeds, policy: PolicyFile, desk: AdvisoryDesk) -> tuple[str, ...]:
-    """What an operator should know although requests are answered."""
-    said: list[str] = []
-    if policy.problem:
-        said.append(f"the policy file is broken, the policy read before it stays in force: {policy.problem}")
-    basis = desk.basis()
-    if basis.fetched_at is None:
-        said.append("there is no advisory data, so vulnerable packages are not found: imagegate feeds update")
-    elif utc_now() - basis.fetched_at > timedelta(hours=feeds.warn_after_hours):
-        said.append(f"the advisory data is from {basis.fetched_at:%Y-%m-%d %H:%M} UTC: imagegate feeds update")
-    if not _asks_for_signatures(policy.current.policy):
-        said.append("no rule of the policy asks for signatures with effect quarantine or reject")
-    return tuple(said)
-
-
-def _asks_for_signatures(policy: Policy) -> bool:
-    wanted = (rule.require.signatures for rule in policy.rules)
-    return any(signatures is not None and signatures.effect != "warn" for signatures in wanted)

@@ -42,8 +42,8 @@ async def _alone(verdict: Verdict) -> tuple[Explained, ...]:
 class Parts:
     """What the face of the gate stands on; the caller owns them, and closes them after the face.
 
-    `inspection` is what /readyz asks beside database and upstream, `warnings` what it tells the operator, and
-    `further_upstreams` asks registries that only some repositories need. `tls` is None where plain HTTP is served,
+    `inspection` and `audit` are what /readyz asks beside database and upstream, `warnings` what it tells the operator,
+    and `further_upstreams` asks registries that only some repositories need. `tls` is None where plain HTTP is served,
     `colleagues` where this is the only process that serves. `explain` finds what a verdict was made of.
     """
 
@@ -51,6 +51,7 @@ class Parts:
     upstream: Upstream
     gate: Gatekeeper
     inspection: Check
+    audit: Check
     warnings: Warnings
     further_upstreams: Mapping[str, Check] = field(default_factory=dict)
     tls: ServerTls | None = None
@@ -117,7 +118,12 @@ async def assemble(
         clock=clock,
     )
     colleagues = parts.colleagues
-    checks = {"database": database.check, "upstream": parts.upstream.check, "inspection": parts.inspection}
+    checks = {
+        "database": database.check,
+        "upstream": parts.upstream.check,
+        "inspection": parts.inspection,
+        "audit": parts.audit,
+    }
     metrics = Metrics()
     further = {f"upstream {prefix}": check for prefix, check in parts.further_upstreams.items()}
     readiness = Readiness(checks, parts.warnings, monotonic, further)

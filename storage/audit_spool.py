@@ -31,6 +31,8 @@ _BATCH_BYTES = 64 * 1024
 _RENEW_BYTES = 8 << 20
 """After how many bytes a file is replaced by a new one."""
 _RETRY_SECONDS = 1.0
+_PROBE = bytes(4096)
+"""Written to see whether that works, and taken back: a block, which a full disk does not have, and no line."""
 _GATHER_SECONDS = 0.2
 """How long records gather while many are written: one transaction for all costs hardly more than for one."""
 _log = structlog.get_logger(__name__)
@@ -63,6 +65,11 @@ class AuditSpool:
         self._appended = asyncio.Event()
 
     @property
+    def limit(self) -> int:
+        """How many bytes may wait."""
+        return self._limit
+
+    @property
     def waiting(self) -> int:
         """How many bytes the database does not have yet."""
         return self._file.size - self._file.taken if self._file else 0
@@ -92,6 +99,14 @@ class AuditSpool:
                 " its disk is not full and that the gate may write there"
             ) from error
         self._appended.set()
+
+    async def check(self) -> None:
+        """Return if a record could be written now. Raises `StorageUnavailableError` as `append_lines` does."""
+        self.append_lines(_PROBE)
+        file = self._file
+        if file is not None:
+            file.size -= len(_PROBE)
+            os.ftruncate(file.handle, file.size)
 
     async def drain(self) -> None:
         """Take all that was written so far over into the database. Raises `StorageUnavailableError`."""

@@ -78,6 +78,11 @@ class InspectionPool:
             raise InspectionFailedError("no inspection worker is alive; they are started again by themselves")
 
     @property
+    def size(self) -> int:
+        """How many workers there are to be."""
+        return self._size
+
+    @property
     def processes(self) -> tuple[int, ...]:
         """The process ids of the living workers."""
         return tuple(sorted(worker.pid for worker in self._workers))

@@ -53,7 +53,7 @@ def start_face(database: Database, time: Time, tmp_path: Path) -> StartFace:
         gate = MemoryGate(upstream)
         settings = Settings(**values)
         tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
-        parts = Parts(database, upstream, gate, workers_live, no_warnings, tls=tls)
+        parts = Parts(database, upstream, gate, workers_live, workers_live, no_warnings, tls=tls)
         services = await assemble(settings, parts, clock=time.now, monotonic=time.monotonic)
         async with listening(services) as (host, port), aiohttp.ClientSession(auto_decompress=False) as session:
             yield Face(host, port, services, upstream, gate, time, session)

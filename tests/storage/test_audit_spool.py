@@ -237,6 +237,29 @@ async def test_a_full_disk_refuses_the_record_whole(
     assert [record.request_id for record in await recorded(database)] == ["", "after"]
 
 
+async def test_it_is_told_at_any_time_whether_a_record_could_be_written(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    spool = AuditSpool(folder, database, _ROOM)
+    await spool.check()
+    spool.append(PULL)
+    before = spool.waiting
+    await spool.check()
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.audit_spool.os.pwrite", no_room)
+        with pytest.raises(StorageUnavailableError, match="No space left on device"):
+            await spool.check()
+    assert spool.waiting == before
+    with pytest.raises(StorageUnavailableError, match="no more may"):
+        await AuditSpool(folder, database, 100).check()
+    await spool.close()
+
+    assert await recorded(database) == [PULL]
+
+
 async def test_a_folder_that_cannot_be_written_is_said_so(database: Database, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"a file where the folder should be")
 

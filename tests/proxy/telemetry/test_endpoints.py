@@ -21,7 +21,11 @@ async def test_ready_means_that_everything_answers(face: Face) -> None:
     answer = await face.call("GET", "/readyz", token="")
     assert (answer.status, answer.json) == (
         200,
-        {"status": "ready", "parts": {"database": "ok", "upstream": "ok", "inspection": "ok"}, "warnings": []},
+        {
+            "status": "ready",
+            "parts": {"database": "ok", "upstream": "ok", "inspection": "ok", "audit": "ok"},
+            "warnings": [],
+        },
     )
 
 
