@@ -15,7 +15,7 @@ from config.defaults import Profile
 from config.errors import ImagegateError
 from config.settings import Settings
 from proxy import alarms
-from proxy.clock import utc_now
+from proxy.clock import SteadyClock, utc_now
 from proxy.collecting import collect_and_record, sentence
 from proxy.feeds import pruning
 from proxy.feeds.fetch import Sources, feed_session, update
@@ -35,6 +35,7 @@ from proxy.serving.colleagues import Colleagues
 from proxy.serving.seats import Seat
 from proxy.serving.tls import ServerTls
 from proxy.state_folder import make_state_folder
+from proxy.timekeeping import Timekeeping
 from proxy.upstream.build import build_upstream
 from storage import audit, documents
 from storage.audit import AuditRecord, Event
@@ -69,6 +70,9 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
         database = await Database.open(settings.database)
         stack.push_async_callback(database.close)
+        clock = SteadyClock()
+        timekeeping = Timekeeping(database, clock)
+        await timekeeping.load()
         content = build_content(settings.content, settings.content_path)
         upstream = build_upstream(settings, database, content)
         stack.push_async_callback(upstream.close)
@@ -89,7 +93,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             policy,
             desk,
             approvals,
-            utc_now,
+            clock,
             settings.public_origin,
             spool,
             observes_uploads=settings.inspection.mode == "inline",
@@ -106,6 +110,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             return (
                 *alarms.of_policy(policy),
                 *alarms.of_advisories(settings.feeds, desk, utc_now()),
+                *timekeeping.warnings(),
                 *alarms.of_inspection(pool),
                 *alarms.of_audit(spool),
                 *await alarms.of_malware_scanner(scanner),
@@ -129,11 +134,12 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
                 colleagues,
                 Replay(database, desk).explained,
             ),
+            clock=clock,
         )
         stack.push_async_callback(services.close)
         services.metrics.watch_audit(lambda: spool.waiting)
         background = Background(settings, parts, snapshots, content, gate, leads=seat.leads)
-        further: list[Job] = [tls.watch] if tls else []
+        further: list[Job] = [timekeeping.keep, *([tls.watch] if tls else [])]
         if colleagues:
             further.append(partial(colleagues.keep_posting, services.metrics))
         await stack.enter_async_context(background.at_work(further))
@@ -180,6 +186,7 @@ class Background:
             parts.database, parts.upstream, gate, lambda: parts.policy.current, parts.clock
         )
         self._spool = parts.spool
+        self._clock = parts.clock
 
     @asynccontextmanager
     async def at_work(self, further: Iterable[Job] = ()) -> AsyncIterator[None]:
@@ -249,7 +256,7 @@ class Background:
         while True:
             await asyncio.sleep(_LOOK_FOR_DUE.total_seconds())
             try:
-                await self._promotion.judge_due(await self._desk.now(utc_now()))
+                await self._promotion.judge_due(await self._desk.now(self._clock()))
             except ImagegateError as error:
                 _log.warning("what waits for its time goes on waiting", problem=str(error))
 

@@ -41,6 +41,8 @@ class Event(StrEnum):
     APPROVAL_REVOKED = "approval-revoked"
     FEEDS_CHANGED = "feeds-changed"
     BLOBS_COLLECTED = "blobs-collected"
+    CLOCK_ACCEPTED = "clock-accepted"
+    """An administrator said that the latest time on record was wrong."""
 
 
 @dataclass(frozen=True, slots=True)

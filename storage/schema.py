@@ -16,6 +16,7 @@
     grants          access tokens, by the hash of their secret
     package_sightings   when each version of a package was first seen
     approvals       base images and packages that an admin approved; revoked ones stay
+    latest_time     the latest time that a gate has seen
     signing_keys    the keys the gate signs its own tokens and upload states with
     interrupted_uploads     where uploads to remote registries stand whose last chunk broke off
     registry_*      the embedded registry's index: which repository holds which blobs, manifests and tags, and which
@@ -269,6 +270,13 @@ package_sightings = sa.Table(
     metadata,
     sa.Column("package", sa.String(64), primary_key=True, comment="sha256 of its purl, without qualifiers"),
     sa.Column("first_seen", Instant, nullable=False),
+)
+
+latest_time = sa.Table(
+    "latest_time",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False, comment="1: there is one row"),
+    sa.Column("at", Instant, nullable=False),
 )
 
 signing_keys = sa.Table(

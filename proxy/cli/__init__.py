@@ -31,6 +31,7 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "package": "package_commands",
         "audit": "audit_commands",
         "registry": "registry_commands",
+        "clock": "clock_commands",
         "config": "config_commands",
         "check-config": "config_commands",
         "demo": "demo_command",
