@@ -22,10 +22,13 @@ from scanning.verdict import Verdict, Violation
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing an action is about. `place` is its layer and build step, "" where there is none."""
+    """One thing an action is about. `place` is its layer and build step, "" where there is none. What has a `row` is no
+    more than a name, and stands in a row of that title with others.
+    """
 
     text: str
     place: str = ""
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ _NOUNS = {
     "require.minimum_age": ("package that is too new", "packages that are too new"),
     "foreign_layers": ("layer", "layers"),
 }
-_FINDINGS = "deny.findings"
+_NO_END = "Ask an admin for data about the ends of releases"
+_FINDINGS, _VETTED, _END = "deny.findings", "require.vetted_packages", "deny.end_of_life"
 _HARDENING = "deny.hardening"
 _OF_SOURCES = ("apk", "deb")
 """Advisories of these speak of source packages."""
@@ -121,15 +125,27 @@ def _plain(rule: str, group: Sequence[Violation]) -> Action:
     count = f"{len(group)} {one if len(group) == 1 else many}"
     if rule == _HARDENING:
         title = f"Mend {group[0].subject}"
+    elif rule == _END and not group[0].check:
+        title = _NO_END
     else:
         title = _TITLES.get(rule, "Keep the rule {rule}").format(
             rule=rule, n=count, them="it" if len(group) == 1 else "them"
         )
     steps = tuple(dict.fromkeys(violation.fix for violation in group))
-    return Action(_inherited(title, group), rule, group[0].effect, tuple(map(_item, group)), _with_base(steps, group))
+    items = _ordered(tuple(map(_item, group)))
+    return Action(_inherited(title, group), rule, group[0].effect, items, _with_base(steps, group))
+
+
+def _ordered(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """By the alphabet where they are names, each place by itself."""
+    places = {place: number for number, place in enumerate(dict.fromkeys(item.place for item in items))}
+    return tuple(sorted(items, key=lambda item: (places[item.place], item.row, item.text.lower() if item.row else "")))
 
 
 def _item(violation: Violation) -> Item:
+    if violation.rule == _VETTED and violation.purl:
+        kind = violation.purl.removeprefix("pkg:").partition("/")[0]
+        return Item(violation.subject, _layer(violation), kind)
     where = f" in {violation.where}" if violation.where else ""
     subject = violation.where or violation.subject if violation.rule == _HARDENING else f"{violation.subject}{where}"
     return Item(f"{subject}: {violation.why}", _layer(violation))
@@ -177,7 +193,9 @@ def _built_together(facts: ImageFacts | None, finding: Finding) -> list[Package]
 def _counted(verb: str, of_package: Mapping[str, Sequence[tuple[Violation, Finding]]]) -> str:
     severities = Counter(finding.severity for told in of_package.values() for _, finding in told)
     total = sum(severities.values())
-    rated = ", ".join(f"{severities[one]} {one}" for one in sorted(severities, key=lambda one: -one.rank))
+    worst_first = sorted(severities, key=lambda one: -one.rank)
+    counts = (f"{severities[one]} {one}" if len(severities) > 1 else str(one) for one in worst_first)
+    rated = ", ".join(counts)
     packages = f"{len(of_package)} package{'' if len(of_package) == 1 else 's'}"
     return f"{verb} {packages}: {total} finding{'' if total == 1 else 's'} ({rated})"
 

@@ -129,13 +129,24 @@ def _action(number: int, action: Action, where: str, width: int, most: int | Non
     for place, items in _by_place(action.items[:most]):
         if place:
             yield from _wrapped(place, f"{_INDENT}in ", width)
-        for item in items:
-            yield from _wrapped(item.text, f"{_INDENT}  - " if place else f"{_INDENT}- ", width)
+        for text in _in_rows(items):
+            yield from _wrapped(text, f"{_INDENT}  - " if place else f"{_INDENT}- ", width)
     left_out = len(action.items[most:]) if most is not None else 0
     if left_out:
         yield f"{_INDENT}and {left_out} more, which --format json lists"
     for step in action.steps:
         yield from _wrapped(step, "  => ", width)
+
+
+def _in_rows(items: Iterable[Item]) -> Iterator[str]:
+    rows: dict[str, list[str]] = {}
+    for item in items:
+        if item.row:
+            rows.setdefault(item.row, []).append(item.text)
+        else:
+            yield item.text
+    for row, names in rows.items():
+        yield f"{row}: {', '.join(names)}"
 
 
 def _by_place(items: Iterable[Item]) -> Iterator[tuple[str, list[Item]]]:

@@ -1,5 +1,6 @@
 """The data that other rules rest on: it is there, it is fresh, and it covers the packages."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.facts import ImageFacts
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
+
+_NO_ECOSYSTEM = "generic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,17 @@ def _what_is_wrong(data: Needed, required: RequireAdvisories | None, now: dateti
 
 def _uncovered_packages(report: AdvisoryReport, facts: ImageFacts) -> Answers:
     if report.unmatched:
+        kinds = Counter(purl.removeprefix("pkg:").partition("/")[0] for purl in report.unmatched)
+        counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        commonest = kinds.most_common(1)[0][0]
+        instance = next(purl for purl in report.unmatched if purl.startswith(f"pkg:{commonest}/"))
         yield Violation(
             "require.advisories",
             Effect.WARN,
             f"{len(report.unmatched)} of {len(facts.packages)} packages",
             "",
-            f"no advisory data covers them (for instance {report.unmatched[0]})",
-            "ask an admin to add a feed for their ecosystem",
+            f"no advisory data covers them: {counted} (for instance {instance})",
+            "ask an admin to add a feed for their ecosystem"
+            if kinds.keys() - {_NO_ECOSYSTEM}
+            else "install them as packages of a distribution, about which advisories speak",
         )

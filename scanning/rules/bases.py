@@ -28,7 +28,7 @@ def base(question: Question) -> Answers:
         f"{check.id} {check.title}",
         "",
         _difference(found) if found else "no base image is approved for this repository",
-        check.fix,
+        check.fix if found else "ask an admin to approve its base image: imagegate base approve IMAGE",
         check.id,
         facts.layers[first],
         facts.step_of(facts.layers[first]),

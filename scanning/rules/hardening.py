@@ -9,18 +9,23 @@ from scanning.hardening.catalogue import CHECKS
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
 
+_ROOT = frozenset({"", "0", "root"})
+
 
 def root_user(question: Question) -> Answers:
     """`deny.root_user`: the image names an unprivileged user."""
     denied, facts = question.rule.deny.root_user, question.case.facts
     if denied and facts and facts.artifact is None and facts.runs_as_root:
+        is_named_so = facts.user.partition(":")[0] in _ROOT
         yield Violation(
             "deny.root_user",
             denied.effect,
             f"user {facts.user!r}" if facts.user else "no user",
             "the image configuration",
-            "its process starts as root",
-            "add a USER instruction with an unprivileged account",
+            "its process starts as root" if is_named_so else "etc/passwd gives it no uid above 0, so it counts as root",
+            "add a USER instruction with an unprivileged account"
+            if is_named_so
+            else "add the account to the image, or name a uid: USER 1000",
             "H01",
         )
 

@@ -66,7 +66,7 @@ def unvetted(question: Question) -> Answers:
             f"{package.name} {package.version}",
             package.path,
             f"{package.purl} is not vetted",
-            "use a vetted package, or ask an admin to vet this one: imagegate image vet IMAGE",
+            "use a vetted package, or ask an admin to vet what the image has: imagegate image vet IMAGE",
             layer=package.layer,
             created_by=facts.step_of(package.layer),
             purl=package.purl,

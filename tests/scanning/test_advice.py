@@ -47,6 +47,28 @@ def test_the_same_remedy_is_told_once() -> None:
     assert action.steps == ("remove the package openssh-client and build again",)
 
 
+def test_packages_that_nobody_has_vetted_stand_in_rows_the_last_layer_first() -> None:
+    def package(kind: str, name: str, layer: Digest) -> Package:
+        return Package(kind, name, "1", name, "1", "some/file", purl=f"pkg:{kind}/{name}@1", layer=layer)
+
+    own = (package("npm", "ws", OWN), package("generic", "node", OWN), package("npm", "Accepts", OWN))
+    image = facts(packages=(*own, package("deb", "apt", BASE)), **LAYERS)
+    (action,) = advice(image, require={"vetted_packages": {"purls": []}})
+    assert action.title == "Use vetted packages, or have 4 packages vetted"
+    assert [(item.row, item.text, item.place.partition(": ")[2]) for item in action.items] == [
+        ("generic", "node 1", "RUN apt-get install"),
+        ("npm", "Accepts 1", "RUN apt-get install"),
+        ("npm", "ws 1", "RUN apt-get install"),
+        ("deb", "apt 1", "ADD rootfs"),
+    ]
+
+
+def test_a_release_whose_end_nobody_knows_is_a_matter_of_data() -> None:
+    (action,) = advice(facts(), deny={"end_of_life": {}})
+    assert action.title == "Ask an admin for data about the ends of releases"
+    assert action.effect is Effect.WARN
+
+
 class TestFindings:
     LIBRARY = replace(OPENSSL, source_name="openssl", layer=BASE)
     PROGRAM = replace(LIBRARY, name="openssl", purl="pkg:deb/debian/openssl@3.0.20-1~deb12u2?arch=amd64")
@@ -72,8 +94,8 @@ class TestFindings:
         unmended = Finding("GHSA-1", (), other.purl, "left", "1", Severity.CRITICAL)
         image = facts(packages=(self.LIBRARY, other), **LAYERS)
         upgrade, leave = advice(image, FINDING, unmended, deny={"findings": {"fixable": False}})
-        assert upgrade.title == "Upgrade 1 package: 1 finding (1 unrated)"
-        assert leave.title == "Do without 1 package: 1 finding (1 critical)"
+        assert upgrade.title == "Upgrade 1 package: 1 finding (unrated)"
+        assert leave.title == "Do without 1 package: 1 finding (critical)"
         assert leave.items == (Item("left 1: GHSA-1 critical", f"layer {OWN.short}: RUN apt-get install"),)
 
     def test_a_violation_names_the_layer_and_the_build_step_of_the_package(self) -> None:

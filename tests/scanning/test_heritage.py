@@ -126,6 +126,7 @@ class TestTheRule:
         verdict = self.judged(built("one"), effect="reject")
         assert verdict.outcome is Outcome.REJECT
         assert verdict.violations[0].why == "no base image is approved for this repository"
+        assert verdict.violations[0].fix == "ask an admin to approve its base image: imagegate base approve IMAGE"
 
     def test_only_bases_from_the_named_repositories_count(self) -> None:
         image = built("one", "two", "three")

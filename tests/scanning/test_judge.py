@@ -481,3 +481,26 @@ def test_the_same_question_always_gets_the_same_answer() -> None:
     strict = policy(deny={"tools": {"kinds": ["ssh-client"]}, "findings": {}})
     question = case(facts(tools=(SSH,)), findings=(FINDING,))
     assert judge(question, strict, NOW) == judge(question, strict, NOW)
+
+
+@pytest.mark.parametrize(
+    ("unmatched", "why", "fix"),
+    [
+        (
+            ("pkg:generic/node@20.1", "pkg:npm/axios@1", "pkg:npm/ws@7"),
+            "no advisory data covers them: 2 npm, 1 generic (for instance pkg:npm/axios@1)",
+            "ask an admin to add a feed for their ecosystem",
+        ),
+        (
+            ("pkg:generic/node@20.1",),
+            "no advisory data covers them: 1 generic (for instance pkg:generic/node@20.1)",
+            "install them as packages of a distribution, about which advisories speak",
+        ),
+    ],
+)
+def test_t53_packages_that_no_advisories_speak_of_are_counted(unmatched: tuple[str, ...], why: str, fix: str) -> None:
+    verdict = judge(
+        case(advisories=AdvisoryReport(FRESH, (), unmatched)), policy(require={"advisories": {"max_age": "72h"}}), NOW
+    )
+    (warning,) = verdict.warnings
+    assert (warning.rule, warning.why, warning.fix) == ("require.advisories", why, fix)

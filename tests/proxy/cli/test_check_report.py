@@ -75,7 +75,7 @@ To do
          deletes it
   => revoke it, build without it (a build secret, not COPY or ENV) and push again
 
-3.  Upgrade 1 package: 2 findings (2 unrated) [deny.findings: reject]
+3.  Upgrade 1 package: 2 findings (unrated) [deny.findings: reject]
      in layer {base}: layer 0
        - libssl3, openssl 3.0.15-1 -> 3.0.16-1: CVE-2026-0001, CVE-2026-0002
   => RUN apt-get update && apt-get install -y --only-upgrade libssl3 openssl
@@ -125,6 +125,29 @@ def test_an_index_says_of_which_image(check: Run) -> None:
     assert checked.exit_code == 1
     assert "1 thing to do.\n" in checked.stdout
     assert "1.  Remove 1 tool (linux/arm64) [deny.tools: reject]\n" in checked.stdout
+
+
+def test_what_is_not_vetted_is_listed_in_rows(check: Run, tmp_path: Path) -> None:
+    """And an account that is not there is told as such."""
+    (tmp_path / "policy.yaml").write_text(
+        """
+version: 1
+rules:
+  - repositories: ["**"]
+    deny: {root_user: {effect: reject}}
+    require: {vetted_packages: {purls: []}}
+"""
+    )
+    packages = [(f"lib{number:02}", "1.0", "lib") for number in range(25)]
+    checked = check(image(debian(*packages), user="nobody-knows"))
+    listed = "".join(checked.stdout.partition("layer 0")[2].split("\n     and 5 more")[0].split())
+    assert listed == f"-deb:{','.join(f'lib{number:02}1.0' for number in range(20))}"
+    assert (
+        "=> use a vetted package, or ask an admin to vet what the image has: imagegate image vet IMAGE"
+        in checked.stdout
+    )
+    assert "user 'nobody-knows' in the image configuration: etc/passwd gives it no uid above 0" in checked.stdout
+    assert "=> add the account to the image, or name a uid: USER 1000" in checked.stdout
 
 
 def test_of_very_many_things_the_first_are_shown(check: Run) -> None:
