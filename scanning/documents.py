@@ -18,6 +18,12 @@ def _new_adapter(kind: Any) -> TypeAdapter[Any]:
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(_new_adapter)
 
 
+def prepare(*kinds: type[Any]) -> None:
+    """Do beforehand what is done once for each kind of value."""
+    for kind in kinds:
+        _adapter(kind)
+
+
 def encode(value: Any) -> bytes:
     """Write a frozen value as JSON. Equal values give equal bytes: fields stand in their declared order."""
     return _adapter(type(value)).dump_json(value)

@@ -12,7 +12,8 @@ from time import monotonic
 
 from config.errors import ImagegateError
 from proxy.inspection.errors import InspectionFailedError
-from proxy.inspection.process import COMMAND, WorkerProcess
+from proxy.inspection.nursery import COMMAND, Template
+from proxy.inspection.process import WorkerProcess
 from proxy.inspection.queue import FairQueue
 from scanning.facts import LayerFacts
 from scanning.layers.limits import InspectionLimits
@@ -49,6 +50,8 @@ class InspectionPool:
         self.idle_seconds = idle_seconds
         self._reserved = reserved
         self._command = command
+        self._template: Template | None = None
+        self._making_template = asyncio.Lock()
         self._workers: set[WorkerProcess] = set()
         self._idle: deque[WorkerProcess] = deque()
         self._waiting: FairQueue[WorkerProcess] = FairQueue(waiting)
@@ -71,6 +74,8 @@ class InspectionPool:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(worker.close() for worker in tuple(self._workers)))
+        if self._template is not None:
+            await self._template.close()
 
     async def check(self) -> None:
         """Return if a worker lives. Raises `InspectionFailedError`: nothing new could be judged."""
@@ -144,9 +149,19 @@ class InspectionPool:
         self.release(worker)
 
     async def _start_worker(self) -> None:
-        worker = await WorkerProcess.start(self._limits, self._progress_seconds, self._ended, self._command)
+        template = await self._living_template()
+        worker = await WorkerProcess.start(template, self._limits, self._progress_seconds, self._ended)
         self._workers.add(worker)
         self.release(worker)
+
+    async def _living_template(self) -> Template:
+        async with self._making_template:
+            if self._template is not None and not self._template.is_alive:
+                await self._template.close()
+                self._template = None
+            if self._template is None:
+                self._template = await Template.start(self._command)
+            return self._template
 
     def _ended(self, worker: WorkerProcess) -> None:
         self._workers.discard(worker)

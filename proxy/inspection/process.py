@@ -1,13 +1,8 @@
 """One inspection worker as the gate sees it: a process with three pipes that may die at any moment."""
 
 import asyncio
-import os
-import signal
-import sys
 from asyncio import FIRST_COMPLETED
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Self, TypeAlias
 
@@ -30,15 +25,14 @@ from proxy.inspection.framing import (
     Refusal,
     frames,
 )
+from proxy.inspection.nursery import LAST_WORDS, ForkedProcess, Template
 from scanning.documents import decode, encode
 from scanning.errors import InvalidContentError
 from scanning.facts import FileEntry, FileFinds, LayerFacts
 from scanning.layers.limits import InspectionLimits
 
-COMMAND = (sys.executable, "-I", "-m", "proxy.inspection.worker")
 _START_SECONDS = 60.0
 _EXIT_SECONDS = 5.0
-_LAST_WORDS = 2000
 
 Outcome: TypeAlias = LayerFacts | ImagegateError
 """How one inspection ended: facts, an `UnreadableLayerError` or an `InspectionFailedError`."""
@@ -50,7 +44,7 @@ class WorkerProcess:
     `outcome` is the current layer's, done as soon as the worker has told it or is dead.
     """
 
-    def __init__(self, process: Process, progress_seconds: float) -> None:
+    def __init__(self, process: ForkedProcess, progress_seconds: float) -> None:
         self._process = process
         self._progress_seconds = progress_seconds
         self._ready = asyncio.get_running_loop().create_future()
@@ -63,26 +57,17 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls,
-        limits: InspectionLimits,
-        progress_seconds: float,
-        on_end: Callable[[Self], None],
-        command: tuple[str, ...] = COMMAND,
+        cls, template: Template, limits: InspectionLimits, progress_seconds: float, on_end: Callable[[Self], None]
     ) -> Self:
-        """Start a process and wait until it is ready; `on_end` is called when it ends, for whatever reason.
+        """Have a process forked and wait until it is ready; `on_end` is called when it ends, for whatever reason.
 
         `progress_seconds` is how long a worker may take nothing, or keep its answer, before it is ended. Raises
         `InspectionFailedError` if the process does not come up.
         """
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env={}, cwd="/", start_new_session=True
-            )
-        except OSError as error:
-            raise InspectionFailedError(f"no inspection worker can be started: {error}") from error
+        process = await template.fork()
         worker = cls(process, progress_seconds)
         document = encode(limits)
-        worker._write(LENGTH.pack(len(document)) + document)
+        worker._process.input.write(LENGTH.pack(len(document)) + document)
         try:
             await asyncio.wait({worker._ready, worker._life}, timeout=_START_SECONDS, return_when=FIRST_COMPLETED)
         finally:
@@ -116,17 +101,17 @@ class WorkerProcess:
         for length, piece in frames(chunk):
             if self.outcome.done():
                 return
-            self._write(length)
-            self._write(piece)
+            self._process.input.write(length)
+            self._process.input.write(piece)
             await self._drain()
 
     def end(self) -> None:
         """Say that the layer is complete."""
-        self._write(END)
+        self._process.input.write(END)
 
     def abandon(self) -> None:
         """Say that the layer is of no interest any more. An outcome still comes."""
-        self._write(ABANDON)
+        self._process.input.write(ABANDON)
 
     async def wait(self) -> Outcome:
         """Wait for the outcome. The process is ended if it does not come in time."""
@@ -140,15 +125,13 @@ class WorkerProcess:
     def kill(self, why: str) -> None:
         """End the process now. `why` is for whoever waits for an outcome."""
         self._why = self._why or why
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
         self._conclude(self._failure())
 
     async def close(self) -> None:
         """Let the process end, and see it gone."""
         self._why = self._why or "the gate stops"
-        self._close_input()
+        self._process.input.close()
         await asyncio.wait({self._life}, timeout=_EXIT_SECONDS)
         self.kill(self._why)
         await self._see_gone()
@@ -159,25 +142,13 @@ class WorkerProcess:
         await asyncio.wait({self._life})
 
     async def _drain(self) -> None:
-        stdin = self._process.stdin
-        if stdin is None:
-            return
         try:
             async with asyncio.timeout(self._progress_seconds):
-                await stdin.drain()
+                await self._process.input.room()
         except TimeoutError:
             self.kill(f"it took nothing for {self._progress_seconds:.0f} seconds")
-        except (ConnectionError, RuntimeError):
+        except BrokenPipeError:
             await self.wait()  # the process is gone, and `_live` will say how
-
-    def _write(self, message: bytes | memoryview) -> None:
-        stdin = self._process.stdin
-        if stdin is not None and not stdin.is_closing():
-            stdin.write(message)
-
-    def _close_input(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
 
     async def _live(self) -> None:
         """Read what the worker says until it ends; then say so to whoever waits."""
@@ -190,22 +161,23 @@ class WorkerProcess:
         except InvalidContentError as error:
             self.kill(f"it does not speak as a worker does: {error}")
         finally:
-            self._close_input()
-            status = await self._process.wait()
-            words = (await last_words).decode("utf-8", "backslashreplace").strip()
+            try:
+                status = await self._process.end()
+                words = (await last_words).decode("utf-8", "backslashreplace").strip()
+            finally:
+                last_words.cancel()
+                self._process.disconnect()
             self._why = self._why or f"it ended with status {status}{': ' if words else ''}{words}"
             self._conclude(self._failure())
 
     async def _read_errors(self) -> bytes:
-        stderr, words = self._process.stderr, b""
-        while stderr is not None and (more := await stderr.read(_LAST_WORDS)):
-            words = (words + more)[-_LAST_WORDS:]
+        words = b""
+        while more := await self._process.words.read(LAST_WORDS):
+            words = (words + more)[-LAST_WORDS:]
         return words
 
     async def _read_reply(self) -> None:
-        stdout = self._process.stdout
-        if stdout is None:
-            raise ConnectionError
+        stdout = self._process.output
         kind, length = REPLY_HEAD.unpack(await stdout.readexactly(REPLY_HEAD.size))
         self._received += length
         if self._received > REPLY_BYTES:

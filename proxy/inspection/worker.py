@@ -1,12 +1,11 @@
 """The inspection worker: a process that holds no credentials and reads layers from its standard input.
 
-Run by the pool as `python -I -m proxy.inspection.worker` with an empty environment; `framing` says what is spoken.
+Forked by the `template`, with an empty environment; `framing` says what is spoken.
 A refused layer leaves it as good as new. On anything unforeseen it says so and ends, and the pool starts another.
 """
 
 import gc
 import io
-import os
 import sys
 from contextlib import suppress
 from typing import BinaryIO, NoReturn
@@ -120,7 +119,3 @@ def main() -> int:
         replies.flush()
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    os._exit(main())  # at once: the intake may be in the middle of a layer

@@ -234,6 +234,27 @@ class TestFaults:
         assert await works_again(pool)
         assert not set(before) & set(pool.processes)
 
+    async def test_when_the_template_dies_its_workers_do_and_all_are_replaced(self) -> None:
+        async with workers(2) as pool, asyncio.timeout(100):
+            before = pool.processes
+            running = hold(pool)
+            await running.feed(HEAD)
+            os.kill(_parent(running.process), signal.SIGKILL)
+            with pytest.raises(InspectionFailedError, match=f"worker {running.process} failed"):
+                await running.finish()
+            assert await works_again(pool)
+            assert not set(before) & set(pool.processes)
+
+    async def test_a_worker_that_ended_leaves_no_zombie(self) -> None:
+        async with workers(1) as pool, asyncio.timeout(100):
+            for _ in range(3):
+                running = await pool.begin()
+                os.kill(running.process, signal.SIGKILL)
+                with pytest.raises(InspectionFailedError, match="status -9"):
+                    await running.finish()
+                with pytest.raises(ProcessLookupError):
+                    os.kill(running.process, 0)
+
     async def test_t56_a_worker_that_takes_nothing_is_ended(self) -> None:
         async with workers(1, LIMITS, progress_seconds=2.0) as pool:
             running = hold(pool)
@@ -254,6 +275,7 @@ class TestFaults:
         pool = InspectionPool(1, LIMITS)
         await pool.start()
         (process,) = pool.processes
+        template = _parent(process)
         running = hold(pool)
         waiting = asyncio.create_task(pool.begin())
         await asyncio.sleep(0)
@@ -264,15 +286,16 @@ class TestFaults:
             await waiting
         with pytest.raises(InspectionFailedError, match="the gate stops"):
             await pool.begin()
-        with pytest.raises(ProcessLookupError):
-            os.kill(process, 0)
+        for ended in (process, template):
+            with pytest.raises(ProcessLookupError):
+                os.kill(ended, 0)
 
     @pytest.mark.parametrize(
         ("command", "why"),
         [
             (("/nonexistent/python",), "No such file"),
             ((sys.executable, "-I", "-c", "raise SystemExit('no module')"), "status 1: no module"),
-            ((sys.executable, "-I", "-c", "print('x' * 100)"), "does not speak"),
+            ((sys.executable, "-I", "-c", "import os; os.write(0, bytes(100))"), "does not speak"),
         ],
     )
     async def test_a_worker_that_does_not_come_up(self, command: tuple[str, ...], why: str) -> None:
@@ -347,6 +370,12 @@ def _proc(pool: InspectionPool, name: str) -> str:
     return Path(f"/proc/{pool.processes[0]}/{name}").read_text()
 
 
+def _parent(process: int) -> int:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    (parent,) = [line.split()[1] for line in lines if line.startswith("PPid:")]
+    return int(parent)
+
+
 def _open_files(pool: InspectionPool) -> list[str]:
     return sorted(file.name for file in Path(f"/proc/{pool.processes[0]}/fd").iterdir())
 
@@ -399,3 +428,19 @@ async def test_a_blob_refused_only_at_its_end_leaves_its_worker_in_step() -> Non
             running = hold(pool)
             await running.feed(LAYER)
             assert (await running.finish()).entries
+
+
+@pytest.mark.parametrize("moment", range(4))
+async def test_a_start_that_is_cancelled_leaves_the_template_in_step(moment: int) -> None:
+    async with workers(1) as pool, asyncio.timeout(100):
+        (process,) = pool.processes
+        template = _parent(process)
+        starting = asyncio.create_task(pool._start_worker())
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert await works(pool)
+        await pool._start_worker()
+        assert {_parent(each) for each in pool.processes} == {template}
