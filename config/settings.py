@@ -4,6 +4,7 @@ Where they come from is `config.settings_file`'s business; here is what they may
 that an empty file is a complete configuration.
 """
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -269,6 +270,36 @@ class Quota(_Section):
     bytes: int = Field(ge=0, description="How many, for all that the patterns cover together.")
 
 
+def _check_told_apart(name: str, quotas: Sequence[tuple[RepositoryPattern, ...]]) -> None:
+    """Return if it is clear for every repository which quota of the list `name` it is under, by their patterns.
+
+    Raises `MisplacedValueError`.
+    """
+    places: dict[int, Location] = {
+        id(pattern): (name, number, "repositories", index)
+        for number, patterns in enumerate(quotas)
+        for index, pattern in enumerate(patterns)
+    }
+    mistakes = [
+        (
+            places[id(other)],
+            f"{other} ties with {one}: equally specific, and a repository can match both; narrow one of them",
+        )
+        for one, other in ambiguous_pairs([pattern for patterns in quotas for pattern in patterns])
+    ]
+    if mistakes:
+        raise MisplacedValueError(mistakes)
+
+
+class RecordQuota(_Section):
+    """How many manifests and tags some repositories may have on record together."""
+
+    repositories: tuple[RepositoryPattern, ...] = Field(
+        description="Repository patterns; the most specific decides, as in the policy.", min_length=1
+    )
+    records: int = Field(ge=0, description="How many, for all that the patterns cover together.")
+
+
 class Content(_Section):
     """The embedded registry: where its blobs are, how many it takes, and when those that nobody needs go."""
 
@@ -288,21 +319,7 @@ class Content(_Section):
 
     @model_validator(mode="after")
     def _quotas_are_told_apart(self) -> Self:
-        places: dict[int, Location] = {
-            id(pattern): ("quotas", number, "repositories", index)
-            for number, quota in enumerate(self.quotas)
-            for index, pattern in enumerate(quota.repositories)
-        }
-        patterns = [pattern for quota in self.quotas for pattern in quota.repositories]
-        mistakes = [
-            (
-                places[id(other)],
-                f"{other} ties with {one}: equally specific, and a repository can match both; narrow one of them",
-            )
-            for one, other in ambiguous_pairs(patterns)
-        ]
-        if mistakes:
-            raise MisplacedValueError(mistakes)
+        _check_told_apart("quotas", [quota.repositories for quota in self.quotas])
         return self
 
     @model_validator(mode="after")
@@ -341,6 +358,21 @@ class Registry(_Section):
         description="How long a manifest that the upstream had is served by its digest without asking there again; one"
         " that is deleted past the gate is served so long; 0: it is asked.",
     )
+    records_per_repository: int = Field(
+        100_000,
+        ge=1,
+        description="Most manifests and tags of one repository that can be pushed, without those deleted.",
+    )
+    record_quotas: tuple[RecordQuota, ...] = Field(
+        (),
+        description='In place of that, a list such as [{"repositories": ["team/**"], "records": 5000}]: each is for all'
+        " repositories together that its patterns cover.",
+    )
+
+    @model_validator(mode="after")
+    def _quotas_are_told_apart(self) -> Self:
+        _check_told_apart("record_quotas", [quota.repositories for quota in self.record_quotas])
+        return self
 
 
 class Inspection(_Section):

@@ -100,6 +100,8 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             busy_upload_rate=_busy_upload_rate(settings),
             fresh=timedelta(seconds=settings.registry.fresh_seconds),
             scanner=scanner,
+            record_quotas=settings.registry.record_quotas,
+            records_per_repository=settings.registry.records_per_repository,
             rescan_every=timedelta(hours=settings.inspection.clamd_rescan_hours),
         )
         gate = build_gate(parts)

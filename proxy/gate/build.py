@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from config.settings import RecordQuota
 from proxy.clock import Clock
 from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
@@ -27,6 +28,7 @@ from proxy.gate.push import Guards, Push
 from proxy.gate.records import Records
 from proxy.gate.referrers import Referrers
 from proxy.gate.rescanning import Rescanning
+from proxy.gate.room import Room
 from proxy.gate.sightings import SightingDesk
 from proxy.gate.signatures import SignatureFinder
 from proxy.gate.standing import StandingVerdicts
@@ -49,6 +51,7 @@ class GateParts:
     are inspected while they are uploaded, or read back afterwards: while less than `busy_upload_rate` bytes arrive in a
     second, or when a manifest names them. `fresh` is how long it is believed that the upstream has a manifest that it
     had. `scanner` looks for malware, and again at what it looked at longer ago than `rescan_every` (zero: never).
+    `record_quotas` bound how many manifests and tags are on record, `records_per_repository` where none of them does.
     """
 
     database: Database
@@ -66,6 +69,8 @@ class GateParts:
     fresh: timedelta = timedelta(0)
     scanner: MalwareScanner | None = None
     rescan_every: timedelta = timedelta(0)
+    record_quotas: Sequence[RecordQuota] = ()
+    records_per_repository: int = 100_000
 
 
 def build_gate(parts: GateParts) -> Gate:
@@ -120,7 +125,8 @@ def build_gate(parts: GateParts) -> Gate:
         parts.public_url,
     )
     referrers = Referrers(database, signatures, lambda: parts.policy.current, parts.advisories, clock)
-    push = Push(database, images, judge, promotion, Guards(guard, referrers), trail, clock, parts.public_url)
+    room = Room(database, parts.record_quotas, parts.records_per_repository)
+    push = Push(database, images, judge, promotion, Guards(room, guard, referrers), trail, clock, parts.public_url)
     deletion = Deletion(database, upstream, promotion, guard, trail)
     rescanning = Rescanning(database, scans, layers, promotion, clock, parts.rescan_every, pace, parts.monotonic)
     upkeep = Upkeep(promotion, rescanning)

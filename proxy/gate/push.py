@@ -20,6 +20,7 @@ from proxy.gate.judgement import Judge, Judgement, Place, check_complete, record
 from proxy.gate.promotion import Promotion
 from proxy.gate.referrers import Referrers
 from proxy.gate.refusal import refuse, uninspected, warnings
+from proxy.gate.room import Room
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Caller
@@ -55,8 +56,9 @@ class Unjudged:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What says whether a tag may be set, and something may refer to a manifest."""
+    """What says whether there is room for a manifest, a tag may be set, and something may refer to a manifest."""
 
+    room: Room
     tags: TagGuard
     referrers: Referrers
 
@@ -133,6 +135,7 @@ class Push:
         """
         async with self._promotion.turn(repository):
             try:
+                await self._guards.room.check(repository, reference, manifest.digest)
                 is_vouched = await self._guards.referrers.check_room(repository, manifest)
                 remarks = await self._guards.tags.check_setting(caller, repository, reference, manifest)
             except DeniedError as error:

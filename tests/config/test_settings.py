@@ -277,6 +277,10 @@ def test_the_schema_names_every_section() -> None:
             "content: {quotas: [{repositories: [a/*], bytes: 1}, {repositories: [a/*], bytes: 2}]}",
             "a/* ties with a/*: equally specific, and a repository can match both; narrow one of them",
         ),
+        (
+            "registry: {record_quotas: [{repositories: [a/*], records: 1}, {repositories: [a/*], records: 2}]}",
+            "a/* ties with a/*: equally specific, and a repository can match both; narrow one of them",
+        ),
     ],
 )
 def test_a_content_store_that_makes_no_sense_is_refused(text: str, problem: str) -> None:

@@ -4,7 +4,7 @@ One event loop and one inspection worker serve the whole session; everything els
 """
 
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from typing import Protocol
 import pytest
 import pytest_asyncio
 
-from config.settings import Settings
+from config.settings import RecordQuota, Settings
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.build import GateParts, build_gate
@@ -52,6 +52,8 @@ class MakeWorld(Protocol):
         busy_upload_rate: float = math.inf,
         scanner: MalwareScanner | None = None,
         rescan_every: timedelta = timedelta(0),
+        record_quotas: Sequence[RecordQuota] = (),
+        records_per_repository: int = Settings().registry.records_per_repository,
     ) -> World: ...
 
 
@@ -107,6 +109,8 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
         busy_upload_rate: float = math.inf,
         scanner: MalwareScanner | None = None,
         rescan_every: timedelta = timedelta(0),
+        record_quotas: Sequence[RecordQuota] = (),
+        records_per_repository: int = Settings().registry.records_per_repository,
     ) -> World:
         opened, workers = on or database, with_pool or pool
         path = tmp_path / "policy.yaml"
@@ -131,6 +135,8 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             FRESH,
             scanner,
             rescan_every,
+            record_quotas,
+            records_per_repository,
         )
         gate = build_gate(parts)
         return World(
