@@ -60,6 +60,8 @@ class Subject:
 
 def subject(package: Package, distribution: OsRelease | None) -> Subject | None:
     """What to ask the advisories about `package`; None where no ecosystem speaks of it."""
+    if package.type == "maven" and ":" not in package.name:  # advisories know no package without its group
+        return None
     language = _LANGUAGES.get(package.type)
     if language:
         version = bitnami.program_version(package.version) if package.type == "bitnami" else package.version

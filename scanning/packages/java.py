@@ -7,8 +7,8 @@
         META-INF/MANIFEST.MF                            its version, where its name has none; its licence
         *.jar, *.war inside                             the same, up to `InspectionLimits.archive_depth`
 
-A package without a group is one that no advisory can be matched to; it is listed all the same, without a version if
-nothing tells one.
+A package without a group is one that no advisory can be matched to, so those of widely used archives are known
+(`scanning.packages.maven_groups`); it is listed all the same, without a version if nothing tells one.
 """
 
 import io
@@ -16,13 +16,14 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from scanning.errors import InvalidContentError, LimitExceededError
 from scanning.facts import Package
 from scanning.layers.limits import InspectionLimits
 from scanning.packages.fields import checked_version, text_of
+from scanning.packages.maven_groups import known_group
 
 ENDINGS = (".jar", ".war", ".ear", ".par", ".sar", ".nar", ".jpi", ".hpi", ".kar", ".lpkg")
 
@@ -99,7 +100,7 @@ class _Reader:
                     yield package
         manifest = next((entry for path, entry in entries.items() if path.upper() == _MANIFEST), None)
         text = self._text(archive, manifest, place) if manifest else ""
-        itself = self._described(text, place.rpartition("/")[2])
+        itself = self._described(text, place.rpartition("/")[2], entries)
         if itself is not None and itself.name.rpartition(":")[2] not in artifacts:
             yield itself
 
@@ -112,7 +113,7 @@ class _Reader:
         licences = tuple(" ".join(name.split()) for name in _LICENCE.findall(told[1])) if told else ()
         yield self._package(group, artifact, version, licences)
 
-    def _described(self, manifest: str, name: str) -> Package | None:
+    def _described(self, manifest: str, name: str, entries: Collection[str]) -> Package | None:
         """The archive itself: by a file name with a version, else by the manifest, else by the file's name alone."""
         fields = _main_section(manifest)
         stem = name.rpartition(".")[0]
@@ -126,7 +127,7 @@ class _Reader:
         )
         artifact = next((one for one in names if _COORDINATE.fullmatch(one)), "")
         version = next((one for one in versions if _COORDINATE.fullmatch(one)), "")
-        group = fields.get("Implementation-Vendor-Id", "")
+        group = known_group(artifact, version, entries) or fields.get("Implementation-Vendor-Id", "")
         licence = _BUNDLE_LICENCE.match(fields.get("Bundle-License", "").strip('" '))
         if not artifact:
             return None

@@ -235,6 +235,14 @@ def test_t53_packages_that_no_data_covers_are_reported_unmatched(kind: str, dist
     assert report.unmatched == (f"pkg:{kind}/x@1.0",)
 
 
+def test_t53_a_java_archive_that_does_not_say_its_group_is_unmatched() -> None:
+    """Data of its ecosystem is there, and speaks of no name without a group."""
+    with_group = Package("maven", "org.yaml:snakeyaml", "1", "", "", "a.jar", purl="pkg:maven/org.yaml/snakeyaml@1")
+    without = Package("maven", "rxjava", "2.2.0", "rxjava", "2.2.0", "b.jar", purl="pkg:maven/rxjava@2.2.0")
+    basis = AdvisoryBasis(ecosystems=("Maven",))
+    assert match([with_group, without], None, {}, basis).unmatched == ("pkg:maven/rxjava@2.2.0",)
+
+
 def test_without_data_everything_is_unmatched() -> None:
     packages = [python("b", "1"), deb("a", "1"), replace(deb("c", "1"), purl="")]
 

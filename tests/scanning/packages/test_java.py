@@ -51,6 +51,42 @@ def test_maven_s_own_words_count_first() -> None:
     assert purl(package, OsRelease("debian", "12")) == "pkg:maven/org.apache.commons/commons-text@1.9"
 
 
+@pytest.mark.parametrize(
+    ("path", "folder", "package"),
+    [
+        ("spring-core-5.2.0.RELEASE.jar", "org/springframework/core/", "org.springframework:spring-core"),
+        ("spring-webmvc-5.3.0.jar", "org/springframework/web/servlet/", "org.springframework:spring-webmvc"),
+        ("spring-boot-2.7.0.jar", "org/springframework/boot/", "org.springframework.boot:spring-boot"),
+        (
+            "spring-security-core-5.7.0.jar",
+            "org/springframework/security/core/",
+            "org.springframework.security:spring-security-core",
+        ),
+        ("kafka-clients-3.4.0.jar", "org/apache/kafka/clients/", "org.apache.kafka:kafka-clients"),
+        ("tomcat-embed-core-9.0.50.jar", "org/apache/catalina/", "org.apache.tomcat.embed:tomcat-embed-core"),
+        ("groovy-2.4.7.jar", "org/codehaus/groovy/", "org.codehaus.groovy:groovy"),
+        ("groovy-4.0.1.jar", "org/codehaus/groovy/", "org.apache.groovy:groovy"),
+        ("h2-1.4.200.jar", "org/h2/", "com.h2database:h2"),
+        ("spring-core-5.2.0.jar", "com/acme/", "spring-core"),
+        ("h2-1.0.jar", "org/", "h2"),
+    ],
+)
+def test_t53_archives_that_gradle_built_have_the_group_that_advisories_know(
+    path: str, folder: str, package: str
+) -> None:
+    """Where their classes are in the project's own folder."""
+    content = archive({f"{folder}A.class": b"\xca\xfe\xba\xbe"} | manifest(Implementation_Version="0"))
+    assert [name for name, _ in told(content, f"app/{path}")] == [package]
+    renamed = archive({f"{folder}A.class": b""} | manifest(Implementation_Title=path.rpartition("-")[0]))
+    assert [name.rpartition(":")[2] for name, _ in told(renamed, "app/lib.jar")] == [package.rpartition(":")[2]]
+
+
+def test_the_group_that_advisories_know_counts_before_a_vendor() -> None:
+    """MySQL's archives name com.mysql, and were published under mysql for long."""
+    content = archive({"com/mysql/cj/A.class": b""} | manifest(Implementation_Vendor_Id="com.mysql"))
+    assert told(content, "app/mysql-connector-java-8.0.25.jar") == [("mysql:mysql-connector-java", "8.0.25")]
+
+
 def test_a_shaded_archive_has_every_package_that_was_put_into_it() -> None:
     content = archive(pom("com.acme", "app", "1.0") | pom("org.yaml", "snakeyaml", "1.26"))
     assert told(content) == [("com.acme:app", "1.0"), ("org.yaml:snakeyaml", "1.26")]
