@@ -61,7 +61,7 @@ _TITLES = {
     "deny.root_user": "Start as an unprivileged user",
     "require.malware_scan": "Ask an admin for a malware scanner",
     "require.advisories": "Ask an admin for advisory data",
-    "artifacts": "Push it to a repository that takes such artifacts",
+    "artifacts": "Push only artifacts that this repository takes",
     "foreign_layers": "Push {n} as ordinary layers",
     "tags.downgrade": "Do not go back to older packages",
     "require.signatures": "Sign it",

@@ -21,7 +21,7 @@ from config.defaults import Profile, profile_text
 from config.policy import Policy
 from config.policy_file import load_policy, load_policy_file
 from config.settings import Settings
-from proxy.cli.check_report import check_report
+from proxy.cli.check_report import check_report, is_admitted
 from proxy.cli.find_image import FoundImage, find_image
 from proxy.cli.local_state import approvals_of, open_gate_records
 from proxy.cli.output import complain, headed, terminal_width
@@ -46,7 +46,6 @@ from scanning.documents import encode
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
 from scanning.oci.read import read_manifest
-from scanning.verdict import Outcome
 from storage.database import Database
 from storage.snapshots import Snapshots
 
@@ -102,8 +101,8 @@ def _check(
         if Path(image).exists() and any(told.rule == _SIGNATURES for told in judgement.verdict.violations):
             notes.append(_UNSIGNED_YET)
         said = check_report(judgement, notes, terminal_width())
-        typer.echo(headed(said, is_good=judgement.verdict.outcome is Outcome.ADMIT), nl=False)
-    if judgement.verdict.outcome is not Outcome.ADMIT:
+        typer.echo(headed(said, is_good=is_admitted(judgement)), nl=False)
+    if not is_admitted(judgement):
         raise typer.Exit(1)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from proxy.gate.judgement import Judgement
 from proxy.gate.report import Basis, Explained, report
+from scanning.verdict import Outcome
 
 _MOST_ITEMS = 20
 
@@ -13,11 +14,18 @@ def check_report(judgement: Judgement, notes: Sequence[str], width: int) -> str:
     return report(tuple(_parts(judgement)), _basis(judgement, notes), width=width, most=_MOST_ITEMS)
 
 
+def is_admitted(judgement: Judgement) -> bool:
+    """Whether it can be pushed with all that it lists. An index is as good as its images; what else it lists is judged
+    by itself, and pushed by itself.
+    """
+    return all(part.verdict.outcome is Outcome.ADMIT for part in _parts(judgement))
+
+
 def _parts(judgement: Judgement) -> Iterator[Explained]:
-    """Itself, and every image that an index lists."""
+    """Itself, every image that an index lists, and what else of it is not admitted."""
     yield Explained(judgement.verdict, judgement.case)
     for child in judgement.children:
-        if child.verdict.runnable:
+        if child.verdict.runnable or child.verdict.outcome is not Outcome.ADMIT:
             yield from _parts(child)
 
 

@@ -34,7 +34,8 @@ class Explained:
     def name(self) -> str:
         """What tells it from other images of an index."""
         facts = self.case.facts if self.case else None
-        return str(facts.platform) if facts else f"{self.verdict.kind} {self.verdict.digest.short}"
+        platform = str(facts.platform) if facts else ""
+        return platform or f"{self.verdict.kind} {self.verdict.digest.short}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ def _lines(parts: Sequence[Explained], basis: Basis, width: int, most: int | Non
     actions = [(part, action) for part in parts for action in advise(part.case, part.verdict)]
     to_do = [(part, action) for part, action in actions if action.effect is not Effect.WARN]
     remarks = [(part, action) for part, action in actions if action.effect is Effect.WARN]
-    yield headline(parts[0].verdict)
+    said = headline(parts[0].verdict)
+    some_refused = any(part.verdict.outcome is not Outcome.ADMIT for part in parts[1:])
+    yield f"{said}, but not all that it lists" if said == _HEADLINES[Outcome.ADMIT] and some_refused else said
     yield _summary(parts[0].verdict, len(to_do), len(remarks))
     yield ""
     for part in parts:

@@ -5,6 +5,7 @@ A layer's own table of contents is compared with its archive when it is inspecte
     SOCI           an artifact with a table for each layer of an image, found by its subject, by an annotation of the
                    image or by the snapshotter's settings; known by its type (soci-snapshotter, `soci_index.go`)
     Nydus          a layer `containerd.io/snapshot/nydus-bootstrap` with the table of all, in an image or a referrer
+    eStargz        tables of other layers, `containerd.io/snapshot/stargz/layer.digest`, in an image called `*-esgztoc`
     OverlayBD      layers `containerd.io/snapshot/overlaybd/...` whose only file is a block device
 
 containerd hands every annotation of a layer that begins with `containerd.io/snapshot/` to the snapshotter, as a label

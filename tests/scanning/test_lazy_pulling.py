@@ -128,6 +128,11 @@ def test_an_image_that_names_its_index_of_soci_is_an_image() -> None:
             "soci.index.digest",
             id="SOCI, by a label",
         ),
+        pytest.param(
+            (layer({"containerd.io/snapshot/stargz/layer.digest": f"sha256:{'7' * 64}"}),),
+            "stargz/layer.digest",
+            id="eStargz, its tables as another image",
+        ),
         pytest.param((layer({"containerd.io/snapshot.ref": "a"}),), "snapshot.ref", id="another snapshot"),
         pytest.param((layer({"containerd.io/snapshot/of-tomorrow": "a"}),), "of-tomorrow", id="not known yet"),
     ],

@@ -9,11 +9,14 @@ import pytest
 from typer.testing import Result
 
 from scanning.advisories.osv import Advisory
+from scanning.oci import media_types
+from scanning.oci.digest import Digest
 from storage.snapshots import Snapshots
 from tests.images import TestImage, debian, image, index
 from tests.proxy.cli.conftest import PRIVATE_KEY, SSH, Run
 from tests.proxy.gate.world import layers_of
 from tests.scanning.advisories.records import advisory, affected, fixed
+from tests.scanning.test_lazy_pulling import SOCI_V2, ZTOC, soci_index
 
 BAD = image(
     debian(("libssl3", "3.0.15-1", "openssl"), ("openssl", "3.0.15-1")), SSH | {"root/key": PRIVATE_KEY}, user=""
@@ -125,6 +128,18 @@ def test_an_index_says_of_which_image(check: Run) -> None:
     assert checked.exit_code == 1
     assert "1 thing to do.\n" in checked.stdout
     assert "1.  Remove 1 tool (linux/arm64) [deny.tools: reject]\n" in checked.stdout
+
+
+def test_what_an_index_lists_beside_images_is_told_where_it_is_refused(check: Run) -> None:
+    """As `soci convert` makes it: the image is admitted, and its table could not be pushed."""
+    table = soci_index(SOCI_V2)
+    blobs = {Digest.of(content): content for content in (b"{}", ZTOC)}
+    artifact = TestImage(table, media_types.OCI_MANIFEST, blobs)
+    checked = check(index(GOOD, artifact), "--before-signing")
+    assert checked.exit_code == 1
+    assert checked.stdout.startswith("ADMITTED, but not all that it lists\n1 thing to do.\n")
+    assert f"Push only artifacts that this repository takes (artifact {artifact.digest.short})" in checked.stdout
+    assert "it is a SOCI index" in checked.stdout
 
 
 def test_what_is_not_vetted_is_listed_in_rows(check: Run, tmp_path: Path) -> None:
