@@ -491,9 +491,15 @@ class Audit(_Section):
 
 
 class Throttle(_Section):
-    """What stops the guessing of credentials, counted by account and client address."""
+    """What stops the guessing of credentials, counted by account and client address, and floods of what is refused."""
 
     failures: int = Field(10, ge=1, description="Failed logins after which 429 is the answer.")
+    refusals: int = Field(
+        600,
+        ge=1,
+        description="Refused pushes of one token after which 429 is the answer, and denied requests after which their"
+        " number is recorded in place of each.",
+    )
     window_seconds: int = Field(60, ge=1, description="Time over which they are counted, in seconds.")
 
 

@@ -95,18 +95,18 @@ class Enforcer:
             raise
 
     async def _record(self, caller: Caller, repository: Repository, detail: str) -> None:
-        await self.services.record(
-            AuditRecord(
-                at=self.services.clock(),
-                event=Event.ACCESS_DENIED,
-                actor=caller.principal.name,
-                address=caller.address,
-                outcome="denied",
-                repository=repository.name,
-                request_id=caller.request_id,
-                detail=detail,
-            )
+        denied = AuditRecord(
+            at=self.services.clock(),
+            event=Event.ACCESS_DENIED,
+            actor=caller.principal.name,
+            address=caller.address,
+            outcome="denied",
+            repository=repository.name,
+            request_id=caller.request_id,
+            detail=detail,
         )
+        if self.services.denials.is_to_be_told(caller.principal.grant, denied):
+            await self.services.record(denied)
 
 
 def _scope(request: web.Request, match: Match) -> str:

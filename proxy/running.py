@@ -3,6 +3,7 @@
 import asyncio
 import math
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -17,6 +18,7 @@ from config.settings import Settings
 from proxy import alarms
 from proxy.clock import SteadyClock, utc_now
 from proxy.collecting import collect_and_record, sentence
+from proxy.denials import Denials
 from proxy.feeds import pruning
 from proxy.feeds.fetch import Sources, feed_session, update
 from proxy.gate.advisories import AdvisoryDesk
@@ -85,6 +87,12 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         await approvals.load()
         spool = AuditSpool(settings.audit_path, database, settings.audit.spool_bytes)
         stack.push_async_callback(spool.close)
+        denials = Denials(
+            spool.append,
+            most=settings.throttle.refusals,
+            seconds=settings.throttle.window_seconds,
+            monotonic=time.monotonic,
+        )
         scanner = malware_scanner(settings.inspection)
         parts = GateParts(
             database,
@@ -96,6 +104,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             clock,
             settings.public_origin,
             spool,
+            denials,
             observes_uploads=settings.inspection.mode == "inline",
             busy_upload_rate=_busy_upload_rate(settings),
             fresh=timedelta(seconds=settings.registry.fresh_seconds),
@@ -130,6 +139,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
                 gate,
                 colleagues.check_inspection if colleagues else pool.check,
                 spool.check,
+                denials,
                 warnings,
                 upstream.further_checks,
                 tls,

@@ -8,6 +8,7 @@ from functools import partial
 
 from config.settings import Settings
 from proxy.clock import Clock, utc_now
+from proxy.denials import Denials
 from proxy.gate.report import Explained
 from proxy.identity.authenticate import Authenticator
 from proxy.identity.challenge import Challenger
@@ -44,7 +45,8 @@ class Parts:
 
     `inspection` and `audit` are what /readyz asks beside database and upstream, `warnings` what it tells the operator,
     and `further_upstreams` asks registries that only some repositories need. `tls` is None where plain HTTP is served,
-    `colleagues` where this is the only process that serves. `explain` finds what a verdict was made of.
+    `colleagues` where this is the only process that serves. `explain` finds what a verdict was made of,
+    and `denials` counts what is denied.
     """
 
     database: Database
@@ -52,6 +54,7 @@ class Parts:
     gate: Gatekeeper
     inspection: Check
     audit: Check
+    denials: Denials
     warnings: Warnings
     further_upstreams: Mapping[str, Check] = field(default_factory=dict)
     tls: ServerTls | None = None
@@ -69,6 +72,7 @@ class Services:
     upstream: Upstream
     gate: Gatekeeper
     record: Callable[[AuditRecord], Awaitable[None]]
+    denials: Denials
     authenticator: Authenticator
     bearer: BearerTokens
     challenger: Challenger
@@ -85,6 +89,7 @@ class Services:
     async def close(self) -> None:
         """Let go of what requests left behind."""
         await self.observers.close()
+        self.denials.close()
 
 
 async def assemble(
@@ -137,6 +142,7 @@ async def assemble(
         upstream=parts.upstream,
         gate=parts.gate,
         record=record,
+        denials=parts.denials,
         authenticator=authenticator,
         bearer=bearer,
         challenger=Challenger(f"{settings.public_origin}/auth/token", settings.tokens.service),

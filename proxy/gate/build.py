@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from config.settings import RecordQuota
 from proxy.clock import Clock
+from proxy.denials import Denials
 from proxy.gate.admissions import Admissions
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
@@ -63,6 +64,7 @@ class GateParts:
     clock: Clock
     public_url: str
     spool: AuditSpool
+    denials: Denials
     monotonic: Callable[[], float] = time.monotonic
     observes_uploads: bool = True
     busy_upload_rate: float = math.inf
@@ -99,7 +101,7 @@ def build_gate(parts: GateParts) -> Gate:
         lambda: parts.policy.current,
         clock,
     )
-    trail = Trail(parts.spool, clock)
+    trail = Trail(parts.spool, parts.denials, clock)
     admissions = Admissions(parts.monotonic)
     guard = TagGuard(database, upstream, lambda: parts.policy.current)
     downgrades = Downgrades(database)
@@ -126,7 +128,8 @@ def build_gate(parts: GateParts) -> Gate:
     )
     referrers = Referrers(database, signatures, lambda: parts.policy.current, parts.advisories, clock)
     room = Room(database, parts.record_quotas, parts.records_per_repository)
-    push = Push(database, images, judge, promotion, Guards(room, guard, referrers), trail, clock, parts.public_url)
+    guards = Guards(parts.denials, room, guard, referrers)
+    push = Push(database, images, judge, promotion, guards, trail, clock, parts.public_url)
     deletion = Deletion(database, upstream, promotion, guard, trail)
     rescanning = Rescanning(database, scans, layers, promotion, clock, parts.rescan_every, pace, parts.monotonic)
     upkeep = Upkeep(promotion, rescanning)

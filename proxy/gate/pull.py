@@ -32,7 +32,7 @@ from proxy.gate.recalled import Recalled
 from proxy.gate.refusal import refuse
 from proxy.gate.standing import StandingVerdicts
 from proxy.gate.tag_views import TagViews
-from proxy.gate.trail import Target, Trail
+from proxy.gate.trail import DENIED, Target, Trail
 from proxy.identity.principal import Action, Caller
 from proxy.shared_tasks import SharedTasks
 from proxy.upstream.port import StoredManifest, UpstreamError
@@ -184,7 +184,7 @@ class Pull:
             raise BlobUnknownError(
                 f"no manifest that the gate knows in {repository} refers to blob {digest}; pull the manifest first"
             )
-        self._trail.note(Event.PULL, caller, Target(repository, digest, digest), outcome="denied", detail="blob")
+        self._trail.note(Event.PULL, caller, Target(repository, digest, digest), outcome=DENIED, detail="blob")
         raise DeniedError(f"blob {digest} of {repository} belongs to no admitted image; it is served with one only")
 
     async def admits_blob(self, repository: Repository, digest: Digest) -> bool:
@@ -231,7 +231,7 @@ class Pull:
         verdict = decision.verdict if isinstance(decision.verdict, Verdict) else None
         detail = str(refusal) if refusal else remark
         target = Target(repository, reference, decision.stored.digest)
-        outcome = _SERVED if admitted else "denied"
+        outcome = _SERVED if admitted else DENIED
         self._trail.note(Event.PULL, caller, target, verdict=verdict, outcome=outcome, detail=detail)
 
     async def _held(self, repository: Repository, tag: Tag) -> StoredManifest | None:

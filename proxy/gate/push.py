@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from proxy.clock import Clock
+from proxy.denials import Denials
 from proxy.errors import BusyError, DeniedError, ManifestBlobUnknownError
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
@@ -56,8 +57,9 @@ class Unjudged:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What says whether there is room for a manifest, a tag may be set, and something may refer to a manifest."""
+    """What says whether somebody may push, there is room, a tag may be set, and something may refer to another."""
 
+    denials: Denials
     room: Room
     tags: TagGuard
     referrers: Referrers
@@ -87,6 +89,20 @@ class Push:
         self._public_url = public_url
 
     async def push(
+        self, caller: Caller, repository: Repository, reference: Reference, content_type: str, body: bytes
+    ) -> PushedManifest:
+        """Take a manifest. Raises what `_push` does, and `TooManyRequestsError` when too many pushes with the caller's
+        token were refused lately.
+        """
+        token = caller.principal.grant
+        self._guards.denials.check_pushes(token)
+        try:
+            return await self._push(caller, repository, reference, content_type, body)
+        except (DeniedError, InvalidContentError, ManifestBlobUnknownError):
+            self._guards.denials.push_refused(token)
+            raise
+
+    async def _push(
         self, caller: Caller, repository: Repository, reference: Reference, content_type: str, body: bytes
     ) -> PushedManifest:
         """Take a manifest.

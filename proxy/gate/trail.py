@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from proxy.clock import Clock
+from proxy.denials import Denials
 from proxy.identity.principal import Caller
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
@@ -11,6 +12,8 @@ from storage import audit
 from storage.audit import AuditRecord, Event, RepeatedRecord
 from storage.audit_spool import AuditSpool
 from storage.database import Transaction
+
+DENIED = "denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,9 @@ class Target:
 class Trail:
     """Writes one record per decision: in its transaction where it has one, else in the spool, before the answer."""
 
-    def __init__(self, spool: AuditSpool, clock: Clock) -> None:
+    def __init__(self, spool: AuditSpool, denials: Denials, clock: Clock) -> None:
         self._spool = spool
+        self._denials = denials
         self._clock = clock
 
     async def write(
@@ -53,8 +57,13 @@ class Trail:
         outcome: str,
         detail: str = "",
     ) -> None:
-        """Record what `caller` was answered, where nothing else is stored. Raises `StorageUnavailableError`."""
-        self._spool.append(self._record(event, caller, target, verdict, outcome, detail))
+        """Record what `caller` was answered, where nothing else is stored; of what is denied all the time, the number.
+
+        Raises `StorageUnavailableError`.
+        """
+        record = self._record(event, caller, target, verdict, outcome, detail)
+        if outcome != DENIED or self._denials.is_to_be_told(caller.principal.grant, record):
+            self._spool.append(record)
 
     def repeated(
         self, event: Event, caller: Caller, target: Target, *, verdict: Verdict | None, outcome: str

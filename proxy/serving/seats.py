@@ -28,7 +28,7 @@ def share_of(settings: Settings, processes: int) -> Settings:
         return settings
     wanted = settings.inspection.workers
     workers = _part(wanted, processes) if wanted else _part(os.cpu_count() or 1, processes) + 1
-    failures = _part(settings.throttle.failures, processes)
+    throttle = {name: _part(getattr(settings.throttle, name), processes) for name in ("failures", "refusals")}
     default, *prefixed = (
         upstream.model_copy(update={"max_connections": _part(upstream.max_connections, processes)})
         for upstream in (settings.upstream, *settings.upstreams)
@@ -36,7 +36,7 @@ def share_of(settings: Settings, processes: int) -> Settings:
     return settings.model_copy(
         update={
             "inspection": settings.inspection.model_copy(update={"workers": workers}),
-            "throttle": settings.throttle.model_copy(update={"failures": failures}),
+            "throttle": settings.throttle.model_copy(update=throttle),
             "upstream": default,
             "upstreams": tuple(prefixed),
         }

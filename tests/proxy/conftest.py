@@ -9,10 +9,12 @@ import pytest
 
 from config.settings import Settings
 from proxy.clock import utc_now
+from proxy.denials import Denials
 from proxy.identity.principal import Role
 from proxy.server import listening
 from proxy.services import Parts, assemble
 from proxy.serving.tls import ServerTls
+from storage.audit_spool import AuditSpool
 from storage.database import Database
 from tests.proxy.face import Face, Time
 from tests.simulators import MemoryGate, MemoryUpstream
@@ -53,11 +55,19 @@ def start_face(database: Database, time: Time, tmp_path: Path) -> StartFace:
         gate = MemoryGate(upstream)
         settings = Settings(**values)
         tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
-        parts = Parts(database, upstream, gate, workers_live, workers_live, no_warnings, tls=tls)
+        spool = AuditSpool(tmp_path / "audit", database, settings.audit.spool_bytes)
+        denials = Denials(
+            spool.append,
+            most=settings.throttle.refusals,
+            seconds=settings.throttle.window_seconds,
+            monotonic=time.monotonic,
+        )
+        parts = Parts(database, upstream, gate, workers_live, workers_live, denials, no_warnings, tls=tls)
         services = await assemble(settings, parts, clock=time.now, monotonic=time.monotonic)
         async with listening(services) as (host, port), aiohttp.ClientSession(auto_decompress=False) as session:
-            yield Face(host, port, services, upstream, gate, time, session)
+            yield Face(host, port, services, upstream, gate, time, session, spool)
         await services.close()
+        await spool.close()
 
     return start
 

@@ -20,6 +20,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage import audit
 from storage.audit import AuditRecord
+from storage.audit_spool import AuditSpool
 from tests.simulators import MemoryGate, MemoryUpstream
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,6 +71,7 @@ class Face:
     gate: MemoryGate
     time: Time
     session: aiohttp.ClientSession
+    spool: AuditSpool
     token: str = ""
     grant: str = field(default="")
 

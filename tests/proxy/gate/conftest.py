@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from config.settings import RecordQuota, Settings
+from proxy.denials import Denials
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.build import GateParts, build_gate
@@ -54,6 +55,7 @@ class MakeWorld(Protocol):
         rescan_every: timedelta = timedelta(0),
         record_quotas: Sequence[RecordQuota] = (),
         records_per_repository: int = Settings().registry.records_per_repository,
+        most_denials: int = Settings().throttle.refusals,
     ) -> World: ...
 
 
@@ -111,6 +113,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
         rescan_every: timedelta = timedelta(0),
         record_quotas: Sequence[RecordQuota] = (),
         records_per_repository: int = Settings().registry.records_per_repository,
+        most_denials: int = Settings().throttle.refusals,
     ) -> World:
         opened, workers = on or database, with_pool or pool
         path = tmp_path / "policy.yaml"
@@ -119,6 +122,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
         policy, snapshots = PolicyFile(path), Snapshots(tmp_path / "advisories")
         desk, approvals = AdvisoryDesk(snapshots), ApprovalDesk(opened)
         spool = AuditSpool(tmp_path / "audit", opened, 1 << 20)
+        denials = Denials(spool.append, most=most_denials, seconds=60, monotonic=time.monotonic)
         parts = GateParts(
             opened,
             upstream,
@@ -129,6 +133,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             time.now,
             PUBLIC_URL,
             spool,
+            denials,
             time.monotonic,
             observes_uploads,
             busy_upload_rate,
@@ -150,6 +155,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             approvals,
             snapshots,
             spool,
+            denials,
             time,
             fresh_repository("team"),
         )

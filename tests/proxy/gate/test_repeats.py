@@ -164,7 +164,7 @@ def serve(small_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         values = {"state_dir": tmp_path, "public_url": "http://gate.example", "listen": {"port": 0}, **settings}
         configured = Settings(**values)
         tls = ServerTls(configured.listen, utc_now) if configured.listen.tls_cert_file else None
-        parts = Parts(world.database, world.upstream, world.gate, fine, fine, no_warnings, tls=tls)
+        parts = Parts(world.database, world.upstream, world.gate, fine, fine, world.denials, no_warnings, tls=tls)
         services = await assemble(configured, parts, clock=world.time.now, monotonic=world.time.monotonic)
         new = NewGrant("cluster", Role.OPERATOR, (RepositoryPattern("**"),))
         grant, token = await tokens.create(world.database, new, ADMINISTRATOR, world.time.now())

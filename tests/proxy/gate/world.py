@@ -11,6 +11,7 @@ from typing import Any
 
 from config.patterns import RepositoryPattern
 from proxy.ahead import AHEAD
+from proxy.denials import Denials
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.approving import Act, approve_base, approve_packages, revoke
@@ -142,6 +143,7 @@ class World:
     approvals: ApprovalDesk
     snapshots: Snapshots
     spool: AuditSpool
+    denials: Denials
     time: Time
     repository: Repository
     pusher: Caller = field(default_factory=lambda: caller(Role.DEVELOPER, "ci"))
