@@ -19,6 +19,7 @@ from tests.proxy.gate.signing import legacy_signature
 from tests.proxy.gate.world import LATEST, World, layers_of, policy_text, wants_signature
 from tests.scanning.files.keys import KEYS
 from tests.scanning.signatures.signing import new_key, pem
+from tests.scanning.test_lazy_pulling import SOCI_V1, ZTOC, soci_index
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -107,6 +108,26 @@ class TestAllowed:
             else:
                 with pytest.raises(DeniedError, match=f"and this repository takes {allowed}"):
                     await small_world.push(pushed, Tag(name))
+
+    async def test_t88_a_soci_index_is_only_where_its_type_is_named(self, small_world: World) -> None:
+        """It tells the SOCI snapshotter which files an image has, signed or not, so who may push it may change that."""
+        table = TestImage(
+            soci_index(SOCI_V1, subject=descriptor(CLEAN.manifest, CLEAN.media_type)),
+            media_types.OCI_MANIFEST,
+            {Digest.of(content): content for content in (b"{}", ZTOC)},
+        )
+        await small_world.push(CLEAN)
+        with pytest.raises(DeniedError, match="it is a SOCI index"):
+            await small_world.push(table, table.digest)
+
+        await small_world.change_policy(policy_text(artifacts=["other", SOCI_V1]))
+        await small_world.push(table, table.digest)
+        assert (await small_world.pull(table.digest)).body == table.manifest
+
+        await small_world.change_policy(policy_text())
+        with pytest.raises(DeniedError, match="it is a SOCI index"):
+            await small_world.pull(table.digest)
+        assert (await small_world.pull()).body == CLEAN.manifest
 
     async def test_a_type_is_where_it_is_named(self, small_world: World) -> None:
         await small_world.change_policy(policy_text(artifacts=["sbom", REPORT]))
