@@ -39,25 +39,25 @@ class SharedTasks(Generic[Key, Result]):
         look_at(task)
 
 
-class Rounds(Generic[Key]):
+class Rounds(Generic[Key, Result]):
     """What must be done after each of many events, one round after the other: once for all that came before it began.
 
     So whoever makes many events at the same time causes two rounds: the one that runs, and the one after it.
     """
 
     def __init__(self) -> None:
-        self._next: dict[Key, asyncio.Task[None]] = {}
+        self._next: dict[Key, asyncio.Task[Result]] = {}
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
-    async def round(self, key: Key, work: Callable[[], Awaitable[None]]) -> None:
-        """Return when `work` was done for `key`, from beginning to end, since this was called. Raises what it does."""
+    async def round(self, key: Key, work: Callable[[], Awaitable[Result]]) -> Result:
+        """What `work` gives or raises when it is done for `key`, from beginning to end, after this was called."""
         task = self._next.get(key)
         if task is None:
             task = self._next[key] = asyncio.create_task(self._in_turn(key, work), context=on_behalf_of_all())
             task.add_done_callback(look_at)
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
 
-    async def _in_turn(self, key: Key, work: Callable[[], Awaitable[None]]) -> None:
+    async def _in_turn(self, key: Key, work: Callable[[], Awaitable[Result]]) -> Result:
         turn = self._turns.get(key)
         if turn is None:
             turn = self._turns[key] = asyncio.Lock()
@@ -66,7 +66,7 @@ class Rounds(Generic[Key]):
         finally:
             del self._next[key]  # whoever comes from now on is too late for this round
         try:
-            await work()
+            return await work()
         finally:
             turn.release()
 

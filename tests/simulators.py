@@ -207,6 +207,8 @@ class MemoryGate:
     is_busy: bool = False
     pushes_wait_for: asyncio.Event | None = None
     pushes_waiting: int = 0
+    continued: list[bool] = field(default_factory=list)
+    """Of each list that was asked for, whether it goes on with another."""
 
     async def push_manifest(
         self, caller: Caller, repository: Repository, reference: Reference, content_type: str, body: bytes
@@ -250,13 +252,15 @@ class MemoryGate:
     async def referrers(self, caller: Caller, repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
         return self.referring
 
-    async def tags(self, caller: Caller, repository: Repository) -> tuple[Tag, ...]:
+    async def tags(self, caller: Caller, repository: Repository, *, is_continued: bool = False) -> tuple[Tag, ...]:
+        self.continued.append(is_continued)
         tags = await self.upstream.tags(repository)
         if not tags:
             raise NameUnknownError(f"there is no repository {repository}")
         return tags
 
-    async def repositories(self, caller: Caller) -> tuple[Repository, ...]:
+    async def repositories(self, caller: Caller, *, is_continued: bool = False) -> tuple[Repository, ...]:
+        self.continued.append(is_continued)
         everything = await self.upstream.repositories()
         return tuple(name for name in everything if caller.principal.granted(Action.PULL, name))
 

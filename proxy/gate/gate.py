@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from proxy.errors import NameUnknownError
 from proxy.gate.deletion import Deletion
 from proxy.gate.layers import LayerInspector, LayerObserver
+from proxy.gate.listings import Listings
 from proxy.gate.policy import PolicyInForce
 from proxy.gate.pull import Pull
 from proxy.gate.push import Push, PushedManifest
@@ -40,6 +41,7 @@ class Gate:
     ) -> None:
         self._database = database
         self._upstream = upstream
+        self._listings = Listings(upstream)
         self._layers = layers
         self._push = push
         self._pull = pull
@@ -115,9 +117,11 @@ class Gate:
             listed = {digest: stored for digest, stored in listed.items() if digest not in refused}
         return await asyncio.to_thread(_describe, tuple(listed.values()))
 
-    async def tags(self, caller: Caller, repository: Repository) -> tuple[Tag, ...]:
-        """All tags in lexical order, those held as well for those who may push. Raises `NameUnknownError`."""
-        upstream = await self._upstream.tags(repository)
+    async def tags(self, caller: Caller, repository: Repository, *, is_continued: bool = False) -> tuple[Tag, ...]:
+        """All tags in lexical order, those held as well for those who may push. Where a list `is_continued`, the
+        upstream's are those of a moment ago. Raises `NameUnknownError`.
+        """
+        upstream = await self._listings.tags(repository, is_continued=is_continued)
         held: tuple[Tag, ...] = ()
         if caller.principal.granted(Action.PUSH, repository):
             async with self._database.snapshot() as tx:
@@ -126,11 +130,11 @@ class Gate:
             raise NameUnknownError(f"there is no repository {repository}")
         return tuple(sorted({*(upstream or ()), *held}))
 
-    async def repositories(self, caller: Caller) -> tuple[Repository, ...]:
-        """The repositories the caller may pull from, in lexical order (threat 22)."""
+    async def repositories(self, caller: Caller, *, is_continued: bool = False) -> tuple[Repository, ...]:
+        """The repositories the caller may pull from, in lexical order (threat 22), as `tags` gives tags."""
         async with self._database.snapshot() as tx:
             known = await manifests.repositories(tx)
-        everything = {*known, *await self._upstream.repositories()}
+        everything = {*known, *await self._listings.repositories(is_continued=is_continued)}
         return tuple(sorted(name for name in everything if caller.principal.granted(Action.PULL, name)))
 
     async def delete_manifest(self, caller: Caller, repository: Repository, reference: Reference) -> None:

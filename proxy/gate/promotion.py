@@ -56,7 +56,7 @@ class Promotion:
         self._downgrades = downgrades
         self._trail = trail
         self._failed: dict[tuple[Repository, Digest], int] = {}
-        self._signed = Rounds[tuple[Repository, Digest]]()
+        self._signed = Rounds[tuple[Repository, Digest], None]()
 
     def turn(self, repository: Repository) -> AbstractAsyncContextManager[None]:
         """The turn to change what the tags of `repository` mean. Raises `StorageUnavailableError`."""

@@ -102,12 +102,12 @@ class Gatekeeper(Protocol):
         """What refers to `subject`."""
         ...
 
-    async def tags(self, caller: Caller, repository: Repository) -> tuple[Tag, ...]:
-        """The tags this caller may see, in lexical order."""
+    async def tags(self, caller: Caller, repository: Repository, *, is_continued: bool = False) -> tuple[Tag, ...]:
+        """The tags this caller may see, in lexical order; as they were a moment ago where a list `is_continued`."""
         ...
 
-    async def repositories(self, caller: Caller) -> tuple[Repository, ...]:
-        """The repositories this caller may pull from, in lexical order."""
+    async def repositories(self, caller: Caller, *, is_continued: bool = False) -> tuple[Repository, ...]:
+        """The repositories this caller may pull from, in lexical order, as `tags` gives tags."""
         ...
 
     async def delete_manifest(self, caller: Caller, repository: Repository, reference: Reference) -> None:

@@ -36,6 +36,11 @@ def page(
     return Page(shown, f'<{path}?{following}>; rel="next"')
 
 
+def is_continued(query: MultiMapping[str]) -> bool:
+    """Whether a page that follows another is asked for."""
+    return bool(query.get("last"))
+
+
 def page_size(query: MultiMapping[str], most: int) -> int:
     """The `n` of a query, `most` if it has none.
 

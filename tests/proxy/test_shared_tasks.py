@@ -44,7 +44,7 @@ async def test_the_end_of_one_that_was_replaced_forgets_only_itself() -> None:
 
 
 async def test_whoever_comes_during_a_round_waits_for_one_more_together_with_all_others() -> None:
-    rounds = Rounds[str]()
+    rounds = Rounds[str, None]()
     ran: list[asyncio.Event] = []
     begun = asyncio.Semaphore(0)
 
@@ -72,7 +72,7 @@ async def test_whoever_comes_during_a_round_waits_for_one_more_together_with_all
 
 
 async def test_a_round_that_fails_tells_all_who_wait_for_it_and_leaves_the_next_ones_alone() -> None:
-    rounds = Rounds[str]()
+    rounds = Rounds[str, None]()
 
     async def fails() -> None:
         raise ValueError("as it does")
@@ -86,7 +86,7 @@ async def test_a_round_that_fails_tells_all_who_wait_for_it_and_leaves_the_next_
 
 
 async def test_one_who_goes_away_ends_no_round() -> None:
-    rounds = Rounds[str]()
+    rounds = Rounds[str, None]()
     go_on, ended = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:

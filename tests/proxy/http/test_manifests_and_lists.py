@@ -136,6 +136,15 @@ async def test_the_catalogue_is_paged_even_when_nobody_asks(start_face: StartFac
     assert second.json == {"repositories": ["c"]}
 
 
+async def test_pages_after_the_first_go_on_with_a_list(face: Face) -> None:
+    _, face.token = await face.new_token(Role.ADMIN, "**")
+    await put(face)
+    for query in ("", "?n=1", "?last=", "?n=1&last=a"):
+        for target in ("/v2/_catalog", f"{APP}/tags/list"):
+            assert (await face.call("GET", f"{target}{query}")).status == 200
+    assert face.gate.continued == [False] * 6 + [True] * 2
+
+
 async def test_referrers_are_always_an_index(face: Face) -> None:
     answer = await face.call("GET", f"{APP}/referrers/{DIGEST}")
     assert (answer.status, answer.headers["Content-Type"]) == (200, OCI_INDEX)
