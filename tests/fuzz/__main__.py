@@ -1,11 +1,15 @@
 """Fuzzes every target, or those that are named, for so many seconds together: `python -m tests.fuzz --seconds 60`.
 
+What is tried depends on the code, the corpus and the seed, which is told: the same seed tries much the same again, as
+far as time allows.
+
 Ends with status 1 where something was found: libFuzzer's report is printed, and the input lies in the folder it names.
 """
 
 import argparse
 import importlib.util
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -22,7 +26,7 @@ _MOST_KEPT, _LARGEST_KEPT = 30, 1024
 _RUNNER = (sys.executable, "-m", "tests.fuzz.runner")
 
 
-def fuzz(target: str, seconds: int, folder: Path) -> str:
+def fuzz(target: str, seconds: int, seed: int, folder: Path) -> str:
     """Fuzz one target; gives libFuzzer's report if something was found, else ""."""
     inputs, found = folder / target, folder / "found"
     for made in (inputs, found):
@@ -31,10 +35,11 @@ def fuzz(target: str, seconds: int, folder: Path) -> str:
         (inputs / f"{number:04}").write_bytes(content)
     done = subprocess.run(
         [
-            *_RUNNER, target, str(inputs), f"-max_total_time={seconds}", f"-timeout={_SECONDS_FOR_ONE}",
-            f"-rss_limit_mb={_MEGABYTES}", f"-max_len={corpus.MAX_BYTES}", f"-artifact_prefix={found}/{target}-",
-            "-print_final_stats=1",
+            *_RUNNER, target, str(inputs), f"-max_total_time={seconds}", f"-seed={seed}",
+            f"-timeout={_SECONDS_FOR_ONE}", f"-rss_limit_mb={_MEGABYTES}", f"-max_len={corpus.MAX_BYTES}",
+            f"-artifact_prefix={found}/{target}-", "-print_final_stats=1",
         ],
+        env=os.environ | {"PYTHONHASHSEED": "0"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
     )  # fmt: skip
     (folder / f"{target}.log").write_text(done.stdout)
@@ -57,6 +62,7 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     options.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; all if none is named")
     options.add_argument("--seconds", type=int, default=60, help="processor time for all of them together")
+    options.add_argument("--seed", type=int, default=0, help="where the inputs come from; one is drawn if it is 0")
     options.add_argument("--keep", action="store_true", help="put some of what was reached into tests/fuzz/corpus")
     chosen = options.parse_args()
     if unknown := set(chosen.targets) - set(TARGETS):
@@ -66,14 +72,15 @@ def main() -> int:
         return 2
     targets = tuple(dict.fromkeys(chosen.targets)) or tuple(TARGETS)
     folder = Path(tempfile.mkdtemp(prefix="imagegate-fuzz-"))
+    seed = chosen.seed or secrets.randbelow(1 << 31) + 1
     seconds = max(1, chosen.seconds // len(targets))
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        reports = list(pool.map(lambda target: fuzz(target, seconds, folder), targets))
+        reports = list(pool.map(lambda target: fuzz(target, seconds, seed, folder), targets))
         if chosen.keep:
             list(pool.map(lambda target: keep(target, folder), targets))
     for report in filter(None, reports):
         print(report)  # noqa: T201
-    print(f"{len(targets)} targets, {seconds} seconds each; inputs and what was found lie in {folder}")  # noqa: T201
+    print(f"{len(targets)} targets, {seconds} seconds each, seed {seed}; what was found lies in {folder}")  # noqa: T201
     return 1 if any(reports) else 0
 
 
