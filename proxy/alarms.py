@@ -20,7 +20,9 @@ from proxy.inspection.pool import InspectionPool
 from proxy.malware.scanner import MalwareScanner
 from storage.audit_spool import AuditSpool
 
-_SCANNER_SECONDS = 3.0
+_SCANNER_SECONDS = 60.0
+"""How long clamd may take to answer: it answers nobody while it reads new signatures."""
+_A_MOMENT_SECONDS = 0.5
 _FREE_BYTES = 512 << 20
 _FREE_SHARE = 50
 """A disk is nearly full with less than that, or less than one of so many parts of it, left."""
@@ -49,18 +51,44 @@ def of_advisories(feeds: Feeds, desk: AdvisoryDesk, now: datetime) -> tuple[str,
     return ()
 
 
-async def of_malware_scanner(scanner: MalwareScanner | None) -> tuple[str, ...]:
-    """Whether the malware scanner answers, where there is to be one. Its address is for the log only."""
-    if scanner is None:
-        return ()
-    try:
-        async with asyncio.timeout(_SCANNER_SECONDS):
-            await scanner.version()
-    except (InspectionFailedError, TimeoutError) as error:
-        _log.warning("clamd does not answer", problem=str(error))
+class ScannerAlarm:
+    """Whether the malware scanner answers, where there is to be one. Its address is for the log only.
+
+    clamd answers nobody while it reads new signatures, and whoever asks for the readiness does not wait that long: he
+    is told what is known, and the rest by the next time.
+    """
+
+    def __init__(self, scanner: MalwareScanner | None) -> None:
+        self._scanner = scanner
+        self._is_silent = False
+        self._asking: asyncio.Task[None] | None = None
+
+    async def warnings(self) -> tuple[str, ...]:
+        """What there is to say, in a moment."""
+        if self._scanner is None:
+            return ()
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(self._scanner))
+        await asyncio.wait([self._asking], timeout=_A_MOMENT_SECONDS)
+        if not self._is_silent:
+            return ()
         said = "clamd does not answer, so images that it has not scanned wait in quarantine; the log says why: start it"
         return (f"{said}, or correct inspection.clamd",)
-    return ()
+
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait([self._asking])
+
+    async def _ask(self, scanner: MalwareScanner) -> None:
+        try:
+            async with asyncio.timeout(_SCANNER_SECONDS):
+                await scanner.version()
+            self._is_silent = False
+        except (InspectionFailedError, TimeoutError) as error:
+            self._is_silent = True
+            _log.warning("clamd does not answer", problem=str(error) or f"no answer in {_SCANNER_SECONDS:.0f} seconds")
 
 
 def of_inspection(pool: InspectionPool) -> tuple[str, ...]:

@@ -94,6 +94,8 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
             monotonic=time.monotonic,
         )
         scanner = malware_scanner(settings.inspection)
+        scanner_alarm = alarms.ScannerAlarm(scanner)
+        stack.push_async_callback(scanner_alarm.close)
         parts = GateParts(
             database,
             upstream,
@@ -124,7 +126,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
                 *timekeeping.warnings(),
                 *alarms.of_inspection(pool),
                 *alarms.of_audit(spool),
-                *await alarms.of_malware_scanner(scanner),
+                *await scanner_alarm.warnings(),
                 *await alarms.of_disks(_folders(settings)),
                 *(tls.warnings() if tls else ()),
                 *(await colleagues.warnings() if colleagues else ()),

@@ -30,8 +30,17 @@ def scanner(socket: Path) -> MalwareScanner:
     return MalwareScanner(Clamd(f"unix:{socket}"), InspectionLimits(), 1 << 20)
 
 
+async def warnings_of(alarm: alarms.ScannerAlarm) -> tuple[str, ...]:
+    """What it says once the scanner has answered, or has not."""
+    await alarm.warnings()
+    if alarm._asking is not None:
+        await alarm._asking
+    return await alarm.warnings()
+
+
 async def test_a_malware_scanner_that_does_not_answer_is_told_of_without_its_address(tmp_path: Path) -> None:
-    (said,) = await alarms.of_malware_scanner(scanner(tmp_path / "clamd.ctl"))
+    alarm = alarms.ScannerAlarm(scanner(tmp_path / "clamd.ctl"))
+    (said,) = await warnings_of(alarm)
 
     assert said.startswith("clamd does not answer, so images that it has not scanned wait in quarantine")
     assert str(tmp_path) not in said
@@ -46,8 +55,27 @@ async def test_nothing_is_said_of_one_that_answers_and_of_none(tmp_path: Path) -
             await writer.wait_closed()
 
     async with await asyncio.start_unix_server(answer, tmp_path / "clamd.ctl"):
-        assert await alarms.of_malware_scanner(scanner(tmp_path / "clamd.ctl")) == ()
-    assert await alarms.of_malware_scanner(None) == ()
+        alarm = alarms.ScannerAlarm(scanner(tmp_path / "clamd.ctl"))
+        assert await warnings_of(alarm) == ()
+        await alarm.close()
+    assert await warnings_of(alarms.ScannerAlarm(None)) == ()
+
+
+async def test_nobody_waits_for_one_that_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_ready = asyncio.Event()
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await is_ready.wait()
+        writer.write(b"ClamAV 1.4.6/27830/Thu Nov 26 09:00:00 2026\0")
+        writer.close()
+
+    monkeypatch.setattr(alarms, "_A_MOMENT_SECONDS", 0.0)
+    async with await asyncio.start_unix_server(answer, tmp_path / "clamd.ctl"):
+        alarm = alarms.ScannerAlarm(scanner(tmp_path / "clamd.ctl"))
+        assert await alarm.warnings() == () == await alarm.warnings()
+        is_ready.set()
+        assert await warnings_of(alarm) == ()
+        await alarm.close()
 
 
 async def test_workers_that_are_missing_are_counted() -> None:
@@ -86,7 +114,8 @@ async def test_a_disk_is_told_of_once_when_it_is_nearly_full(
     assert all(f"{free >> 20:,} MiB are left" in one and str(tmp_path) not in one for one in said)
 
 
-async def test_a_running_gate_tells_all_of_it_in_its_readiness(tmp_path: Path) -> None:
+async def test_a_running_gate_tells_all_of_it_in_its_readiness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alarms, "_A_MOMENT_SECONDS", 60.0)
     (tmp_path / "policy.yaml").write_text(POLICY)
     settings = Settings(
         state_dir=tmp_path, inspection={"workers": 1, "clamd": f"unix:{tmp_path}/clamd.ctl"}, listen={"port": 0}
