@@ -5,7 +5,7 @@ The same records in the same order give the same bytes. Readers open it immutabl
 
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,8 @@ CREATE TABLE advisory (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, docu
 CREATE TABLE package (name TEXT NOT NULL, advisory INTEGER NOT NULL, PRIMARY KEY (name, advisory)) WITHOUT
 ROWID;
 """
-_QUERY = "SELECT document FROM package JOIN advisory ON advisory = number WHERE name = ? ORDER BY number"
+_QUERY = "SELECT number, document FROM package JOIN advisory ON advisory = number WHERE name = ? ORDER BY number"
+_NAMES = "SELECT DISTINCT name FROM package"
 _MAX_DOCUMENT = 64 * 1024 * 1024
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
@@ -66,17 +67,28 @@ def fill(path: Path, ecosystem: str, advisories: Iterable[Advisory]) -> Contents
     return Contents(records, newest, tuple(sorted(releases)))
 
 
-def lookup(path: Path, names: Iterable[str]) -> Mapping[str, tuple[Advisory, ...]]:
+def lookup(path: Path, names: Iterable[str], *, ignore_case: bool = False) -> Mapping[str, tuple[Advisory, ...]]:
     """The advisories about each of `names`, ordered as they came; names without any are left out.
 
     Raises `SnapshotError` if the file is missing or damaged.
     """
     found: dict[str, tuple[Advisory, ...]] = {}
     with reading(path) as connection:
+        spellings = _spellings(connection) if ignore_case else {}
         for name in names:
-            rows = connection.execute(_QUERY, (name,)).fetchall()
+            rows: dict[int, bytes] = {}
+            for spelling in spellings.get(name.lower(), (name,)):
+                rows.update(connection.execute(_QUERY, (spelling,)))
             if rows:
-                found[name] = tuple(_advisory(document) for (document,) in rows)
+                found[name] = tuple(_advisory(rows[number]) for number in sorted(rows))
+    return found
+
+
+def _spellings(connection: sqlite3.Connection) -> Mapping[str, Sequence[str]]:
+    """How each name is spelled that advisories speak of, by its small letters."""
+    found: dict[str, list[str]] = {}
+    for (name,) in connection.execute(_NAMES):
+        found.setdefault(name.lower(), []).append(name)
     return found
 
 

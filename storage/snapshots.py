@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from config.versions import ORDERED_ECOSYSTEMS
-from scanning.advisories.ecosystems import Key
+from scanning.advisories.ecosystems import IGNORING_CASE, Key
 from scanning.advisories.exploitation import Exploited, Forecast
 from scanning.advisories.lifecycle import Release, candidates, distribution
 from scanning.advisories.model import AdvisoryBasis
@@ -121,7 +121,9 @@ class Snapshot:
             for feed in self.feeds
             if feed.ecosystem in names
             for name, advisories in advisory_data.lookup(
-                _data_path(self.folder, feed), sorted(names[feed.ecosystem])
+                _data_path(self.folder, feed),
+                sorted(names[feed.ecosystem]),
+                ignore_case=feed.ecosystem in IGNORING_CASE,
             ).items()
         }
 

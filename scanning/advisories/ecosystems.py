@@ -31,6 +31,8 @@ _LANGUAGES: Mapping[str, str] = MappingProxyType(
         "pypi": "PyPI",
     }
 )
+IGNORING_CASE = frozenset({"NuGet"})
+"""Ecosystems that tell no names apart by large and small letters, and whose advisories spell them either way."""
 _ROLLING: Mapping[str, str] = MappingProxyType({"chainguard": "Chainguard", "wolfi": "Wolfi"})
 _ENTERPRISE: Mapping[str, str] = MappingProxyType({"almalinux": "AlmaLinux", "rocky": "Rocky Linux"})
 _RED_HAT_REPOSITORIES = ("baseos", "appstream", "crb", "highavailability", "nfv", "realtime", "resilientstorage")

@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from config.vocabulary import Severity
-from scanning.advisories.ecosystems import Key, Subject, subject
+from scanning.advisories.ecosystems import IGNORING_CASE, Key, Subject, subject
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport, Finding
 from scanning.advisories.osv import Advisory, Affected
 from scanning.advisories.ranges import Hit, evaluate, newest
@@ -102,7 +102,10 @@ def _matches(asked: Subject, advisory: Advisory) -> list[_Match]:
 def _speaks_of(affected: Affected, asked: Subject) -> bool:
     return (
         affected.ecosystem == asked.ecosystem
-        and affected.package == asked.name
+        and (
+            affected.package == asked.name
+            or (asked.ecosystem in IGNORING_CASE and affected.package.lower() == asked.name.lower())
+        )
         and (not asked.releases or affected.release in asked.releases)
     )
 

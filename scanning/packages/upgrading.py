@@ -1,11 +1,14 @@
 """How to get a newer version of a package with the tool of its ecosystem: what a developer types, or has built."""
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from packageurl import PackageURL
+
+_RUNTIME = re.compile(r"Microsoft\.(?:NETCore|AspNetCore|WindowsDesktop)\.App\.Runtime\.", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,16 @@ def _go(versions: _Versions) -> list[str]:
     return steps
 
 
+def _dotnet(versions: _Versions) -> list[str]:
+    """The runtime that is published with a program comes with the SDK, and no package of the program."""
+    runtimes = {to for name, to in versions if _RUNTIME.match(name)}
+    packages = [(name, to) for name, to in versions if not _RUNTIME.match(name)]
+    return [
+        *(f"publish it with an SDK that has the .NET runtime {to} or later" for to in sorted(runtimes)),
+        *_each("dotnet add package {name} --version {to}")(packages),
+    ]
+
+
 def _in_words(versions: _Versions) -> list[str]:
     return [f"upgrade {name} to {to} or later" for name, to in versions]
 
@@ -91,7 +104,7 @@ _STEPS: Mapping[str, Callable[[_Versions], list[str]]] = MappingProxyType(
         "gem": _each("bundle update {name}  # {to} or later"),
         "golang": _go,
         "npm": _npm,
-        "nuget": _each("dotnet add package {name} --version {to}"),
+        "nuget": _dotnet,
         "pypi": _pip,
         "rpm": _distribution("dnf upgrade -y"),
     }

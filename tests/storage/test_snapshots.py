@@ -56,6 +56,19 @@ def test_what_was_published_is_current_and_can_be_looked_up(snapshots: Snapshots
     }
 
 
+def test_names_of_nuget_are_found_however_they_are_spelled(snapshots: Snapshots) -> None:
+    def nuget(number: int, name: str) -> Advisory:
+        return advisory(f"GHSA-{number}", affected("NuGet", name, fixed("2")))
+
+    one, two = nuget(1, "Microsoft.NETCore.App.Ref"), nuget(2, "Microsoft.NetCore.App.Ref")
+    published = put(snapshots, "NuGet", one, nuget(3, "Other"), two)
+    asked = "microsoft.netcore.App.Ref"
+    assert published.lookup([("NuGet", asked), ("NuGet", "nothing")]) == {("NuGet", asked): (one, two)}
+    assert (
+        put(snapshots, "npm", advisory("GHSA-4", affected("npm", "Name", fixed("2")))).lookup([("npm", "name")]) == {}
+    )
+
+
 def test_a_package_name_is_data_and_never_sql(snapshots: Snapshots) -> None:
     published = put(snapshots, "Debian", debian(1, "x' OR '1'='1"))
 

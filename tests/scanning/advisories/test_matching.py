@@ -235,6 +235,15 @@ def test_t53_packages_that_no_data_covers_are_reported_unmatched(kind: str, dist
     assert report.unmatched == (f"pkg:{kind}/x@1.0",)
 
 
+@pytest.mark.parametrize(("ecosystem", "kind", "found"), [("NuGet", "nuget", 1), ("npm", "npm", 0)])
+def test_nuget_tells_no_names_apart_by_large_and_small_letters(ecosystem: str, kind: str, found: int) -> None:
+    spelled = "Microsoft.NetCore.App.Runtime.linux-x64"
+    package = Package(kind, spelled.replace("NetCore", "NETCore"), "8.0.0", "", "", "app", purl="pkg:nuget/x@8.0.0")
+    about = advisory("GHSA-1", affected(ecosystem, spelled, fixed("8.0.1")))
+    basis = AdvisoryBasis(ecosystems=(ecosystem,))
+    assert len(match([package], None, {(ecosystem, package.name): [about]}, basis).findings) == found
+
+
 def test_t53_a_java_archive_that_does_not_say_its_group_is_unmatched() -> None:
     """Data of its ecosystem is there, and speaks of no name without a group."""
     with_group = Package("maven", "org.yaml:snakeyaml", "1", "", "", "a.jar", purl="pkg:maven/org.yaml/snakeyaml@1")

@@ -22,6 +22,13 @@ from scanning.packages.upgrading import Upgrade, upgrade_steps
         (["pkg:gem/rack@1"], ["bundle update rack  # 2.0 or later"]),
         (["pkg:composer/twig/twig@1"], ["composer require twig/twig:^2.0"]),
         (["pkg:nuget/Json@1"], ["dotnet add package Json --version 2.0"]),
+        (
+            [
+                "pkg:nuget/Microsoft.NETCore.App.Runtime.linux-x64@1",
+                "pkg:nuget/Microsoft.AspNetCore.App.Runtime.linux-x64@1",
+            ],
+            ["publish it with an SDK that has the .NET runtime 2.0 or later"],
+        ),
         (["pkg:maven/org.apache/log4j@1"], ["upgrade org.apache:log4j to 2.0 or later"]),
         (["pkg:generic/nginx@1"], ["upgrade nginx to 2.0 or later"]),
         (
