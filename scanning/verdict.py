@@ -123,6 +123,13 @@ class Verdict:
     """The tag it was judged under, where that made a difference: it says nothing of the image elsewhere."""
 
     @property
+    def decision(self) -> tuple[object, ...]:
+        """What was decided and by which rules about what: equal where two versions only tell or number it otherwise."""
+        told = (self.violations, self.warnings)
+        reasons = (tuple(sorted((each.rule, each.effect, each.subject) for each in some)) for some in told)
+        return self.outcome, self.mode, tuple(sorted(self.waived)), *reasons
+
+    @property
     def enforced(self) -> Outcome:
         """What the gate does: in audit mode everything passes, and the record says what would have been."""
         return Outcome.ADMIT if self.mode is Mode.AUDIT else self.outcome

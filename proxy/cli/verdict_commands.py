@@ -1,6 +1,7 @@
 """`imagegate verdict show|list|replay`: what the gate decided, and why."""
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -78,9 +79,11 @@ def _replay(
     """Make a verdict again from what it names; exit status 1 if the answer differs."""
     old, new = asyncio.run(_again(settings_for(context), verdict_id))
     verdict = old.verdict
-    if verdict == new.verdict:
+    if verdict.decision == new.verdict.decision:
         reasons, remarks = len(verdict.violations), len(verdict.warnings)
         typer.echo(f"The same answer: {headline(verdict)}, {reasons} reasons, {remarks} warnings.")
+        if verdict != replace(new.verdict, id=verdict.id):  # a version that writes other things makes other ids of them
+            typer.echo("This version of imagegate says more of it, or in other words, than the one that judged it.")
         return
     then, now = (report((one,), record_of(one)) for one in (old, new))
     typer.echo(f"A different answer.\n\nThen:\n{then}\nNow:\n{now}", nl=False)

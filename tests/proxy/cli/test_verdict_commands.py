@@ -119,6 +119,26 @@ class TestReplay:
         assert replayed.exit_code == 0
         assert replayed.stdout.startswith("The same answer: ")
 
+    @pytest.mark.parametrize(("words", "others", "lines"), [("", "", 1), ('"why":"', '"why":"in short, ', 2)])
+    def test_what_an_older_version_wrote_gets_the_same_answer(
+        self, run: Run, judged: State, tmp_path: Path, words: str, others: str, lines: int
+    ) -> None:
+        """Ids are made of all that a version writes, and versions tell the same reasons in other words."""
+        state, older, name = tmp_path / "other", "a" * 16, id_of(judged, WITH_SSH)
+        shutil.copytree(judged.folder, state)
+        with sqlite3.connect(state / "imagegate.sqlite3") as database:
+            database.execute(
+                "UPDATE verdicts SET id = ?, body = replace(replace(body, ?, ?), ?, ?) WHERE id = ?",
+                (older, name, older, words, others, name),
+            )
+        database.close()
+
+        replayed = run("--state-dir", state, "verdict", "replay", older)
+
+        assert replayed.exit_code == 0, replayed.stdout
+        assert replayed.stdout.startswith("The same answer: REFUSED, 1 reasons")
+        assert len(replayed.stdout.splitlines()) == lines
+
     def test_another_answer_is_shown_beside_the_old_one(self, run: Run, judged: State, tmp_path: Path) -> None:
         """As when a newer version of the gate judges otherwise."""
         state = tmp_path / "other"
