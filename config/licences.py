@@ -18,7 +18,10 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from license_expression import get_spdx_licensing  # type: ignore[import-untyped]  # the library carries no types
+from license_expression import (  # type: ignore[import-untyped]  # the library carries no types
+    ExpressionError,
+    get_spdx_licensing,
+)
 
 from config.errors import InvalidPatternError
 from config.written import WrittenValue
@@ -28,6 +31,8 @@ UNLISTED = "LicenseRef-"
 
 _UNLISTED = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _VERSIONED = re.compile(r"(?P<stem>.+)-(?P<version>[0-9]+(?:\.[0-9]+)*)(?P<tail>-only|-or-later|\+|)")
+_RAISED = (ExpressionError, ValueError, TypeError, LookupError, AssertionError, RecursionError)
+"""What license-expression raises of the texts that packages carry: `()` is an IndexError."""
 _WITH = re.compile(r"\s+WITH\s+", re.IGNORECASE)
 
 
@@ -35,6 +40,16 @@ _WITH = re.compile(r"\s+WITH\s+", re.IGNORECASE)
 def licensing() -> Any:
     """The SPDX licence list, as license-expression reads it."""
     return get_spdx_licensing()
+
+
+def expression_of(text: str, *, is_listed: bool = False) -> Any:
+    """`text` as an expression of license-expression's; None if it is none, or with `is_listed` if a name in it is not
+    on the SPDX licence list.
+    """
+    try:
+        return licensing().parse(text, validate=is_listed, strict=is_listed)
+    except _RAISED:
+        return None
 
 
 @cache

@@ -12,12 +12,9 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from license_expression import (  # type: ignore[import-untyped]  # the library carries no types
-    ExpressionError,
-    LicenseWithExceptionSymbol,
-)
+from license_expression import LicenseWithExceptionSymbol  # type: ignore[import-untyped]  # it carries no types
 
-from config.licences import UNLISTED, LicenceName, covered, exception_id, licensing
+from config.licences import UNLISTED, LicenceName, covered, exception_id, expression_of
 
 _MAX_LENGTH = 2000
 _MAX_NAME = 80
@@ -134,10 +131,7 @@ def _parsed(text: str) -> Any:
         return "OR", tuple(map(Term, either))
     if len(text) > _MAX_LENGTH:
         return _unlisted(text)
-    try:
-        expression = licensing().parse(text)
-    except (ExpressionError, ValueError, TypeError, RecursionError):  # what the library raises of what packages carry
-        return _unlisted(text)
+    expression = expression_of(text)
     return _unlisted(text) if expression is None else _node(expression)
 
 

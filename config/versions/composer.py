@@ -23,7 +23,7 @@ _GRAMMAR = re.compile(
     r"v?(?P<numbers>[0-9]+(?:\.[0-9]+){0,3})"
     r"(?:[._-]?(?P<word>stable|alpha|a|beta|b|rc|patch|pl|p)(?P<number>(?:[.-]?[0-9]++)*+))?"
     r"(?P<dev>[.-]?dev)?(?:\+[^\s]+)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # else a long s (U+017F) would be an s
 )
 
 

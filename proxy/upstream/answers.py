@@ -129,7 +129,7 @@ def retry_after(response: aiohttp.ClientResponse) -> float:
         return min(float(text), _DAY)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if at.tzinfo is None:  # RFC 9110 knows no other zone
         at = at.replace(tzinfo=UTC)

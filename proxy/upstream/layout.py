@@ -60,7 +60,7 @@ class OciLayout:
                 str((entry.get("annotations") or {}).get(_REF_NAME) or entry["digest"]): Digest.parse(entry["digest"])
                 for entry in entries
             }
-        except (ValueError, KeyError, TypeError, AttributeError, InvalidContentError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidContentError) as error:
             raise NotALayoutError(f"{self._path}: its index.json cannot be read: {error}") from error
 
     async def get_manifest(self, repository: Repository, reference: Reference) -> StoredManifest | None:

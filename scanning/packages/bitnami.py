@@ -34,9 +34,12 @@ def read(path: str, content: bytes) -> tuple[Package, ...]:
 
 
 def _packages(path: str, entry: dict[str, Any]) -> list[Package]:
+    references = entry.get("externalRefs") or []
+    if not isinstance(references, list):
+        raise InvalidContentError(f"{path} has externalRefs that are no list; pull the base image again")
     purls = [
         reference.get("referenceLocator")
-        for reference in entry.get("externalRefs") or []
+        for reference in references
         if isinstance(reference, dict) and reference.get("referenceType") == "purl"
     ]
     found = []

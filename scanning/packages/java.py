@@ -40,7 +40,7 @@ _LICENCE = re.compile(r"<name>\s*+([^<]{1,200}?)\s*+</name>")
 _BUNDLE_LICENCE = re.compile(r"[^,;]{1,100}")
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
-    *(NotImplementedError, RuntimeError, ValueError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError, OSError, OverflowError),
 )
 """What zipfile raises of archives that are damaged, encrypted, or packed in a way it does not know."""
 

@@ -7,11 +7,11 @@
 It is how a program that was copied without its package still says whose it is.
 """
 
-import json
 import re
 
 from scanning.errors import InvalidContentError
 from scanning.facts import Package
+from scanning.packages.documents import json_object
 from scanning.packages.fields import checked_name, checked_version
 
 WORD = b"\x7e\x1a\xfe\xcaFDO"
@@ -38,12 +38,12 @@ class NoteReader:
     def finish(self, path: str) -> tuple[Package, ...]:
         """The package the note speaks of; nothing where there is none or it names no package the gate knows."""
         try:
-            note = json.loads(self._note) if self._note else {}
+            note = json_object(path, self._note) if self._note else {}
             fields = [note.get(key, "") for key in ("type", "name", "version", "architecture")]
             if not all(isinstance(field, str) for field in fields) or fields[0] not in _TYPES:
                 return ()
             kind, name, version, architecture = fields
             name, version = checked_name(name, path), checked_version(version, name, path)
-        except (ValueError, RecursionError, AttributeError, InvalidContentError):
+        except InvalidContentError:
             return ()  # a program's own word, and only ever an addition: nothing is hidden by leaving it out
         return (Package(kind, name, version, name, version, path, architecture=architecture),)

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from license_expression import ExpressionError  # type: ignore[import-untyped]  # the library carries no types
-
-from config.licences import licensing
+from config.licences import expression_of
 
 
 def declared(licences: Sequence[str]) -> str:
@@ -16,8 +14,5 @@ def declared(licences: Sequence[str]) -> str:
 
 
 def _expression(text: str) -> str:
-    try:
-        parsed = licensing().parse(text, validate=True, strict=True)
-    except (ExpressionError, ValueError, TypeError):  # what the library raises of the texts that packages carry
-        return ""
+    parsed = expression_of(text, is_listed=True)
     return "" if parsed is None else str(parsed)

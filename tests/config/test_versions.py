@@ -282,6 +282,7 @@ def test_the_order_of_languages(ecosystem: str, line: str) -> None:
         ("NuGet", "1.2.3.4.5"),
         ("Packagist", "dev-main"),
         ("Packagist", "1.x-dev"),
+        ("Packagist", "1.0-\u017ftable"),  # a long s, which is an s where case does not matter
         ("CRAN", "1.0a"),
     ],
 )

@@ -44,6 +44,8 @@ def outcome(rule: dict[str, Any], *licences: str) -> Outcome:
         (["LicenseRef-public-domain"], ["public-domain"], Outcome.ADMIT),
         (["MIT"], ["public-domain"], Outcome.REJECT),
         (["MIT"], ["(MIT"], Outcome.REJECT),
+        (["MIT"], ["()MIT"], Outcome.REJECT),
+        (["MIT"], ["( OR MIT"], Outcome.REJECT),
         (["MIT"], ["(" * 900 + "GPL-3.0-only" + ")" * 900], Outcome.REJECT),
         (["MIT"], ["MIT"] * 40, Outcome.REJECT),
         (["MIT"], [], Outcome.REJECT),

@@ -77,6 +77,7 @@ def _told_by(members: Members) -> tuple[tuple[tuple[object, ...], ...], ...]:
 def _read(plain: bytes, made: Members, limits: InspectionLimits) -> None:
     reader = TarReader(limits)
     waiting: FileEntry | None = None
+    left = limits.uncompressed_bytes
     for line in _lines(plain):
         if line.integer("type") == _BYTES:
             for entry in _events(reader, _decoded(line, "payload")):
@@ -91,7 +92,9 @@ def _read(plain: bytes, made: Members, limits: InspectionLimits) -> None:
                 raise UnreadableLayerError(
                     "the content of a file stands where another belongs", entry=line.text("name")
                 )
-            waiting = None
+            waiting, left = None, left - size
+            if left < 0:  # contents are only told by their size here, and could be of any
+                raise LimitExceededError("uncompressed_bytes", limits.uncompressed_bytes)
             for start in range(0, size, len(_ZEROS)):
                 for _ in reader.feed(_ZEROS[: size - start]):
                     pass

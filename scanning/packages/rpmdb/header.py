@@ -93,7 +93,7 @@ def read_files(blob: bytes) -> tuple[str, tuple[RecordedFile, ...]]:
     names, folders = texts(FileTag.BASENAMES), texts(FileTag.DIRNAMES)
     places, modes, flags = numbers(FileTag.DIRINDEXES), numbers(FileTag.FILEMODES), numbers(FileTag.FILEFLAGS)
     digests = texts(FileTag.FILEDIGESTS) or ("",) * len(names)
-    if {len(places), len(modes), len(flags), len(digests)} != {len(names)} or max(places) >= len(folders):
+    if {len(places), len(modes), len(flags), len(digests)} != {len(names)} or max(places, default=-1) >= len(folders):
         raise InvalidContentError("the lists of files in a package header do not fit together")
     if sum(len(folders[place]) for place in places) > _MOST_PATH_CHARACTERS:
         raise InvalidContentError("the paths in a package header are too long to be those of a package")

@@ -12,7 +12,7 @@ import zstandard
 from scanning.errors import LimitExceededError, UnreadableLayerError
 from scanning.facts import LayerFacts
 from scanning.layers.inspect import inspect_layer
-from scanning.layers.limits import InspectionLimits
+from scanning.layers.limits import MIB, InspectionLimits
 from scanning.oci.digest import Digest
 from tests.scanning.layers.archives import LIMITS, NET_RAW, Collector, chunked, member
 from tests.scanning.layers.lazy import (
@@ -446,3 +446,14 @@ def test_t56_a_table_is_bounded(build: Build) -> None:
         inspected(layer, limits=InspectionLimits(file_bytes=100))
     with pytest.raises(LimitExceededError, match="entries"):
         inspected(layer, limits=InspectionLimits(entries=len(MEMBERS) - 1))
+
+
+def test_t56_contents_that_tar_split_only_tells_are_bounded() -> None:
+    large = Member("full", bytes(9 * MIB))
+
+    def split(lines: list[Table]) -> None:
+        _replace_header("full", large)(lines)
+        lines_of(lambda line: line.update(size=len(large.content)), "full")(lines)
+
+    with pytest.raises(UnreadableLayerError, match=r"make no archive: the inspection limit uncompressed_bytes"):
+        inspected(zstd_chunked(MEMBERS, split=split), limits=InspectionLimits(uncompressed_bytes=8 * MIB))

@@ -180,6 +180,7 @@ def test_a_list_of_composer_1_is_read() -> None:
         (ROCK[0], ROCK[1] + b'version = "2"\n'),
         (TEMURIN[0], b'JAVA_VERSION="1 7"\n'),
         (BITNAMI[0], b'{"packages": 1}'),
+        (BITNAMI[0], b'{"packages": [{"externalRefs": 5}]}'),
         (BITNAMI[0], b'{"packages": [{"externalRefs": [{"referenceType": "purl", "referenceLocator": "x"}]}]}'),
     ],
 )

@@ -1,6 +1,7 @@
 """Java archives: what they say they are, what is inside them, and what cannot be read."""
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,18 @@ def manifest(**headers: str) -> dict[str, bytes | str]:
     """A manifest of these headers."""
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return {"META-INF/MANIFEST.MF": "\r\n".join(["Manifest-Version: 1.0", *lines, "", ""])}
+
+
+def beyond_every_file(content: bytes) -> bytes:
+    """An archive whose only entry is said to begin at byte 2^64 - 1 (APPNOTE.TXT 4.5.3, ZIP64)."""
+    place = struct.pack("<HHQ", 1, 8, 2**64 - 1)
+    entry, end = bytearray(content[content.rindex(b"PK\1\2") :]), content.rindex(b"PK\1\2")
+    named = 46 + int.from_bytes(entry[28:30], "little")
+    entry[30:32], entry[42:46] = len(place).to_bytes(2, "little"), b"\xff" * 4
+    entry[named:named] = place
+    size_at = entry.rindex(b"PK\5\6") + 12
+    entry[size_at : size_at + 4] = (named + len(place)).to_bytes(4, "little")
+    return content[:end] + bytes(entry)
 
 
 def told(content: bytes, path: str = PATH, **limits: int) -> list[tuple[str, str]]:
@@ -186,6 +199,7 @@ def test_t56_a_manifest_that_is_no_text_for_people_is_refused() -> None:
             pom("a", "b/../c", "1") | {"META-INF/maven/x/y/pom.properties": "groupId=a\nartifactId=b/..\nversion=1\n"}
         ),
         archive({"in.jar": b"no archive either"}),
+        beyond_every_file(archive(manifest())),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_its_path(content: bytes) -> None:

@@ -105,6 +105,11 @@ def test_a_note_that_names_no_known_package_adds_none(content: bytes) -> None:
     assert read(content) == ()
 
 
+def test_half_of_a_surrogate_pair_in_a_note_becomes_a_question_mark() -> None:
+    (package,) = read(note().replace(b"x86_64", rb"\ud800"))
+    assert package.architecture == "?"
+
+
 @given(chunk=st.integers(1, 300), name=st.sampled_from(("nginx", "renamed")))
 def test_a_program_is_known_by_its_words_under_any_name(chunk: int, name: str) -> None:
     assert told(NGINX, f"opt/{name}", chunk) == [("generic", "nginx", "1.25.3")]

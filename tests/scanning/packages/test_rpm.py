@@ -16,6 +16,7 @@ from scanning.errors import InvalidContentError
 from scanning.facts import OsRelease, Ownership, Package
 from scanning.packages import catalogers, rpm
 from scanning.packages.purl import purl
+from scanning.packages.rpmdb.header import FileTag, read_files
 from tests.rpm_databases import RpmSpec, berkeley, build, install, ndb, need_rpm
 
 BASH = RpmSpec("bash", "5.1.8", "6.el9", licence="GPLv3+", program="#!/bin/true")
@@ -26,6 +27,7 @@ NAMES = {
     "ndb": "usr/lib/sysimage/rpm/Packages.db",
     "berkeley": "var/lib/rpm/Packages",
 }
+_STRING_ARRAY = 8
 Databases = Mapping[str, bytes]
 
 
@@ -62,6 +64,11 @@ def test_a_database_whose_schema_is_no_text_is_refused() -> None:
 
     with pytest.raises(InvalidContentError, match="SQLite cannot read it"):
         rpm.read(NAMES["sqlite"], damaged)
+
+
+def test_a_header_with_an_empty_list_of_files_has_none() -> None:
+    header = struct.pack(">IIIIiI", 1, 1, FileTag.BASENAMES, _STRING_ARRAY, 0, 0) + b"\0"
+    assert read_files(header)[1] == ()
 
 
 @pytest.mark.real

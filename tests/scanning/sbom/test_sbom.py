@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
@@ -106,6 +106,7 @@ def test_the_same_image_gives_the_same_bytes_whatever_the_order_of_its_packages(
 _TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 
 
+@example(licences=["()MIT", "( OR MIT"], name="a")
 @given(licences=st.lists(_TEXT, max_size=3), name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,10}", fullmatch=True))
 def test_whatever_a_package_says_of_its_licence_the_document_is_valid(licences: list[str], name: str) -> None:
     odd = subject(package("pypi", name, "1", *licences), distribution=None)
