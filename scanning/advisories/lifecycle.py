@@ -23,6 +23,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from config.vocabulary import Support
+from scanning.advisories.moments import in_utc
 from scanning.errors import InvalidContentError
 from scanning.facts import OsRelease
 
@@ -201,7 +202,7 @@ def read_endoflife(document: bytes, name: str) -> Lifecycles:
             "it tells of no distribution that is known here; the file of one product bears its name, which is one of "
             + ", ".join(_PRODUCTS)
         )
-    return Lifecycles(releases, known_at.astimezone(UTC) if known_at else _OLDEST)
+    return Lifecycles(releases, in_utc(known_at) if known_at else _OLDEST)
 
 
 def _products(products: Iterable[_Product]) -> Iterator[tuple[str, tuple[Release, ...]]]:

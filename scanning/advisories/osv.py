@@ -7,7 +7,7 @@ Ranges of git commits say nothing of an installed version and are left out.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ from pydantic import (
     ValidationError,
 )
 
+from scanning.advisories.moments import in_utc
 from scanning.errors import InvalidContentError
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -171,7 +172,7 @@ def parse(document: bytes) -> Advisory:
         raise InvalidContentError(f"not an OSV record: {place}: {first['msg']}") from error
     return Advisory(
         id=record.id,
-        modified=record.modified.astimezone(UTC),
+        modified=in_utc(record.modified),
         aliases=record.aliases,
         upstream=(*record.upstream, *_cured(record)),
         related=record.related,
