@@ -27,7 +27,8 @@ _MOST_BYTES = 4 * MIB
 _KEY = "VS_VERSION_INFO".encode("utf-16-le")
 _STRINGS = "StringFileInfo"
 _ENDING = re.compile(r"\.(?:dll|exe)$", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+"""What NuGet lets a package be called."""
 _VERSION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9}){1,3}(?:-[0-9A-Za-z.-]{1,60})?)(?:\+\S*)?")
 _HEADER = struct.Struct("<HHH")
 
@@ -66,7 +67,7 @@ class AssemblySearch:
         told = dict(_strings(bytes(self._content)))
         own = _ENDING.sub("", self._path.rpartition("/")[2])
         names = (told.get("OriginalFilename", ""), told.get("InternalName", ""), own)
-        name = next((name for name in (_ENDING.sub("", one) for one in names) if _NAME.fullmatch(name)), "")
+        name = next((name for name in (_ENDING.sub("", one) for one in names) if NAME.fullmatch(name)), "")
         versions = (_VERSION.fullmatch(told.get(key, "")) for key in ("ProductVersion", "FileVersion"))
         version = next((found[1] for found in versions if found), "")
         if not name or not version or name.endswith(".resources"):
@@ -118,8 +119,10 @@ def _within(resources: bytes, place: int, end: int) -> Iterator[_Node]:
     """The blocks that begin from `place` to `end`: the key of each, its value if it is a text, where its own are."""
     while place < end and place + _HEADER.size <= len(resources):
         length, value_length, is_text = _HEADER.unpack_from(resources, place)
-        key_end = _text_end(resources, place + _HEADER.size)
-        if length <= _HEADER.size or key_end < 0 or place + length > len(resources):
+        if length <= _HEADER.size or place + length > len(resources):
+            return
+        key_end = _text_end(resources, place + _HEADER.size, place + length)
+        if key_end < 0:
             return
         value = _aligned(key_end + 2)
         after = value + value_length * (2 if is_text else 1)
@@ -135,8 +138,11 @@ def _within(resources: bytes, place: int, end: int) -> Iterator[_Node]:
         place = _aligned(place + length)
 
 
-def _text_end(resources: bytes, place: int) -> int:
-    while place + 2 <= len(resources):
+def _text_end(resources: bytes, place: int, end: int) -> int:
+    """Where the text at `place` ends, -1 if not before `end`: keys do not reach into other blocks, each of which would
+    be searched to the end of the file.
+    """
+    while place + 2 <= end:
         if resources[place : place + 2] == b"\0\0":
             return place
         place += 2

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from scanning.errors import InvalidContentError
 from scanning.facts import Package
 from scanning.layers.limits import MIB
-from scanning.packages import dotnet
+from scanning.packages import assembly, dotnet
 
 SIGNATURE = bytes.fromhex("8b1202b96a612038727b930214d7a03213f5b9e6efae3318ee3b2dce24b36aae")
 """SHA-256 of ".net core bundle" and an end of line."""
@@ -117,7 +117,8 @@ class BundleSearch:
             return
         for name in assemblies:  # published without a list: what there is, and no version to rule anything out by
             package = name.rpartition("/")[2].removesuffix(".dll")
-            yield Package("nuget", package, "", package, "", self._path)
+            if assembly.NAME.fullmatch(package):  # others cannot be of a package
+                yield Package("nuget", package, "", package, "", self._path)
 
     def _list(self, start: int, size: int) -> bytes:
         for begin, content in self._lists.items():

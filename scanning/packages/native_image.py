@@ -98,8 +98,13 @@ def _read(path: str, packed: bytes) -> Iterator[Package]:
         if not isinstance(component, dict):
             raise InvalidContentError(damaged)
         name, group, version = (component.get(key) or "" for key in ("name", "group", "version"))
-        if not all(isinstance(one, str) and one.isprintable() for one in (name, group, version)) or not name:
+        if not all(isinstance(one, str) and one.isprintable() for one in (name, group, version)) or not _is_name(name):
             raise InvalidContentError(damaged)
         full = f"{group}:{name}" if group else name
         version = checked_version(version, full, path) if version else ""
         yield Package("maven", full, version, full, version, path)
+
+
+def _is_name(text: str) -> bool:
+    """Whether something is left of `text` once it stands in a purl, where a colon ends a group and a slash a part."""
+    return bool(text.strip(" /")) and ":" not in text

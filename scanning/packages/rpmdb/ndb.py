@@ -32,11 +32,15 @@ def headers(content: bytes) -> Iterator[bytes]:
     end = pages * _PAGE
     if not _HEADER.size < end <= len(content):
         raise InvalidContentError(f"it says it has {pages} pages of slots, and is shorter")
+    left = len(content)
     for place in range(_HEADER.size, end, _SLOT.size):
         slot, index, first, blocks = _SLOT.unpack_from(content, place)
         if slot != b"Slot":
             raise InvalidContentError(f"there is no slot at byte {place}")
         if first:
+            left -= blocks * _BLOCK
+            if left < 0:  # each has the checksum of its blocks taken
+                raise InvalidContentError("it leads to the same blocks again and again")
             yield _package(content, index, first * _BLOCK, blocks * _BLOCK)
 
 

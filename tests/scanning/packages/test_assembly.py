@@ -101,6 +101,14 @@ def test_what_is_no_package(content: bytes) -> None:
     assert told(content) == []
 
 
+def test_t56_a_key_that_goes_on_behind_its_block_ends_what_is_read() -> None:
+    """Else each of thousands of blocks would be searched to the end of the file."""
+    content = library({"Comments": "", **LIBRARY})
+    key = "Comments".encode("utf-16-le") + b"\0\0"
+    assert told(content.replace(key + b"\0\0", key[:-2] + b"\1\1\1\1")) == []
+    assert told(content) == [("nuget", "Newtonsoft.Json", "13.0.3")]
+
+
 def test_a_library_claims_no_folder() -> None:
     search = assembly.begin("usr/share/dotnet/shared/a/b.dll", library(LIBRARY))
     assert search is not None

@@ -40,6 +40,12 @@ def test_a_bundle_without_a_list_is_told_by_its_assemblies() -> None:
     assert told(bundle(without)) == [("nuget", "api", ""), ("nuget", "Newtonsoft.Json", "")]
 
 
+@pytest.mark.parametrize("name", ["a/.dll", " .dll", "a\n.dll", "Übung.dll"])
+def test_an_assembly_that_no_package_can_be_called_as_is_none(name: str) -> None:
+    odd = Embedded(name, b"MZ", FILES[0].kind)
+    assert told(bundle((FILES[0], odd))) == [("nuget", "api", "")]
+
+
 @pytest.mark.parametrize(
     "program",
     [

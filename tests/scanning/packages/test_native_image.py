@@ -40,7 +40,10 @@ def test_a_component_without_group_or_version() -> None:
 
 @pytest.mark.parametrize(
     "packed",
-    [bill_of(COMPONENTS * 200)[:-20], bill_of(({"name": 1},)), bill_of(("text",)), bill_of(({"version": "1"},))],  # type: ignore[arg-type]
+    [
+        *(bill_of(COMPONENTS * 200)[:-20], bill_of(({"name": 1},)), bill_of(("text",)), bill_of(({"version": "1"},))),  # type: ignore[arg-type]
+        *(bill_of(({"name": name},)) for name in ("a:", " ", "/", ": /")),  # of which no purl can be made
+    ],
 )
 def test_a_damaged_bill_is_a_problem(packed: bytes) -> None:
     with pytest.raises(InvalidContentError, match="damaged"):

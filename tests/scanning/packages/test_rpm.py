@@ -4,6 +4,7 @@ import hashlib
 import os
 import sqlite3
 import struct
+import zlib
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -54,6 +55,23 @@ def test_slots_that_lead_to_the_same_package_again_and_again_are_refused(databas
 
     with pytest.raises(InvalidContentError, match="again and again"):
         rpm.read(NAMES["ndb"], bytes(content))
+
+
+def test_t56_slots_that_lead_to_the_same_large_blocks_are_refused_by_the_first_few() -> None:
+    """Their packages are small and are met but once in a while; the checksum is of all that they lie in."""
+    header = struct.pack(">IIIIiI", 1, 11, 1000, 6, 0, 1) + b"gpg-pubkey\0"
+    body = (struct.pack("<4sIII", b"BlbS", 1, 0, len(header)) + header).ljust(1 << 20, b"\0")[:-12]
+    body += struct.pack("<II4s", zlib.adler32(body), len(header), b"BlbE")
+    slot = struct.pack("<4sIII", b"Slot", 1, 4096 // 16, len(body) // 16)
+    head = struct.pack("<4sIIII12x", b"RpmP", 0, 1, 1, 2)
+
+    assert rpm.read(NAMES["ndb"], (head + slot).ljust(48, b"\0") + _free_slots(253) + body) == ()
+    with pytest.raises(InvalidContentError, match="same blocks again and again"):
+        rpm.read(NAMES["ndb"], head + slot * 2 + _free_slots(252) + body)
+
+
+def _free_slots(number: int) -> bytes:
+    return struct.pack("<4sIII", b"Slot", 0, 0, 0) * number
 
 
 def test_a_database_whose_schema_is_no_text_is_refused() -> None:
