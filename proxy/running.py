@@ -31,6 +31,7 @@ from proxy.gate.replay import Replay
 from proxy.inspection.build import inspection_pool
 from proxy.malware.build import malware_scanner
 from proxy.memory import keep_giving_back
+from proxy.registry.sessions import LIFETIME_SECONDS
 from proxy.services import Parts, Services, assemble
 from proxy.serving.board import Board
 from proxy.serving.colleagues import Colleagues
@@ -47,7 +48,8 @@ from storage.content.port import ContentStore
 from storage.database import Database
 from storage.snapshots import Snapshots
 
-_UPLOADS_LIVE = timedelta(days=7)
+_UPLOADS_LIVE = timedelta(seconds=LIFETIME_SECONDS, hours=1)
+"""Nobody can go on with what is older."""
 _SWEEP_EVERY = timedelta(hours=1)
 _LOOK_FOR_UNJUDGED = timedelta(seconds=10)
 _LOOK_FOR_DUE = timedelta(seconds=30)

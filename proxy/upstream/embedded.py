@@ -12,6 +12,7 @@ leaves in the content store is linked nowhere and can be read by nobody. What is
 """
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -32,6 +33,7 @@ from proxy.upstream.port import (
     UpstreamUnavailableError,
 )
 from proxy.upstream.quotas import Allowance, Quotas
+from proxy.upstream.slots import TENANT
 from scanning.errors import InvalidManifestError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest
@@ -45,6 +47,8 @@ from storage.registry import LinkedBlob
 
 _STAGING = re.compile(r"[A-Za-z0-9-]{1,128}")
 _NO_QUOTAS = Quotas(())
+_MOST_UPLOADS = 10_000
+"""Of one token, that are not finished: each is a file, though it may be empty."""
 
 
 class EmbeddedUpstream:
@@ -193,7 +197,13 @@ class EmbeddedUpstream:
         if allowance is not None and not allowance.left:
             raise allowance.refusal("an upload is wanted")
         owner = allowance.owner if allowance is not None else ""
-        return Upload(f"{repository}:{await self._content.begin(owner)}", 0)
+        by = hashlib.sha256(TENANT.get().encode()).hexdigest()[:16] if TENANT.get() else ""
+        if by and (count := await self._content.begun_by(by)) >= _MOST_UPLOADS:
+            raise QuotaExceededError(
+                f"{count} uploads that were begun with this token are not finished, and no more than {_MOST_UPLOADS}"
+                " may be; finish or cancel some (what nobody goes on with is removed by itself)"
+            )
+        return Upload(f"{repository}:{await self._content.begin(owner, by)}", 0)
 
     async def append(
         self,

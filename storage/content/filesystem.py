@@ -38,9 +38,13 @@ class FilesystemContent:
                 durable.make_folders(self._blobs / algorithm, _SHARDS)
         self._staging = Staging(folder / "uploads")
 
-    async def begin(self, owner: str = "") -> str:
+    async def begin(self, owner: str = "", by: str = "") -> str:
         """Open a staging area."""
-        return await self._staging.begin(owner)
+        return await self._staging.begin(owner, by)
+
+    async def begun_by(self, by: str) -> int:
+        """How many staging areas were begun by whom."""
+        return await self._staging.begun_by(by)
 
     async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:
         """Add bytes, with `at` only there; gives the new length."""

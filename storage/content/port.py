@@ -24,10 +24,14 @@ class ContentStore(Protocol):
     Every method raises `StorageUnavailableError` when the store does not answer or is full.
     """
 
-    async def begin(self, owner: str = "") -> str:
-        """Open a staging area for an upload; gives its name (letters, digits and `-`). `owner` (letters and digits) is
-        whom `staged_by` counts it for.
+    async def begin(self, owner: str = "", by: str = "") -> str:
+        """Open a staging area for an upload; gives its name (letters, digits and `-`). `owner` and `by` (letters and
+        digits) are whom `staged_by` and `begun_by` count it for.
         """
+        ...
+
+    async def begun_by(self, by: str) -> int:
+        """How many staging areas were begun by whom, in whatever process, and are there still."""
         ...
 
     async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:

@@ -66,9 +66,13 @@ class S3Content:
             public = location.public_endpoint_url
             self._signer = _client(session, public, location.region) if public else self._client
 
-    async def begin(self, owner: str = "") -> str:
+    async def begin(self, owner: str = "", by: str = "") -> str:
         """Open a staging area."""
-        return await self._staging.begin(owner)
+        return await self._staging.begin(owner, by)
+
+    async def begun_by(self, by: str) -> int:
+        """How many staging areas were begun by whom."""
+        return await self._staging.begun_by(by)
 
     async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:
         """Add bytes, with `at` only there; gives the new length."""

@@ -24,7 +24,7 @@ from storage.content.disk import disk_errors
 from storage.content.threads import to_its_end
 from storage.errors import ContentMismatchError, ContentMissingError, ContentMovedError
 
-_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9-]{1,96}")
 _OWNER = re.compile(r"[A-Za-z0-9]{1,31}")
 _USUAL = "sha256"
 
@@ -53,11 +53,16 @@ class Staging:
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    async def begin(self, owner: str = "") -> str:
+    async def begin(self, owner: str = "", by: str = "") -> str:
         """Make an empty area; gives its name."""
-        name = f"{_checked(owner)}-{uuid.uuid4().hex}" if owner else uuid.uuid4().hex
+        before, after = f"{_checked(owner)}-" if owner else "", f"-{_checked(by)}" if by else ""
+        name = f"{before}{uuid.uuid4().hex}{after}"
         await to_its_end(self._create, name)
         return name
+
+    async def begun_by(self, by: str) -> int:
+        """How many areas were begun by whom."""
+        return await to_its_end(self._begun_by, _checked(by))
 
     async def append(self, name: str, chunk: bytes, *, at: int | None = None) -> int:
         """Add bytes, with `at` only there; gives the new length. After an error the area is as long as before."""
@@ -168,6 +173,10 @@ class Staging:
                     with suppress(FileNotFoundError):
                         total += entry.stat().st_size
         return total
+
+    def _begun_by(self, by: str) -> int:
+        with disk_errors(self._folder), os.scandir(self._folder) as entries:
+            return sum(entry.name.endswith(f"-{by}") for entry in entries)
 
     def _verify(self, name: str, digest: Digest, progress: _Progress) -> int:
         length = self._length(name)

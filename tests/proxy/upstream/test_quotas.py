@@ -12,6 +12,7 @@ from proxy.errors import to_wire
 from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.port import QuotaExceededError, UploadUnknownError, Upstream
 from proxy.upstream.quotas import Quotas
+from proxy.upstream.slots import TENANT
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage.content.filesystem import FilesystemContent
@@ -173,3 +174,21 @@ async def test_what_would_be_too_much_with_unfinished_uploads_is_refused_before_
 def test_a_client_is_told_denied() -> None:
     answer = to_wire(QuotaExceededError("team/app has no room"))
     assert (answer.status, answer.code, answer.message) == (403, "DENIED", "team/app has no room")
+
+
+async def test_t75_a_token_begins_no_more_uploads_than_it_may_leave_unfinished(
+    open_registry: OpenRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.upstream.embedded._MOST_UPLOADS", 2)
+    registry, replica = open_registry(), open_registry()
+    TENANT.set("one")
+    first = await registry.begin_upload(FREE)
+    await replica.begin_upload(APP)
+    said = await refusal_of(registry.begin_upload(FREE))
+    assert "2 uploads that were begun with this token are not finished, and no more than 2 may be" in said
+
+    TENANT.set("another")
+    await registry.begin_upload(FREE)
+    TENANT.set("one")
+    await registry.cancel_upload(FREE, first)
+    await registry.begin_upload(FREE)

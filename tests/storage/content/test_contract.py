@@ -72,10 +72,24 @@ async def test_what_is_staged_is_counted_by_whom_it_is_for(open_content: OpenCon
     assert await one.staged_by("team1") == 0
 
 
+async def test_what_is_begun_is_counted_by_who_began_it_until_it_is_over(open_content: OpenContent) -> None:
+    one, other = open_content(), open_content()
+    first, second = await one.begin("x" * 31, "y" * 31), await other.begin(by="y" * 31)
+    await one.begin("y" * 31, "z")
+    await one.begin()
+    assert await one.begun_by("y" * 31) == await other.begun_by("y" * 31) == 2
+
+    await one.append(first, BODY)
+    await one.commit(first, DIGEST)
+    await other.abandon(second)
+    assert await one.begun_by("y" * 31) == 0
+
+
 @pytest.mark.parametrize("owner", ["../x", "a-b", "x" * 32])
 async def test_what_is_no_name_of_an_owner_is_a_mistake(content: Content, owner: str) -> None:
-    with pytest.raises(ValueError, match="cannot own uploads"):
-        await content.begin(owner)
+    for names in ((owner, ""), ("", owner)):
+        with pytest.raises(ValueError, match="cannot own uploads"):
+            await content.begin(*names)
 
 
 async def test_what_is_verified_is_not_published_yet(content: Content) -> None:
