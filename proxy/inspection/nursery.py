@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Self, TypeVar, cast
 
 from proxy.inspection.errors import InspectionFailedError
-from proxy.inspection.template import ANSWER, FORK, READY, REAP, REQUEST
+from proxy.inspection.forking import ANSWER, FORK, READY, REAP, REQUEST
 
 COMMAND = (sys.executable, "-I", "-m", "proxy.inspection.template")
 LAST_WORDS = 2000

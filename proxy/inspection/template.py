@@ -2,37 +2,21 @@
 
 Run by the gate as `python -I -m proxy.inspection.template` with an empty environment; `nursery` is the other side.
 A worker made so is ready in milliseconds, and what it does not change it shares with all others. The template never
-reads a byte of a layer.
-
-    gate -> template    FORK 0 and three descriptors (standard input, output and error of the worker), or REAP and the
-                        id of a worker that has ended or is being killed
-    template -> gate    first READY; then one answer to each: the worker's id, or its exit status; of a worker that
-                        could not be made the error number, negative
-
-One question at a time, over a socket that both have as standard input.
+reads a byte of a layer. `forking` says what it hears, over the socket that it has as standard input.
 """
 
 import gc
 import os
 import socket
-import struct
 import sys
-from typing import Final
 
 from proxy.inspection import worker
+from proxy.inspection.forking import ANSWER, READY, REAP, REQUEST, STANDARD
 from proxy.inspection.framing import Part, Refusal
 from scanning.documents import prepare
 from scanning.facts import LayerFacts
 from scanning.files.examine import Examiner
 from scanning.layers.limits import InspectionLimits
-
-REQUEST: Final = struct.Struct(">cI")
-ANSWER: Final = struct.Struct(">i")
-FORK: Final = b"F"
-REAP: Final = b"R"
-READY: Final = 0x52454459
-STANDARD: Final = 3
-"""Descriptors that go with FORK."""
 
 
 def serve(control: socket.socket) -> int | None:

@@ -1,0 +1,18 @@
+"""What is spoken between the gate and the template of its workers, one question at a time, over a socket.
+
+gate -> template    FORK 0 and three descriptors (standard input, output and error of the worker), or REAP and the
+                    id of a worker that has ended or is being killed
+template -> gate    first READY; then one answer to each: the worker's id, or its exit status; of a worker that
+                    could not be made the error number, negative
+"""
+
+import struct
+from typing import Final
+
+REQUEST: Final = struct.Struct(">cI")
+ANSWER: Final = struct.Struct(">i")
+FORK: Final = b"F"
+REAP: Final = b"R"
+READY: Final = 0x52454459
+STANDARD: Final = 3
+"""Descriptors that go with FORK."""
