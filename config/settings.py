@@ -384,6 +384,13 @@ class Inspection(_Section):
         " come and inspected behind, and their manifest waits.",
     )
     workers: int = Field(0, ge=0, le=256, description="Processes that inspect; 0: one more than processors.")
+    uploads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Uploads that are inspected on their way at a time; beyond `workers`, processes that come and go do"
+        " it. 0: four for each processor, or what `workers` allow if they are set.",
+    )
     uncompressed_bytes: int = Field(16 << 30, ge=1, description="Bytes of the archive after decompression.")
     ratio: int = Field(200, ge=1, description="Uncompressed bytes for each compressed byte.")
     ratio_grace_bytes: int = Field(64 << 20, ge=0, description="Bytes that come out before ratio counts.")

@@ -93,10 +93,9 @@ class ScannerAlarm:
 
 def of_inspection(pool: InspectionPool) -> tuple[str, ...]:
     """Whether all inspection workers live."""
-    missing = pool.size - len(pool.processes)
-    if not missing:
+    if not pool.missing:
         return ()
-    said = f"{missing} of {pool.size} inspection workers have died and start again, so layers wait longer"
+    said = f"{pool.missing} of {pool.size} inspection workers have died and start again, so layers wait longer"
     return (f"{said}: the log says why; where it happens again and again, they may lack memory",)
 
 

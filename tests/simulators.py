@@ -275,7 +275,7 @@ class MemoryGate:
     def bytes_uploaded(self, count: int) -> None:
         self.uploaded_bytes += count
 
-    def observe_upload(self) -> RecordingObserver | None:
+    async def observe_upload(self) -> RecordingObserver | None:
         if self.is_busy:
             return None
         self.observers.append(RecordingObserver())

@@ -89,9 +89,9 @@ class Gate:
         """See `LayerInspector.bytes_uploaded`."""
         self._layers.bytes_uploaded(count)
 
-    def observe_upload(self) -> LayerObserver | None:
+    async def observe_upload(self) -> LayerObserver | None:
         """See `LayerInspector.observe`."""
-        return self._layers.observe()
+        return await self._layers.observe()
 
     def blob_uploaded(self, caller: Caller, repository: Repository, digest: Digest) -> None:
         """See `LayerInspector.inspect_ahead`."""

@@ -104,9 +104,9 @@ class LayerInspector:
         self._running = SharedTasks[Digest, LayerOutcome]()
         self._ahead: dict[Digest, asyncio.Event] = {}  # set once somebody waits for it
 
-    def observe(self) -> LayerObserver | None:
+    async def observe(self) -> LayerObserver | None:
         """Look at an upload from its first byte; None while every worker is busy, or if uploads are not observed."""
-        running = self._pool.try_begin() if self._observes_uploads else None
+        running = await self._pool.try_begin() if self._observes_uploads else None
         return LayerObserver(self, running) if running is not None else None
 
     def bytes_uploaded(self, count: int) -> None:

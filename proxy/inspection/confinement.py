@@ -12,8 +12,9 @@ from typing import Final
 
 from scanning.layers.limits import InspectionLimits
 
+NICENESS = 5
+"""A third of the share of a request: inspection must not starve beside a busy neighbour either."""
 _OPEN_FILES = 16
-_NICENESS = 5  # a third of the share: inspection must not starve beside a busy neighbour either
 _NEW_NETWORK, _NEW_USER = 0x4000_0000, 0x1000_0000  # CLONE_NEWNET, CLONE_NEWUSER of unshare(2)
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS of prctl(2)
 
@@ -22,13 +23,13 @@ class ProcessorTimeSpentError(BaseException):
     """The layer has used its processor time. Not an `Exception`: no reader of files may swallow it."""
 
 
-def give_way() -> None:
+def give_way(niceness: int = NICENESS) -> None:
     """Leave processors to the gate and to the registry while they want them: requests are short, layers are long."""
-    os.nice(_NICENESS)
+    os.nice(niceness)
     # Where the kernel shares processors among sessions (sched(7), autogroup), that counts within a session only, and
     # each worker has one of its own.
     with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(f"{_NICENESS}", "ascii")
+        Path("/proc/self/autogroup").write_text(f"{niceness}", "ascii")
 
 
 def leave_network() -> None:

@@ -68,9 +68,9 @@ class Template:
         """Whether it can fork."""
         return not self._why and not self._life.done()
 
-    async def fork(self) -> "ForkedProcess":
-        """Make a process that serves as `worker` does. Raises `InspectionFailedError`."""
-        forking = self._own(self._fork())
+    async def fork(self, niceness: int) -> "ForkedProcess":
+        """Make a process that serves as `worker` does, at this lower priority. Raises `InspectionFailedError`."""
+        forking = self._own(self._fork(niceness))
         try:
             return await asyncio.shield(forking)
         except asyncio.CancelledError:
@@ -100,12 +100,12 @@ class Template:
             self._kill("it does not speak as the template of workers does")
             raise await self._failure()
 
-    async def _fork(self) -> "ForkedProcess":
+    async def _fork(self, niceness: int) -> "ForkedProcess":
         pipes = [os.pipe() for _ in range(3)]
         (its_input, to_it), (output, its_output), (words, its_words) = pipes
         ours, its = [to_it, output, words], [its_input, its_output, its_words]
         try:
-            pid = await self._ask(FORK, 0, its)
+            pid = await self._ask(FORK, niceness, its)
         except BaseException:
             _close(ours)
             raise

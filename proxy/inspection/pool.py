@@ -1,7 +1,9 @@
-"""A fixed number of inspection workers, shared fairly, replaced when they die.
+"""Inspection workers, shared fairly, replaced when they die; while many upload, some more.
 
 A worker that dies or hangs fails the inspection it was at and nothing else. Workers are started before they are
-needed and used again and again.
+needed and used again and again, except for guests: those come when an upload needs one, and leave when they have had
+nothing to do for a while. They give way to the others as these do to the gate, so many uploads take no more of the
+processors from requests than a few.
 """
 
 import asyncio
@@ -22,14 +24,17 @@ __all__ = ["InspectionFailedError", "InspectionPool", "RunningInspection"]
 
 _RESTART_SECONDS = 1.0
 _LONGEST_RESTART_SECONDS = 30.0
+_ARRIVAL_SECONDS = 5.0
+"""How long an upload waits for a guest. One is there in milliseconds, unless nothing is as it should be."""
 
 
 class InspectionPool:
-    """`size` workers. Begin with `start`, end with `close`.
+    """`size` workers, and up to `guests` more for uploads. Begin with `start`, end with `close`.
 
     Those who wait take turns by tenant, and of one tenant at most `waiting` wait.
     `progress_seconds` is how long a worker may take nothing before it is ended and its inspection fails;
-    `idle_seconds` how long an inspection may be fed nothing before its worker is given to others. `reserved` workers
+    `idle_seconds` how long an inspection may be fed nothing before its worker is given to others, and about how long a
+    guest without work stays. `reserved` workers
     are kept for `begin`: uploads come as slowly as a client likes, and must not keep others from being judged.
     """
 
@@ -42,6 +47,7 @@ class InspectionPool:
         idle_seconds: float = 60.0,
         reserved: int = 0,
         waiting: int = 32,
+        guests: int = 0,
         command: tuple[str, ...] = COMMAND,
     ) -> None:
         self._size = size
@@ -49,6 +55,9 @@ class InspectionPool:
         self._progress_seconds = progress_seconds
         self.idle_seconds = idle_seconds
         self._reserved = reserved
+        self._guests = guests
+        self._arriving = 0  # guests that are being started
+        self._leaving: asyncio.TimerHandle | None = None
         self._command = command
         self._template: Template | None = None
         self._making_template = asyncio.Lock()
@@ -70,6 +79,8 @@ class InspectionPool:
         """End every worker and see it gone. Inspections still running fail."""
         self._closed = True
         self._waiting.fail(InspectionFailedError("the gate stops"))
+        if self._leaving is not None:
+            self._leaving.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -84,8 +95,13 @@ class InspectionPool:
 
     @property
     def size(self) -> int:
-        """How many workers there are to be."""
+        """How many workers there are to be, guests left out."""
         return self._size
+
+    @property
+    def missing(self) -> int:
+        """How many of these have died and are not replaced yet."""
+        return self._size - len(self._those(guests=False))
 
     @property
     def processes(self) -> tuple[int, ...]:
@@ -99,16 +115,49 @@ class InspectionPool:
 
     @property
     def spare(self) -> int:
-        """How many inspections could begin now without taking a worker that is kept for those who wait."""
-        return max(0, len(self._idle) - self._reserved)
+        """How many inspections could begin now without taking a worker that is kept for those who wait. Guests are for
+        uploads: they do not count.
+        """
+        busy = len(self._workers) - len(self._idle)
+        return max(0, min(len(self._idle), self._size - busy) - self._reserved)
 
-    def try_begin(self) -> "RunningInspection | None":
-        """Begin an inspection now, or None while every worker that is not reserved is busy. Never waits."""
-        return self._try_begin(self._reserved)
+    async def try_begin(self) -> "RunningInspection | None":
+        """Begin an inspection now, or None while every worker that is not reserved is busy, and as many guests as there
+        may be. Waits for no other inspection.
+        """
+        running = self._try_begin(self._reserved)
+        if running is None and len(self._those(guests=True)) + self._arriving < self._guests and not self._closed:
+            self._arriving += 1
+            await asyncio.wait({self._run(self._invite())}, timeout=_ARRIVAL_SECONDS)
+            running = self._try_begin(self._reserved)
+        return running
+
+    async def _invite(self) -> None:
+        try:
+            with suppress(InspectionFailedError):  # the upload is read back then, as if all were busy
+                await self._start_worker(is_guest=True)
+        finally:
+            self._arriving -= 1
+
+    def _those(self, *, guests: bool) -> list[WorkerProcess]:
+        return [worker for worker in self._workers if worker.is_guest is guests]
+
+    def _say_goodbye(self) -> None:
+        """Let guests go that have nothing to do, and come back while there are others."""
+        self._leaving = None
+        for worker in [worker for worker in self._idle if worker.is_guest]:
+            self._idle.remove(worker)
+            self._run(worker.close())
+        if any(worker.is_alive for worker in self._those(guests=True)):
+            self._expect_goodbye()
+
+    def _expect_goodbye(self) -> None:
+        if self._leaving is None and not self._closed:
+            self._leaving = asyncio.get_running_loop().call_later(self.idle_seconds, self._say_goodbye)
 
     def _try_begin(self, kept: int) -> "RunningInspection | None":
         while len(self._idle) > kept:
-            worker = self._idle.popleft()
+            worker = self._idle.popleft() if kept else self._idle.pop()  # the best for those who wait
             if worker.is_alive:
                 return RunningInspection(self, worker)
         return None
@@ -137,7 +186,12 @@ class InspectionPool:
         """Take back a worker whose layer has its outcome. A dead one is being replaced already."""
         if not worker.is_alive:
             return
-        if not self._waiting.serve(worker):
+        if self._waiting.serve(worker):
+            return
+        if worker.is_guest:
+            self._idle.appendleft(worker)
+            self._expect_goodbye()
+        else:
             self._idle.append(worker)
 
     def settle(self, worker: WorkerProcess) -> None:
@@ -148,9 +202,11 @@ class InspectionPool:
         await worker.wait()
         self.release(worker)
 
-    async def _start_worker(self) -> None:
+    async def _start_worker(self, *, is_guest: bool = False) -> None:
         template = await self._living_template()
-        worker = await WorkerProcess.start(template, self._limits, self._progress_seconds, self._ended)
+        worker = await WorkerProcess.start(
+            template, self._limits, self._progress_seconds, self._ended, is_guest=is_guest
+        )
         self._workers.add(worker)
         self.release(worker)
 
@@ -167,7 +223,7 @@ class InspectionPool:
         self._workers.discard(worker)
         with suppress(ValueError):
             self._idle.remove(worker)
-        if not self._closed:
+        if not self._closed and not worker.is_guest:
             self._run(self._replace())
 
     async def _replace(self) -> None:
@@ -183,10 +239,11 @@ class InspectionPool:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_RESTART_SECONDS)
 
-    def _run(self, work: Coroutine[None, None, None]) -> None:
+    def _run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 class RunningInspection:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Self, TypeAlias
 
 from config.errors import ImagegateError
+from proxy.inspection.confinement import NICENESS
 from proxy.inspection.errors import InspectionFailedError
 from proxy.inspection.framing import (
     ABANDON,
@@ -33,6 +34,8 @@ from scanning.layers.limits import InspectionLimits
 
 _START_SECONDS = 60.0
 _EXIT_SECONDS = 5.0
+_GUEST_NICENESS = 10
+"""A tenth of the share of a request: nine at a time take as much as three other workers."""
 
 Outcome: TypeAlias = LayerFacts | ImagegateError
 """How one inspection ended: facts, an `UnreadableLayerError` or an `InspectionFailedError`."""
@@ -44,9 +47,10 @@ class WorkerProcess:
     `outcome` is the current layer's, done as soon as the worker has told it or is dead.
     """
 
-    def __init__(self, process: ForkedProcess, progress_seconds: float) -> None:
+    def __init__(self, process: ForkedProcess, progress_seconds: float, *, is_guest: bool) -> None:
         self._process = process
         self._progress_seconds = progress_seconds
+        self.is_guest = is_guest
         self._ready = asyncio.get_running_loop().create_future()
         self._why = ""  # why the gate itself ended the process
         self._entries: list[FileEntry] = []
@@ -57,15 +61,21 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls, template: Template, limits: InspectionLimits, progress_seconds: float, on_end: Callable[[Self], None]
+        cls,
+        template: Template,
+        limits: InspectionLimits,
+        progress_seconds: float,
+        on_end: Callable[[Self], None],
+        *,
+        is_guest: bool = False,
     ) -> Self:
         """Have a process forked and wait until it is ready; `on_end` is called when it ends, for whatever reason.
 
-        `progress_seconds` is how long a worker may take nothing, or keep its answer, before it is ended. Raises
-        `InspectionFailedError` if the process does not come up.
+        `progress_seconds` is how long a worker may take nothing, or keep its answer, before it is ended. A guest has a
+        lower priority than other workers. Raises `InspectionFailedError` if the process does not come up.
         """
-        process = await template.fork()
-        worker = cls(process, progress_seconds)
+        process = await template.fork(_GUEST_NICENESS if is_guest else NICENESS)
+        worker = cls(process, progress_seconds, is_guest=is_guest)
         document = encode(limits)
         worker._process.input.write(LENGTH.pack(len(document)) + document)
         try:

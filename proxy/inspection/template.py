@@ -37,18 +37,18 @@ def serve(control: socket.socket) -> int | None:
                 answer = -(error.errno or 1)
             if answer == 0:
                 control.close()
-                return _be_worker(descriptors)
+                return _be_worker(descriptors, number)
             for each in descriptors:
                 os.close(each)
         control.sendall(ANSWER.pack(answer))
 
 
-def _be_worker(descriptors: list[int]) -> int:
+def _be_worker(descriptors: list[int], niceness: int) -> int:
     os.setsid()
     for standard, given in enumerate(descriptors):
         os.dup2(given, standard)
     os.closerange(STANDARD, max(descriptors) + 1)
-    return worker.main()
+    return worker.main(niceness)
 
 
 def main() -> int:

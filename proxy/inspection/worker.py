@@ -97,8 +97,8 @@ class Worker:
         self._replies.flush()
 
 
-def main() -> int:
-    """Run one worker; returns its exit status."""
+def main(niceness: int) -> int:
+    """Run one worker, which gives way by `niceness`; returns its exit status."""
     requests = io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False), _BUFFER_BYTES)
     replies = sys.stdout.buffer
     head = requests.read(LENGTH.size)
@@ -107,7 +107,7 @@ def main() -> int:
     limits = decode(InspectionLimits, requests.read(*LENGTH.unpack(head)))
     gc.set_threshold(_COLLECT_AFTER)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    give_way()
+    give_way(niceness)
     leave_network()
     intake = Intake(limits, requests)
     intake.start()

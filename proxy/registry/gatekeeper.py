@@ -122,7 +122,7 @@ class Gatekeeper(Protocol):
         """So many bytes of an upload arrived just now."""
         ...
 
-    def observe_upload(self) -> Observer | None:
+    async def observe_upload(self) -> Observer | None:
         """Somebody to look at an upload from its first byte; None while all are busy."""
         ...
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,17 +95,17 @@ class Observers:
     `begin` starts one, None when all are busy; after `idle` seconds without a request one is let go.
     """
 
-    def __init__(self, begin: Callable[[], Observer | None], idle: float) -> None:
+    def __init__(self, begin: Callable[[], Awaitable[Observer | None]], idle: float) -> None:
         self._begin = begin
         self._idle = idle
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def take(self, session: Session) -> Observer | None:
+    async def take(self, session: Session) -> Observer | None:
         """Who has seen everything up to where `session` stands; None if nobody has."""
         waiting = self._waiting.pop(session.id, None)
         if waiting is None:
-            return self._begin() if session.upload.offset == 0 else None
+            return await self._begin() if session.upload.offset == 0 else None
         waiting.timer.cancel()
         if waiting.offset == session.upload.offset:
             return waiting.observer

@@ -109,7 +109,7 @@ async def _mounted(call: Call, digest: Digest, source: Repository) -> bool:
 async def _receive(call: Call, session: Session) -> tuple[Session, Observer | None]:
     """Pass the request's body on to the upstream and an observer. What arrived before an error stays."""
     span = _checked_span(call.request, session)
-    observer = call.services.observers.take(session)
+    observer = await call.services.observers.take(session)
     intake = _Intake(call, observer)
     try:
         upload = await intake.into(session)

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from config.settings import Settings
+from proxy.inspection.build import uploads_at_a_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ def share_of(settings: Settings, processes: int) -> Settings:
         return settings
     wanted = settings.inspection.workers
     workers = _part(wanted, processes) if wanted else _part(os.cpu_count() or 1, processes) + 1
+    uploads = _part(uploads_at_a_time(settings.inspection), processes)
     throttle = {name: _part(getattr(settings.throttle, name), processes) for name in ("failures", "refusals")}
     default, *prefixed = (
         upstream.model_copy(update={"max_connections": _part(upstream.max_connections, processes)})
@@ -35,7 +37,7 @@ def share_of(settings: Settings, processes: int) -> Settings:
     )
     return settings.model_copy(
         update={
-            "inspection": settings.inspection.model_copy(update={"workers": workers}),
+            "inspection": settings.inspection.model_copy(update={"workers": workers, "uploads": uploads}),
             "throttle": settings.throttle.model_copy(update=throttle),
             "upstream": default,
             "upstreams": tuple(prefixed),

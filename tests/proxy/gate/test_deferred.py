@@ -32,7 +32,7 @@ async def kept(world: World, digest: Digest) -> bool:
 
 
 async def test_no_upload_is_observed(deferred_world: World) -> None:
-    assert deferred_world.gate.observe_upload() is None
+    assert await deferred_world.gate.observe_upload() is None
 
 
 async def test_the_manifest_waits_for_what_is_being_read_and_has_nothing_read_twice(deferred_world: World) -> None:

@@ -49,7 +49,7 @@ async def test_t75_many_images_of_one_token_do_not_keep_the_image_of_another_wai
         await world.pull(tag, who)
         order.append(who.principal.name)
 
-    busy = world.pool.try_begin()
+    busy = await world.pool.try_begin()
     assert busy is not None
     pulls = [asyncio.create_task(pull(greedy, tag)) for _, tag in many]
     await world.pool.waits_for(len(many))
@@ -74,7 +74,7 @@ async def test_t75_who_asks_for_too_much_is_told_when_to_ask_again(world: World,
         else:
             await world.push_manifest(*asked, who)
 
-    busy = world.pool.try_begin()
+    busy = await world.pool.try_begin()
     assert busy is not None
     waiting = [asyncio.create_task(ask(greedy, asked)) for asked in many]
     await world.pool.waits_for(WAITING)

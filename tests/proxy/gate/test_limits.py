@@ -43,7 +43,7 @@ async def start_pool() -> AsyncIterator[MakePool]:
 async def push_watched(world: World) -> None:
     """Push the image as clients do, the gate looking at its blobs as they come."""
     for digest, content in IMAGE.blobs.items():
-        observer = world.gate.observe_upload()
+        observer = await world.gate.observe_upload()
         if observer is not None:
             await observer.feed(content)
             await observer.finish(digest)

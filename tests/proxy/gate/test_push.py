@@ -249,7 +249,7 @@ async def test_t46_a_signature_whose_layer_is_an_archive_in_disguise_is_refused(
 async def test_layers_seen_while_they_were_uploaded_are_not_read_again(small_world: World) -> None:
     await small_world.upload(CLEAN)
     for digest, content in CLEAN.blobs.items():
-        observer = small_world.gate.observe_upload()
+        observer = await small_world.gate.observe_upload()
         if observer is not None:
             await observer.feed(content)
             await observer.finish(digest)
@@ -269,7 +269,7 @@ async def test_a_layer_is_read_once_for_all_images_that_have_it(small_world: Wor
 async def test_what_was_observed_counts_only_for_the_bytes_that_were_observed(small_world: World) -> None:
     """Whoever says one digest and uploads other bytes has proven nothing."""
     (layer,), (other,) = layers_of(CLEAN), layers_of(OTHER)
-    observer = small_world.gate.observe_upload()
+    observer = await small_world.gate.observe_upload()
     assert observer is not None
     await observer.feed(OTHER.blobs[other])
     await observer.finish(layer)

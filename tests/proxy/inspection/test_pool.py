@@ -5,13 +5,14 @@ import gzip
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import uvloop
 
+from proxy.inspection.nursery import ForkedProcess, Template
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.files.examine import Examiner
@@ -36,8 +37,16 @@ async def workers(
     progress_seconds: float = 60.0,
     idle_seconds: float = 60.0,
     reserved: int = 0,
+    guests: int = 0,
 ) -> AsyncIterator[InspectionPool]:
-    pool = InspectionPool(size, limits, progress_seconds=progress_seconds, idle_seconds=idle_seconds, reserved=reserved)
+    pool = InspectionPool(
+        size,
+        limits,
+        progress_seconds=progress_seconds,
+        idle_seconds=idle_seconds,
+        reserved=reserved,
+        guests=guests,
+    )
     await pool.start()
     try:
         yield pool
@@ -51,10 +60,15 @@ async def pool() -> AsyncIterator[InspectionPool]:
         yield pool
 
 
-def hold(pool: InspectionPool) -> RunningInspection:
-    running = pool.try_begin()
+async def hold(pool: InspectionPool) -> RunningInspection:
+    running = await pool.try_begin()
     assert running is not None
     return running
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110  # nothing tells of it
+        await asyncio.sleep(0.02)
 
 
 async def feed_for_ever(running: RunningInspection, chunk: bytes) -> None:
@@ -128,13 +142,13 @@ class TestOutcomes:
 
 class TestSharing:
     async def test_beginning_without_waiting_fails_while_all_are_busy(self, pool: InspectionPool) -> None:
-        first, second = hold(pool), hold(pool)
-        assert pool.try_begin() is None
+        first, second = await hold(pool), await hold(pool)
+        assert await pool.try_begin() is None
         await first.abandon()
         await second.abandon()
 
     async def test_t75_those_who_wait_are_served_in_turn(self, pool: InspectionPool) -> None:
-        first, second = hold(pool), hold(pool)
+        first, second = await hold(pool), await hold(pool)
         order: list[int] = []
 
         async def wait(number: int) -> None:
@@ -151,7 +165,7 @@ class TestSharing:
         assert order == [0, 2, 3, 4]
 
     async def test_t75_one_tenant_that_asks_for_much_does_not_keep_another_waiting(self, pool: InspectionPool) -> None:
-        first, second = hold(pool), hold(pool)
+        first, second = await hold(pool), await hold(pool)
         order: list[str] = []
 
         async def wait(tenant: str) -> None:
@@ -198,7 +212,7 @@ class TestSharing:
 
     async def test_t75_a_silent_client_loses_its_worker(self) -> None:
         async with workers(1, LIMITS, idle_seconds=0.05) as pool:
-            silent = hold(pool)
+            silent = await hold(pool)
             await silent.feed(HEAD)
             assert await works(pool)
             with pytest.raises(InspectionFailedError, match="nothing was fed"):
@@ -207,7 +221,7 @@ class TestSharing:
 
 class TestFaults:
     async def test_a_killed_worker_fails_its_inspection_and_nothing_else(self, pool: InspectionPool) -> None:
-        running, other = hold(pool), hold(pool)
+        running, other = await hold(pool), await hold(pool)
         await running.feed(HEAD)
         await other.feed(LAYER)
         os.kill(running.process, signal.SIGKILL)
@@ -220,7 +234,7 @@ class TestFaults:
             await inspection.abandon()
 
     async def test_feeding_a_killed_worker_fails(self, pool: InspectionPool) -> None:
-        running = hold(pool)
+        running = await hold(pool)
         os.kill(running.process, signal.SIGKILL)
         with pytest.raises(InspectionFailedError, match="status -9"):
             await feed_for_ever(running, bytes(MIB))
@@ -237,7 +251,7 @@ class TestFaults:
     async def test_when_the_template_dies_its_workers_do_and_all_are_replaced(self) -> None:
         async with workers(2) as pool, asyncio.timeout(100):
             before = pool.processes
-            running = hold(pool)
+            running = await hold(pool)
             await running.feed(HEAD)
             os.kill(_parent(running.process), signal.SIGKILL)
             with pytest.raises(InspectionFailedError, match=f"worker {running.process} failed"):
@@ -257,7 +271,7 @@ class TestFaults:
 
     async def test_t56_a_worker_that_takes_nothing_is_ended(self) -> None:
         async with workers(1, LIMITS, progress_seconds=2.0) as pool:
-            running = hold(pool)
+            running = await hold(pool)
             os.kill(running.process, signal.SIGSTOP)
             with pytest.raises(InspectionFailedError, match="it took nothing for"):
                 await feed_for_ever(running, bytes(MIB))
@@ -265,7 +279,7 @@ class TestFaults:
 
     async def test_t56_a_worker_that_gives_no_answer_is_ended(self) -> None:
         async with workers(1, LIMITS, progress_seconds=2.0) as pool:
-            running = hold(pool)
+            running = await hold(pool)
             os.kill(running.process, signal.SIGSTOP)
             with pytest.raises(InspectionFailedError, match="it gave no answer for"):
                 await running.finish()
@@ -276,7 +290,7 @@ class TestFaults:
         await pool.start()
         (process,) = pool.processes
         template = _parent(process)
-        running = hold(pool)
+        running = await hold(pool)
         waiting = asyncio.create_task(pool.begin())
         await asyncio.sleep(0)
         await pool.close()
@@ -328,7 +342,7 @@ class TestConfinement:
     async def test_t56_processor_time_is_bounded(self) -> None:
         async with workers(1, InspectionLimits(cpu_seconds=1, uncompressed_bytes=1 << 50, ratio=1 << 30)) as pool:
             (before,) = pool.processes
-            running = hold(pool)
+            running = await hold(pool)
             await running.feed(gzip.compress(header(b"zeros", size=8**11 - 1)))
             zeros = gzip.compress(bytes(64 * MIB), 1)
             with pytest.raises(LimitExceededError, match="cpu_seconds"):
@@ -340,7 +354,7 @@ class TestConfinement:
 
     async def test_t56_memory_is_bounded(self) -> None:
         async with workers(1, InspectionLimits(memory_bytes=192 * MIB, file_bytes=1 << 40)) as pool:
-            running = hold(pool)
+            running = await hold(pool)
             await running.feed(header(b"var/lib/dpkg/status", size=8**11 - 1))
             with pytest.raises(LimitExceededError, match="memory_bytes"):
                 await feed_for_ever(running, bytes(MIB))
@@ -393,7 +407,7 @@ def _peak_memory(process: int) -> int:
 def test_the_pool_works_under_uvloop() -> None:
     async def use() -> bool:
         async with workers(1) as pool:
-            running = hold(pool)
+            running = await hold(pool)
             os.kill(running.process, signal.SIGKILL)
             with pytest.raises(InspectionFailedError):
                 await running.finish()
@@ -404,9 +418,9 @@ def test_the_pool_works_under_uvloop() -> None:
 
 async def test_t75_uploads_that_never_end_leave_a_worker_to_those_who_wait() -> None:
     async with workers(2, reserved=1, idle_seconds=3600) as pool, asyncio.timeout(100):
-        dripping = hold(pool)
+        dripping = await hold(pool)
         await dripping.feed(LAYER[:1])
-        assert pool.try_begin() is None
+        assert await pool.try_begin() is None
         running = await pool.begin()
         await running.feed(LAYER)
         assert (await running.finish()).entries
@@ -424,8 +438,8 @@ async def test_a_blob_refused_only_at_its_end_leaves_its_worker_in_step() -> Non
     async with workers(1) as pool:
         for _ in range(3):
             with pytest.raises(NotALayerError):
-                await feed_and_finish(hold(pool), b"{}")
-            running = hold(pool)
+                await feed_and_finish(await hold(pool), b"{}")
+            running = await hold(pool)
             await running.feed(LAYER)
             assert (await running.finish()).entries
 
@@ -444,3 +458,137 @@ async def test_a_start_that_is_cancelled_leaves_the_template_in_step(moment: int
         assert await works(pool)
         await pool._start_worker()
         assert {_parent(each) for each in pool.processes} == {template}
+
+
+class TestGuests:
+    """Workers that come for uploads, and leave."""
+
+    async def test_each_upload_has_a_worker_up_to_the_bound(self) -> None:
+        async with workers(2, reserved=1, guests=3) as pool, asyncio.timeout(100):
+            uploads = [await hold(pool) for _ in range(4)]
+            assert await pool.try_begin() is None
+            assert len({upload.process for upload in uploads}) == 4
+            for upload in uploads:
+                await upload.feed(LAYER)
+            for upload in uploads:
+                assert (await upload.finish()).size == len(LAYER)
+
+    async def test_uploads_that_come_at_once_have_one_each(self) -> None:
+        async with workers(1, reserved=1, guests=8) as pool, asyncio.timeout(100):
+            begun = await asyncio.gather(*(pool.try_begin() for _ in range(12)))
+            uploads = [running for running in begun if running is not None]
+            assert len({upload.process for upload in uploads}) == len(uploads) == 8
+            for upload in uploads:
+                await upload.abandon()
+
+    async def test_a_guest_leaves_when_it_has_had_nothing_to_do_for_a_while(self) -> None:
+        async with workers(1, reserved=1, guests=2, idle_seconds=0.2) as pool, asyncio.timeout(100):
+            (stays,) = pool.processes
+            uploads = [await hold(pool), await hold(pool)]
+            for upload in uploads:
+                await upload.abandon()
+            await until(lambda: pool.processes == (stays,))
+            for upload in uploads:
+                with pytest.raises(ProcessLookupError):
+                    os.kill(upload.process, 0)
+            assert (await hold(pool)).process not in {stays, *(upload.process for upload in uploads)}
+
+    async def test_t75_guests_give_way_to_the_workers_that_stay(self) -> None:
+        async with workers(1, reserved=1, guests=1) as pool:
+            (stays,) = pool.processes
+            guest = await hold(pool)
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            assert [os.getpriority(os.PRIO_PROCESS, process) for process in (stays, guest.process)] == [
+                min(own + 5, 19),
+                min(own + 10, 19),
+            ]
+
+    async def test_t75_uploads_that_never_end_hold_no_more_than_the_guests(self) -> None:
+        async with workers(1, reserved=1, guests=2, idle_seconds=3600) as pool, asyncio.timeout(100):
+            for dripping in [await hold(pool), await hold(pool)]:
+                await dripping.feed(LAYER[:1])
+            assert await pool.try_begin() is None
+            assert len(pool.processes) == 3
+            assert await works(pool)
+
+    async def test_t75_silent_uploads_lose_their_guests(self) -> None:
+        async with workers(1, reserved=1, guests=2, idle_seconds=0.2) as pool, asyncio.timeout(100):
+            silent = [await hold(pool), await hold(pool)]
+            for upload in silent:
+                await upload.feed(LAYER[:1])
+            await until(lambda: pool.idle == 3 or len(pool.processes) < 3)
+            await (await hold(pool)).abandon()
+
+    async def test_t75_guests_do_not_make_reading_back_wider(self) -> None:
+        async with workers(2, reserved=1, guests=3) as pool, asyncio.timeout(100):
+            assert pool.spare == 1
+            uploads = [await hold(pool) for _ in range(4)]
+            for upload in uploads:
+                await upload.feed(LAYER)
+                await upload.finish()
+            assert pool.idle == 5
+            assert pool.spare == 1
+
+    async def test_t56_a_guest_that_dies_takes_down_no_other_and_its_place_is_free_again(self) -> None:
+        async with workers(1, reserved=1, guests=3) as pool, asyncio.timeout(100):
+            killed, *others = [await hold(pool) for _ in range(3)]
+            for upload in (killed, *others):
+                await upload.feed(LAYER[: len(LAYER) // 2])
+            os.kill(killed.process, signal.SIGKILL)
+            with pytest.raises(InspectionFailedError, match="status -9"):
+                await killed.finish()
+            for upload in others:
+                await upload.feed(LAYER[len(LAYER) // 2 :])
+                assert (await upload.finish()).size == len(LAYER)
+            uploads = [await hold(pool) for _ in range(3)]
+            assert killed.process not in {upload.process for upload in uploads}
+            for upload in uploads:
+                await upload.abandon()
+
+    async def test_guests_do_not_hide_that_a_worker_is_missing(self) -> None:
+        pool = InspectionPool(1, LIMITS, guests=1)  # as if its worker could not be started
+        try:
+            await hold(pool)
+            assert len(pool.processes) == pool.size == pool.missing == 1
+        finally:
+            await pool.close()
+
+    async def test_t74_a_bomb_among_honest_layers_is_refused_alone(self) -> None:
+        limits = InspectionLimits(memory_bytes=192 * MIB, file_bytes=1 << 40)
+        async with workers(1, limits, reserved=1, guests=4) as pool, asyncio.timeout(100):
+            bomb, *honest = [await hold(pool) for _ in range(4)]
+            for upload in honest:
+                await upload.feed(LAYER[:10])
+            await bomb.feed(header(b"var/lib/dpkg/status", size=8**11 - 1))
+            with pytest.raises(LimitExceededError, match="memory_bytes"):
+                await feed_for_ever(bomb, bytes(MIB))
+            await bomb.abandon()
+            for upload in honest:
+                await upload.feed(LAYER[10:])
+                assert (await upload.finish()).size == len(LAYER)
+
+    async def test_an_upload_is_not_kept_waiting_where_no_guest_can_come(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def no_more(_template: Template, _niceness: int) -> ForkedProcess:
+            raise InspectionFailedError("no inspection worker can be started: Resource temporarily unavailable")
+
+        async with workers(1, reserved=1, guests=3) as pool, asyncio.timeout(100):
+            monkeypatch.setattr(Template, "fork", no_more)
+            assert await pool.try_begin() is None
+            monkeypatch.undo()
+            assert (await hold(pool)).process in pool.processes
+
+    async def test_closing_ends_guests_and_those_on_their_way(self) -> None:
+        pool = InspectionPool(1, LIMITS, reserved=1, guests=4)
+        await pool.start()
+        uploads = [await hold(pool), await hold(pool)]
+        arriving = asyncio.create_task(pool.try_begin())
+        await asyncio.sleep(0)
+        processes = pool.processes
+        await pool.close()
+        await arriving
+        for upload in uploads:
+            with pytest.raises(InspectionFailedError):
+                await upload.finish()
+        for process in processes:
+            with pytest.raises(ProcessLookupError):
+                os.kill(process, 0)

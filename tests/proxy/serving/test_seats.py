@@ -12,7 +12,7 @@ from proxy.serving.seats import Seat, share_of
 
 def settings(number: int) -> Settings:
     return Settings(
-        inspection=Inspection(workers=min(number, 256)),
+        inspection=Inspection(workers=min(number, 256), uploads=min(number, 256)),
         throttle=Throttle(failures=number),
         upstream=Upstream(max_connections=number),
     )
@@ -23,6 +23,7 @@ def test_together_they_do_what_one_may_and_no_more_than_rounding_makes_of_it(bou
     whole, part = settings(bound), share_of(settings(bound), processes)
     for total, share in (
         (whole.inspection.workers, part.inspection.workers),
+        (whole.inspection.uploads, part.inspection.uploads),
         (whole.throttle.failures, part.throttle.failures),
         (whole.upstream.max_connections, part.upstream.max_connections),
     ):
@@ -40,7 +41,9 @@ def test_without_a_number_each_has_a_worker_for_those_who_wait(
     monkeypatch: pytest.MonkeyPatch, processors: int
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
-    assert share_of(Settings(), 2).inspection.workers == (processors + 1) // 2 + 1
+    inspection = share_of(Settings(), 2).inspection
+    assert inspection.workers == (processors + 1) // 2 + 1
+    assert inspection.uploads == 2 * processors
 
 
 def test_one_seat_leads() -> None:
