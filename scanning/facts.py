@@ -18,6 +18,9 @@ from scanning.oci.manifest import Platform
 FACTS_VERSION = 4
 """Raised when inspection starts to find more, so that what was inspected before is inspected again."""
 
+FAULT = "fault"
+"""Stands for an inspection limit where the gate itself failed on a file."""
+
 
 class EntryKind(StrEnum):
     """The kinds of archive member a layer may hold."""
@@ -240,7 +243,7 @@ class FileFinds:
     problem: str = ""
     """Why a file that should have been understood (a package database) could not be."""
     limit: str = ""
-    """The inspection limit that it passed, if that is the problem."""
+    """The inspection limit that it passed, or `FAULT`, if that is the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +284,8 @@ class LayerFacts:
     version: int = FACTS_VERSION
 
     @property
-    def hang_on_limits(self) -> bool:
-        """Whether inspection under higher limits would find more."""
+    def is_provisional(self) -> bool:
+        """Whether inspection under higher limits would find more, or by a gate without a fault: not to be kept."""
         return any(found.limit for found in self.finds)
 
 

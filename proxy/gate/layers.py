@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+import structlog
+
 from proxy.clock import Clock
 from proxy.errors import BusyError, ManifestBlobUnknownError, TooManyRequestsError
 from proxy.gate.blob_scans import BlobScans
@@ -20,13 +22,14 @@ from proxy.inspection.pool import InspectionFailedError, InspectionPool, Running
 from proxy.shared_tasks import SharedTasks
 from proxy.upstream.port import ContentSource, UpstreamError
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
-from scanning.facts import LayerFacts, LayerRefusal
+from scanning.facts import FAULT, LayerFacts, LayerRefusal
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage import layers
 from storage.database import Database
 from storage.errors import StorageError
 
+_log = structlog.get_logger(__name__)
 _RETRY_SECONDS = 10
 """When to ask again for what was not even queued."""
 
@@ -67,7 +70,7 @@ class LayerObserver:
             facts = await running.finish()
         except (UnreadableLayerError, InspectionFailedError):
             return
-        if facts.digest == digest and not facts.hang_on_limits:
+        if facts.digest == digest and not facts.is_provisional:
             with suppress(StorageError):
                 await self._inspector.keep(facts)
 
@@ -219,7 +222,10 @@ class LayerInspector:
             raise TooManyRequestsError(
                 f"layer {digest} is not inspected yet: {error}", retry_after=_RETRY_SECONDS
             ) from error
-        if isinstance(outcome, LayerFacts) and outcome.hang_on_limits:
+        if isinstance(outcome, LayerFacts) and outcome.is_provisional:
+            for found in outcome.finds:
+                if found.limit == FAULT:
+                    _log.error("a reader of files failed", layer=str(digest), problem=found.problem)
             return outcome
         async with self._database.transaction() as tx:
             if isinstance(outcome, LayerRefusal):

@@ -33,6 +33,7 @@ from scanning.documents import decode, encode
 from scanning.errors import LimitExceededError, UnreadableLayerError
 from scanning.facts import LayerFacts
 from scanning.files.examine import Examiner
+from scanning.files.guarded import GuardedExaminer
 from scanning.layers.inspect import ArchiveReading
 from scanning.layers.limits import MIB, InspectionLimits
 
@@ -83,7 +84,7 @@ class Worker:
                 self._say(message)
 
     def _inspect(self, layer: IncomingLayer) -> LayerFacts:
-        reading = ArchiveReading(self._limits, Examiner(self._limits))
+        reading = ArchiveReading(self._limits, GuardedExaminer(Examiner(self._limits)))
         for piece in layer:
             reading.feed(piece)
         return reading.finish(layer.blob)

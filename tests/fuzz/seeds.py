@@ -199,6 +199,14 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         b"1.0_p1-r2\n1.0_git",
     ):
         yield "versions", pair
+    for told in (
+        b"MIT OR (GPL-2.0+ AND LicenseRef-x)",
+        b"GPLv2+ and ASL 2.0",
+        b"MIT/Apache-2.0",
+        b"()MIT",
+        b"( OR MIT",
+    ):
+        yield "licence", told
 
 
 def main() -> None:

@@ -22,11 +22,13 @@ from scanning.files import examine
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import KIB, MIB, InspectionLimits
 from scanning.layers.overlay import assemble
+from scanning.licences import allows, names, permitted
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
 from scanning.oci.read import read_config, read_manifest
 from scanning.oci.referrers import entries_of
+from scanning.sbom.licences import declared
 from scanning.sbom.read import read_sbom
 from scanning.signatures import discover
 from scanning.signatures.bundle import read_bundle
@@ -179,6 +181,14 @@ def advisory(data: bytes) -> None:
         read_sbom(data)
 
 
+def licence(data: bytes) -> None:
+    """What packages say of their licences: a policy can be asked about it, and a bill of materials be written."""
+    told = data.decode("utf-8", "replace").split("\n")
+    permitted(told, allows((), unknown=True))
+    assert names(told)
+    declared(told)
+
+
 def versions(data: bytes) -> None:
     """Two versions: every order has one answer for them, and the opposite one for them swapped, or refuses both."""
     one, _, other = data.decode("utf-8", "replace").partition("\n")
@@ -223,6 +233,6 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         *(layer, archive, overlay, file, program, jar, mtree),
-        *(manifest, signature, advisory, versions),
+        *(manifest, signature, advisory, licence, versions),
     )
 }

@@ -108,5 +108,5 @@ async def refusal(pool: InspectionPool, blob: Iterator[bytes]) -> str:
     finally:
         await running.abandon()
     (found,) = facts.finds
-    assert facts.hang_on_limits
+    assert facts.is_provisional
     return found.problem
