@@ -42,9 +42,10 @@ class Action:
     steps: tuple[str, ...]
 
 
+_INSPECTION = "inspection"
 _TITLES = {
     "rules": "Use another repository",
-    "inspection": "Make it readable in one way only",
+    _INSPECTION: "Make it readable in one way only",
     "deny.secrets": "Take {n} out and revoke {them}",
     "deny.malware": "Find out how {n} came in, and build without {them}",
     "deny.malicious": "Remove {n}",
@@ -80,6 +81,7 @@ _NOUNS = {
     "require.minimum_age": ("package that is too new", "packages that are too new"),
     "foreign_layers": ("layer", "layers"),
 }
+_NO_ORIGIN = "Let it tell where its programs come from"
 _NO_END = "Ask an admin for data about the ends of releases"
 _FINDINGS, _VETTED, _END = "deny.findings", "require.vetted_packages", "deny.end_of_life"
 _HARDENING = "deny.hardening"
@@ -125,6 +127,8 @@ def _plain(rule: str, group: Sequence[Violation]) -> Action:
     count = f"{len(group)} {one if len(group) == 1 else many}"
     if rule == _HARDENING:
         title = f"Mend {group[0].subject}"
+    elif rule == _INSPECTION and group[0].effect is Effect.WARN:  # it was read, and has no package database
+        title = _NO_ORIGIN
     elif rule == _END and not group[0].check:
         title = _NO_END
     else:

@@ -69,6 +69,14 @@ def test_a_release_whose_end_nobody_knows_is_a_matter_of_data() -> None:
     assert action.effect is Effect.WARN
 
 
+def test_programs_without_a_package_database_are_told_apart_from_what_cannot_be_read() -> None:
+    (action,) = advice(facts(packages=(), distribution=None, executables=3))
+    assert (action.title, action.effect) == ("Let it tell where its programs come from", Effect.WARN)
+
+    (action,) = advice(facts(problems=("two files have one name",)))
+    assert (action.title, action.effect) == ("Make it readable in one way only", Effect.REJECT)
+
+
 class TestFindings:
     LIBRARY = replace(OPENSSL, source_name="openssl", layer=BASE)
     PROGRAM = replace(LIBRARY, name="openssl", purl="pkg:deb/debian/openssl@3.0.20-1~deb12u2?arch=amd64")
