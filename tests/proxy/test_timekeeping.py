@@ -83,16 +83,6 @@ def test_what_is_held_on_to_never_becomes_earlier(machine: Machine) -> None:
     assert clock() == NOON + HOUR
 
 
-async def test_the_latest_time_of_all_gates_is_on_record(database: Database) -> None:
-    async with database.transaction() as tx:
-        assert await latest_time.read(tx) is None
-        assert await latest_time.note(tx, NOON) == NOON
-        assert await latest_time.note(tx, NOON - HOUR) == NOON
-        assert await latest_time.note(tx, NOON + HOUR) == NOON + HOUR
-        assert await latest_time.replace(tx, NOON) == NOON + HOUR
-        assert await latest_time.read(tx) == NOON
-
-
 class TestExpiry:
     """Of a token that ends an hour after noon."""
 
