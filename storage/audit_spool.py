@@ -61,6 +61,7 @@ class AuditSpool:
         self._database = database
         self._limit = limit
         self._file: _File | None = None
+        self._full: _File | None = None  # written no more, because it is large, and not taken over whole yet
         self._draining = asyncio.Lock()
         self._appended = asyncio.Event()
 
@@ -72,7 +73,11 @@ class AuditSpool:
     @property
     def waiting(self) -> int:
         """How many bytes the database does not have yet."""
-        return self._file.size - self._file.taken if self._file else 0
+        return sum(file.size - file.taken for file in self._files)
+
+    @property
+    def _files(self) -> tuple[_File, ...]:
+        return tuple(file for file in (self._full, self._file) if file is not None)
 
     def append(self, record: AuditRecord) -> None:
         """Write a record down. Raises what `append_lines` raises."""
@@ -109,16 +114,21 @@ class AuditSpool:
             os.ftruncate(file.handle, file.size)
 
     async def drain(self) -> None:
-        """Take all that was written so far over into the database. Raises `StorageUnavailableError`."""
+        """Take all that was written so far over into the database. Raises `StorageUnavailableError`.
+
+        What is written meanwhile waits for the next time: a busy gate always writes more by the time a transaction is
+        committed, and each costs the same, however little it takes over.
+        """
         async with self._draining:
-            file = self._file
-            if file is None:
-                return
-            while file.taken < file.size:
-                await self._take(file)
-            if file.size >= _RENEW_BYTES:
-                self._file = None
-                await self._remove(file)
+            if self._full is None and self._file is not None and self._file.size >= _RENEW_BYTES:
+                self._full, self._file = self._file, None
+            for file in self._files:
+                so_far = file.size
+                while file.taken < so_far:
+                    await self._take(file)
+            if self._full is not None:
+                full, self._full = self._full, None
+                await self._remove(full)
 
     async def take_over(self) -> None:
         """Take over what killed processes left behind. Raises `StorageUnavailableError`."""
@@ -151,6 +161,8 @@ class AuditSpool:
         """Drain, and remove the file. What the database does not take now stays for the next start."""
         try:
             await self.drain()
+            while self.waiting:
+                await self.drain()
             if self._file is not None:
                 file, self._file = self._file, None
                 await self._remove(file)
@@ -163,8 +175,8 @@ class AuditSpool:
                 return await work()
             except (StorageError, OSError) as error:
                 _log.error("audit records wait for the database", problem=str(error))
-                if self._file is not None:
-                    await asyncio.to_thread(os.fsync, self._file.handle)  # it may be long: survive a power cut too
+                for file in self._files:
+                    await asyncio.to_thread(os.fsync, file.handle)  # it may be long: survive a power cut too
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _take(self, file: _File) -> None:

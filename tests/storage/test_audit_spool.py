@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,11 @@ async def recorded(database: Database) -> list[AuditRecord]:
         return [record for _, record in reversed(await audit.newest(tx, limit=100_000))]
 
 
+def files(folder: Path) -> list[Path]:
+    """What is in a folder."""
+    return list(folder.iterdir())
+
+
 @asynccontextmanager
 async def draining(spool: AuditSpool) -> AsyncIterator[None]:
     """The spool at work, as in a running gate."""
@@ -49,6 +55,30 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "audit"
     made.mkdir()
     return made
+
+
+Busy = Callable[..., AbstractContextManager[None]]
+
+
+@pytest.fixture
+def busy(database: Database, monkeypatch: pytest.MonkeyPatch) -> Busy:
+    """Records one of some requests just before each transaction begins, as a gate does that is asked all the time."""
+
+    @contextmanager
+    def requests(spool: AuditSpool, *names: str) -> Iterator[None]:
+        coming = iter(names)
+        begin = database.transaction
+
+        def begin_later() -> AbstractAsyncContextManager[Transaction]:
+            for name in islice(coming, 1):
+                spool.append(replace(PULL, request_id=name))
+            return begin()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "transaction", begin_later)
+            yield
+
+    return requests
 
 
 async def test_a_record_that_waited_is_the_one_that_would_have_been_written_at_once(
@@ -213,6 +243,39 @@ async def test_no_more_waits_than_may_and_it_goes_on_once_the_database_took_it(
     spool.append(PULL)
     await spool.close()
     assert len(await recorded(database)) == 4
+
+
+async def test_what_is_written_meanwhile_waits_for_the_next_time(database: Database, folder: Path, busy: Busy) -> None:
+    spool = AuditSpool(folder, database, _ROOM)
+    spool.append(replace(PULL, request_id="before"))
+
+    with busy(spool, "meanwhile"):
+        await spool.drain()
+    assert [record.request_id for record in await recorded(database)] == ["before"]
+    assert spool.waiting > 0
+
+    await spool.close()
+    assert [record.request_id for record in await recorded(database)] == ["before", "meanwhile"]
+
+
+async def test_a_large_file_ends_also_where_more_is_written_all_the_time(
+    database: Database, folder: Path, busy: Busy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.audit_spool._RENEW_BYTES", 2 * len(audit.encode(PULL)))
+    spool = AuditSpool(folder, database, _ROOM)
+    for name in ("first", "second"):
+        spool.append(replace(PULL, request_id=name))
+    (large,) = files(folder)
+
+    with busy(spool, "third", "fourth"):
+        await spool.drain()
+    assert large not in files(folder)
+
+    await spool.close()
+    assert [record.request_id for record in await recorded(database)] == ["first", "second", "third", "fourth"]
+    async with database.snapshot() as tx:
+        assert await tx.scalar(sa.select(sa.func.count()).select_from(schema.audit_spools)) == 0
+    assert not files(folder)
 
 
 async def test_a_full_disk_refuses_the_record_whole(
