@@ -3,9 +3,10 @@
 Much of a record is what strangers sent; it is made printable and cut to length when it is written (threat 82).
 """
 
+import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -68,6 +69,19 @@ class AuditRecord:
     times: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Insertion:
+    """How records are added on one database, past what takes most of the time for each: looking up how to write it."""
+
+    statement: str
+    columns: tuple[str, ...]
+    write_instant: Callable[[datetime], Any]
+
+    def values(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What of a record goes where in the statement."""
+        return tuple([self.write_instant(row[name]) if name == "at" else row[name] for name in self.columns])
+
+
 class RepeatedRecord:
     """A record that is encoded once and written often: only its time, its request and how often are open."""
 
@@ -88,6 +102,7 @@ _REPEATED = re.compile(
 )
 """A line of `RepeatedRecord`: where the second and the rest are equal, lines become one record."""
 _MOST_RESTS = 1024
+_LINES_AT_ONCE = 50
 _LONGEST_DETAIL = 4096
 _LIMITS = {
     column.name: column.type.length or _LONGEST_DETAIL
@@ -106,14 +121,16 @@ def encode(record: AuditRecord) -> bytes:
     return _encode(_values(record) | {"at": record.at.isoformat()}).encode() + b"\n"
 
 
-def decode_lines(lines: bytes) -> list[dict[str, Any]]:
+async def decode_lines(lines: bytes) -> list[dict[str, Any]]:
     """The records that `encode` made, to be added, and those of `RepeatedRecord`, of each second one.
 
-    A line that a disk made unreadable is logged and left out.
+    A line that a disk made unreadable is logged and left out. After a few lines the event loop gets to answer requests.
     """
     rows: list[dict[str, Any]] = []
     repeated: dict[tuple[bytes, bytes], dict[str, Any]] = {}
-    for line in lines.splitlines():
+    for number, line in enumerate(lines.splitlines()):
+        if number % _LINES_AT_ONCE == 0:
+            await asyncio.sleep(0)
         found = _REPEATED.fullmatch(line)
         key = (found["second"], found["rest"]) if found else None
         known = repeated.get(key) if key else None
@@ -127,9 +144,11 @@ def decode_lines(lines: bytes) -> list[dict[str, Any]]:
 
 
 async def append_decoded(tx: Transaction, rows: list[dict[str, Any]]) -> None:
-    """Add what `decode_lines` gave."""
-    if rows:
-        await tx.execute(sa.insert(audit), rows)
+    """Add what `decode_lines` gave, a few at a time: between them the event loop answers requests."""
+    insertion = _insertion(tx.dialect)
+    for start in range(0, len(rows), _LINES_AT_ONCE):
+        some = [insertion.values(row) for row in rows[start : start + _LINES_AT_ONCE]]
+        await tx.exec_driver_sql(insertion.statement, some)
 
 
 async def newest(
@@ -142,6 +161,16 @@ async def newest(
     if repository is not None:
         query = query.where(audit.c.repository == str(repository))
     return tuple((row.number, _record(row)) for row in await tx.execute(query))
+
+
+@lru_cache(maxsize=8)
+def _insertion(dialect: sa.Dialect) -> _Insertion:
+    names = [column.name for column in audit.columns if column is not audit.c.number]
+    compiled = sa.insert(audit).compile(dialect=dialect, column_keys=names)
+    write_instant = audit.c.at.type.bind_processor(dialect)
+    if compiled.positiontup is None or write_instant is None:
+        raise NotImplementedError(f"records of the audit are not written to {dialect.name}")
+    return _Insertion(str(compiled), tuple(compiled.positiontup), write_instant)
 
 
 def _values(record: AuditRecord) -> dict[str, Any]:

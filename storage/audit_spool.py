@@ -194,7 +194,7 @@ class AuditSpool:
         # No line is longer than the piece, but for what a power cut made of a file: that is told, and left behind.
         piece = piece[: piece.rfind(b"\n") + 1] or piece
         taken = file.taken + len(piece)
-        records = audit.decode_lines(piece)
+        records = await audit.decode_lines(piece)
         async with self._database.transaction() as tx:
             noted = await _noted(tx, file.name)
             if noted > file.taken:  # a commit whose answer was lost
