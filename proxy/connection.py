@@ -7,6 +7,7 @@ the socket past aiohttp; requests that follow it on the connection are read as e
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
@@ -43,11 +44,13 @@ class Connection(web.RequestHandler):
         "_body",
         "_client",
         "_deadline",
+        "_handled",
         "_header_timeout",
         "_heard",
         "_is_taken",
         "_lone_head",
         "_peer",
+        "_postponed",
         "_repeats",
         "_stalled",
         "_wire",
@@ -75,14 +78,17 @@ class Connection(web.RequestHandler):
         self._wire: asyncio.WriteTransport | None = None
         self._heard = False
         self._repeats = repeats
+        self._handled = 0
         self._is_taken = False
         self._lone_head: bytes | None = None
+        self._postponed: list[bytes] = []
         self._peer = ""
 
     @property
     def is_busy(self) -> bool:
         """Whether a request is being answered, waits for its turn, or is on its way in."""
-        return self._request_in_progress or self._is_taken or bool(self._messages) or self._has_heard_a_part()
+        waits = self._is_taken or self._messages or self._postponed
+        return self._request_in_progress or bool(waits) or self._has_heard_a_part()
 
     @property
     def lone_head(self) -> bytes | None:
@@ -109,6 +115,25 @@ class Connection(web.RequestHandler):
         self._arm()
 
     def data_received(self, data: bytes) -> None:
+        """Take what came, in its order; a moment later where aiohttp is not ready yet to wait for it.
+
+        It answers in a task of its own, and its loop goes on one turn of the event loop later. Clients are faster:
+        all their requests would be found on a busy connection, and none ever answered as the last one was.
+        """
+        if not self._postponed and not self._is_between_requests():
+            self._take(data)
+            return
+        if not self._postponed:
+            self._loop.call_soon(self._take_postponed)
+        self._postponed.append(data)
+
+    def _take_postponed(self) -> None:
+        data = b"".join(self._postponed)
+        self._postponed.clear()
+        if self.transport is not None:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         """Answer what was asked a moment ago just so; read everything else."""
         if self._body is not None:  # given back unfinished, and of no use to anybody any more
             data = self._skip(data, self._body)
@@ -212,6 +237,17 @@ class Connection(web.RequestHandler):
         self._wire = None
         super().connection_lost(exc)
 
+    async def _handle_request(
+        self,
+        request: web.BaseRequest,
+        start_time: float | None,
+        request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    ) -> tuple[web.StreamResponse, bool]:
+        try:
+            return await super()._handle_request(request, start_time, request_handler)
+        finally:
+            self._handled += 1
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -244,6 +280,10 @@ class Connection(web.RequestHandler):
 
     def _has_heard_a_part(self) -> bool:
         return self._deadline is not None and self._heard
+
+    def _is_between_requests(self) -> bool:
+        """Whether all that came is answered, and aiohttp's own loop does not wait for the next request yet."""
+        return self._waiter is None and not self._messages and self._handled == self._request_count
 
     def _awaits_head(self) -> bool:
         """Whether aiohttp's own loop waits for the next request (it then holds an unresolved future)."""

@@ -103,6 +103,7 @@ _REPEATED = re.compile(
 """A line of `RepeatedRecord`: where the second and the rest are equal, lines become one record."""
 _MOST_RESTS = 1024
 _LINES_AT_ONCE = 50
+_ROWS_AT_ONCE = 200
 _LONGEST_DETAIL = 4096
 _LIMITS = {
     column.name: column.type.length or _LONGEST_DETAIL
@@ -146,8 +147,8 @@ async def decode_lines(lines: bytes) -> list[dict[str, Any]]:
 async def append_decoded(tx: Transaction, rows: list[dict[str, Any]]) -> None:
     """Add what `decode_lines` gave, a few at a time: between them the event loop answers requests."""
     insertion = _insertion(tx.dialect)
-    for start in range(0, len(rows), _LINES_AT_ONCE):
-        some = [insertion.values(row) for row in rows[start : start + _LINES_AT_ONCE]]
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = [insertion.values(row) for row in rows[start : start + _ROWS_AT_ONCE]]
         await tx.exec_driver_sql(insertion.statement, some)
 
 

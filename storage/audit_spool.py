@@ -26,8 +26,10 @@ from storage.errors import StorageError, StorageUnavailableError
 from storage.schema import audit_spools
 from storage.upsert import insert
 
-_BATCH_BYTES = 64 * 1024
-"""At most so much in one transaction; more than the longest line."""
+_BATCH_BYTES = 512 * 1024
+"""At most so much in one transaction; more than the longest line. Much less, and a busy gate would fall behind: each
+step of a transaction waits until the requests of a turn are answered.
+"""
 _RENEW_BYTES = 8 << 20
 """After how many bytes a file is replaced by a new one."""
 _RETRY_SECONDS = 1.0

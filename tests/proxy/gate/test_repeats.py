@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from config.patterns import RepositoryPattern
 from config.settings import Settings
@@ -40,6 +41,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 CLEAN = image(debian())
 BALANCED = {"network": {"proxy_protocol_from": ("127.0.0.0/8",)}}
 FORWARDED = {"network": {"trusted_proxies": ("127.0.0.0/8",)}}
+
+
+Faster = Callable[..., list[bool]]
+"""Makes the next client faster; gives whether its connection was busy each time when something had arrived."""
 
 
 @dataclass
@@ -192,6 +197,98 @@ async def served(serve: Serve) -> AsyncIterator[Served]:
     """A gate as it is without settings."""
     async with serve() as started:
         yield started
+
+
+@pytest.fixture
+def faster(monkeypatch: pytest.MonkeyPatch) -> Faster:
+    """Has pieces of a next request arrive as soon as an answer is sent, before aiohttp's own loop goes on."""
+
+    def client(*pieces: bytes) -> list[bool]:
+        was_busy: list[bool] = []
+        coming = list(pieces)
+        handle = web.RequestHandler._handle_request
+
+        async def handle_and_receive(connection: ServerConnection, *request: Any) -> tuple[web.StreamResponse, bool]:
+            done = await handle(connection, *request)
+            while coming:
+                asyncio.get_running_loop().call_soon(receive, connection, coming.pop(0))
+            return done
+
+        def receive(connection: ServerConnection, piece: bytes) -> None:
+            connection.data_received(piece)
+            was_busy.append(connection.is_busy)
+
+        monkeypatch.setattr(web.RequestHandler, "_handle_request", handle_and_receive)
+        return was_busy
+
+    return client
+
+
+class TestFasterClients:
+    @pytest.mark.parametrize("cut", [None, 1, 40, -2])
+    async def test_one_that_asks_before_the_gate_waits_is_answered_the_short_way(
+        self, served: Served, faster: Faster, cut: int | None
+    ) -> None:
+        head = served.head()
+        async with served.connected() as client:
+            await served.warm(client, head)
+            was_busy = faster(head) if cut is None else faster(head[:cut], head[cut:])
+            first = await client.ask(served.head("X-Request-ID: named"))
+            second = await client.answer()
+
+        assert first.headers["X-Request-ID"] == "named"
+        assert (second.status, second.body) == (200, CLEAN.manifest)
+        assert len(served.read) == 1
+        assert set(was_busy) == {True}
+
+    async def test_what_it_sends_ahead_is_answered_in_its_order(self, served: Served, faster: Faster) -> None:
+        head, named = served.head(), [served.head(f"X-Request-ID: {name}") for name in ("one", "two", "three")]
+        async with served.connected() as client:
+            await served.warm(client, head)
+            faster(named[1], named[2] + head)
+            answers = [await client.ask(named[0]), *[await client.answer() for _ in range(3)]]
+
+        assert [answer.headers["X-Request-ID"] for answer in answers[:3]] == ["one", "two", "three"]
+        assert answers[3].body == CLEAN.manifest
+
+    async def test_one_that_is_gone_by_then_is_not_recorded(self, served: Served, faster: Faster) -> None:
+        head = served.head()
+        async with served.connected() as client:
+            await served.warm(client, head)
+            before = await served.pulls()
+            faster(head)
+            gone = ServerConnection._take_postponed
+
+            def lost(connection: ServerConnection) -> None:
+                connection.connection_lost(None)
+                gone(connection)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ServerConnection, "_take_postponed", lost)
+                await client.ask(served.head("X-Request-ID: last"))
+                async with asyncio.timeout(60):
+                    assert await client.reader.read() == b""
+
+        assert len(await served.pulls()) == len(before) + 1
+
+    async def test_the_first_request_of_a_connection_is_as_good_as_any(
+        self, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        head = served.head()
+        async with served.connected() as client:
+            await served.warm(client, head)
+        made = ServerConnection.connection_made
+
+        def made_and_asked(connection: ServerConnection, transport: asyncio.BaseTransport) -> None:
+            made(connection, transport)
+            connection.data_received(head)
+
+        monkeypatch.setattr(ServerConnection, "connection_made", made_and_asked)
+        async with served.connected() as client:
+            answer = await client.answer()
+
+        assert answer.body == CLEAN.manifest
+        assert served.read == []
 
 
 class TestAnswered:
@@ -579,7 +676,8 @@ class TestReadAnew:
         for _ in range(4):
             async with served.connected() as client:
                 assert (await client.ask(head)).body == CLEAN.manifest
-                assert await client.reader.read() == b""
+                async with asyncio.timeout(60):
+                    assert await client.reader.read() == b""
         assert len(served.read) == 4
 
     async def test_a_client_that_does_not_read_is_waited_for(
