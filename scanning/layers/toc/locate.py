@@ -15,8 +15,7 @@ from scanning.facts import ContentsTable
 from scanning.layers.limits import InspectionLimits
 from scanning.layers.tar import TABLE_NAME
 from scanning.layers.toc.record import Place
-from scanning.layers.toc.tar_split import unpack
-from scanning.layers.zstd import SkippedFrame
+from scanning.layers.zstd import SkippedFrame, ZstdStream
 from scanning.oci.digest import Digest
 
 TAIL_BYTES = 64
@@ -97,7 +96,7 @@ def in_zstd(tail: bytes, size: int, skipped: Sequence[SkippedFrame], limits: Ins
         raise UnreadableLayerError(f"{_BAD_FOOTER}; its table has the type {kind}, and only {_CRFS} exists")
     has_tar_split = any(others)
     table = _content(skipped[-3:-2] if has_tar_split else skipped[-2:-1], place, packed, limits)
-    content = unpack(table, plain, limits)
+    content = _unpack(table, plain, limits)
     facts = ContentsTable(
         digest=Digest.of(content),
         packed=Digest.of(table),
@@ -107,7 +106,7 @@ def in_zstd(tail: bytes, size: int, skipped: Sequence[SkippedFrame], limits: Ins
     if not has_tar_split:
         return FoundTable(content, facts)
     tar_split = _content(skipped[-2:-1], others[0], others[1], limits)
-    return FoundTable(content, facts, unpack(tar_split, others[2], limits), str(Digest.of(tar_split)))
+    return FoundTable(content, facts, _unpack(tar_split, others[2], limits), str(Digest.of(tar_split)))
 
 
 def _content(frames: Sequence[SkippedFrame], place: int, size: int, limits: InspectionLimits) -> bytes:
@@ -117,3 +116,22 @@ def _content(frames: Sequence[SkippedFrame], place: int, size: int, limits: Insp
                 raise LimitExceededError("file_bytes", limits.file_bytes)
             return frame.content
     raise UnreadableLayerError(f"{_BAD_FOOTER}; it leads to byte {place}, where no frame of {size} bytes is")
+
+
+def _unpack(content: bytes, size: int, limits: InspectionLimits) -> bytes:
+    """The `size` bytes packed in `content` (Zstandard). Raises `UnreadableLayerError` if it is not just these."""
+    if size > limits.file_bytes:
+        raise LimitExceededError("file_bytes", limits.file_bytes)
+    stream = ZstdStream(limits.window_bytes)
+    plain = bytearray()
+    for piece in stream.feed(content):
+        plain += piece
+        if len(plain) > size:
+            break
+    else:
+        stream.finish()
+    if len(plain) != size:
+        raise UnreadableLayerError(
+            f"what comes after the zstd data does not have the {size} bytes that its footer says"
+        )
+    return bytes(plain)

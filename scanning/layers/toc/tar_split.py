@@ -17,7 +17,6 @@ from scanning.layers.paths import archive_path
 from scanning.layers.tar import TarReader
 from scanning.layers.toc.record import Members
 from scanning.layers.tree import LayerTree
-from scanning.layers.zstd import ZstdStream
 from scanning.oci.fields import Fields, Schema
 from scanning.oci.strict_json import parse
 
@@ -25,25 +24,6 @@ _WHAT = "tar-split's data"
 _LINE = Schema("type", "name", "name_raw", "size", "payload", "position")
 _FILE, _BYTES = 1, 2
 _ZEROS = bytes(MIB)
-
-
-def unpack(content: bytes, size: int, limits: InspectionLimits) -> bytes:
-    """The `size` bytes packed in `content` (Zstandard). Raises `UnreadableLayerError` if it is not just these."""
-    if size > limits.file_bytes:
-        raise LimitExceededError("file_bytes", limits.file_bytes)
-    stream = ZstdStream(limits.window_bytes)
-    plain = bytearray()
-    for piece in stream.feed(content):
-        plain += piece
-        if len(plain) > size:
-            break
-    else:
-        stream.finish()
-    if len(plain) != size:
-        raise UnreadableLayerError(
-            f"what comes after the zstd data does not have the {size} bytes that its footer says"
-        )
-    return bytes(plain)
 
 
 def compare(plain: bytes, members: Members, limits: InspectionLimits) -> None:
