@@ -1,7 +1,7 @@
 """What is spoken between the gate and the template of its workers, one question at a time, over a socket.
 
-gate -> template    FORK 0 and three descriptors (standard input, output and error of the worker), or REAP and the
-                    id of a worker that has ended or is being killed
+gate -> template    FORK, by how much the worker gives way (nice(2)), and three descriptors: its standard input,
+                    output and error; or REAP and the id of a worker that has ended or is being killed
 template -> gate    first READY; then one answer to each: the worker's id, or its exit status; of a worker that
                     could not be made the error number, negative
 """
