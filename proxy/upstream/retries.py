@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-PASSING = frozenset({429, 502, 503, 504})
-"""Statuses that say nothing about the request, and may be gone the next time."""
+PASSING = frozenset({429, 500, 502, 503, 504})
+"""Statuses that say nothing about the request, and may be gone the next time: docker-registry answers 500 to whoever
+asks for a blob in the moment in which somebody else stores it.
+"""
 _LONGEST_PAUSE = 5.0
 
 

@@ -24,6 +24,7 @@ from proxy.upstream.embedded import EmbeddedUpstream
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import Upstream
 from proxy.upstream.remote import RemoteUpstream
+from proxy.upstream.retries import RetryPolicy
 from storage.audit_spool import AuditSpool
 from storage.content.filesystem import FilesystemContent
 from storage.database import Database
@@ -93,7 +94,7 @@ async def embedded(database: Database, tmp_path: Path) -> EmbeddedUpstream:
 @pytest_asyncio.fixture(loop_scope="session")
 async def remote(docker_registry: RealRegistry) -> AsyncIterator[RemoteUpstream]:
     """The remote adapter before docker-registry."""
-    upstream = RemoteUpstream(RemoteOptions(Origin.parse(docker_registry.url)))
+    upstream = RemoteUpstream(RemoteOptions(Origin.parse(docker_registry.url), retry=RetryPolicy(3)))
     yield upstream
     await upstream.close()
 
