@@ -20,6 +20,7 @@ from bench.errors import BenchError
 _START_SECONDS = 60
 _STOP_SECONDS = 40
 _TICKS = os.sysconf("SC_CLK_TCK")
+_KIB_IN_MIB = 1024
 _PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
@@ -43,10 +44,13 @@ class Server:
         """Processor time used so far by the server and its children that live."""
         return sum(int(fields[11]) + int(fields[12]) for _, fields in family(self.leader)) / _TICKS
 
-    def resident_mib(self, *, leader_only: bool = False) -> float:
-        """Resident memory now, of the server alone or with its children (shared pages counted for each)."""
-        found = [fields for process, fields in family(self.leader) if not leader_only or process == self.leader]
-        return sum(int(fields[21]) for fields in found) * _PAGE_MIB
+    def resident_mib(self) -> float:
+        """Resident memory now of the process that was started, all of what it shares counted."""
+        return sum(int(fields[21]) for process, fields in family(self.leader) if process == self.leader) * _PAGE_MIB
+
+    def resident_together_mib(self) -> float:
+        """Resident memory now of the server with its children, what they share counted once."""
+        return resident_together_mib(self.leader)
 
 
 def free_or_refuse(port: int) -> int:
@@ -149,6 +153,18 @@ def family(leader: int) -> list[tuple[int, list[str]]]:
     while more := {process for process, fields in found.items() if int(fields[1]) in family} - family:
         family |= more
     return [(process, found[process]) for process in family]
+
+
+def resident_together_mib(leader: int) -> float:
+    """Resident memory now of a process and its family: what processes share is divided among them (PSS)."""
+    return sum(share for process, _ in family(leader) for share in _share_mib(process))
+
+
+def _share_mib(process: int) -> Iterator[float]:
+    with suppress(OSError, ValueError):  # it may end meanwhile
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                yield int(line.split()[1]) / _KIB_IN_MIB
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:

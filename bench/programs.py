@@ -6,12 +6,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bench.errors import BenchError
-from bench.processes import family
+from bench.processes import resident_together_mib
 
 _LOOK_SECONDS = 0.04
 _KIB_IN_MIB = 1024
@@ -57,7 +56,7 @@ def _watching(leader: int) -> Iterator[list[float]]:
 
     def look() -> None:
         while not over.wait(_LOOK_SECONDS):
-            seen.append(sum(_shares(leader)))
+            seen.append(resident_together_mib(leader))
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -66,11 +65,3 @@ def _watching(leader: int) -> Iterator[list[float]]:
     finally:
         over.set()
         looking.join()
-
-
-def _shares(leader: int) -> Iterator[float]:
-    for process, _ in family(leader):
-        with suppress(OSError, ValueError):
-            for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    yield int(line.split()[1]) / _KIB_IN_MIB

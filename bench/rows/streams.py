@@ -61,13 +61,13 @@ def _measured(plan: Plan, running: Gate, layer: Layer) -> dict[str, Sample]:
 
 
 def _most_resident(running: Gate, transfer: Callable[[], load.Volume]) -> Sample:
-    before = running.server.resident_mib(leader_only=True)
+    before = running.server.resident_mib()
     seen: list[tuple[float, float]] = []
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(_LOOK_SECONDS):
-            seen.append((running.server.resident_mib(leader_only=True), running.server.resident_mib()))
+            seen.append((running.server.resident_mib(), running.server.resident_together_mib()))
 
     looking = threading.Thread(target=look)
     looking.start()
