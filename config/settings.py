@@ -24,8 +24,9 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
+from config.by_repository import ties
 from config.errors import Location, MisplacedValueError
-from config.patterns import RepositoryPattern, ambiguous_pairs, is_repository_name
+from config.patterns import RepositoryPattern, is_repository_name
 
 ENVIRONMENT_PREFIX = "IMAGEGATE_"
 ENVIRONMENT_DELIMITER = "__"
@@ -261,43 +262,36 @@ class S3(_Section):
     public_endpoint_url: BaseUrl = Field("", description="The store's address for clients; empty: endpoint_url.")
 
 
-class Quota(_Section):
-    """How many bytes of blobs some repositories may hold together."""
-
+class _QuotaOfRepositories(_Section):
     repositories: tuple[RepositoryPattern, ...] = Field(
         description="Repository patterns; the most specific decides, as in the policy.", min_length=1
     )
+
+    @property
+    def named(self) -> str:
+        """Its patterns, to be told."""
+        return ", ".join(pattern.text for pattern in self.repositories)
+
+
+class Quota(_QuotaOfRepositories):
+    """How many bytes of blobs some repositories may hold together."""
+
     bytes: int = Field(ge=0, description="How many, for all that the patterns cover together.")
 
 
-def _check_told_apart(name: str, quotas: Sequence[tuple[RepositoryPattern, ...]]) -> None:
-    """Return if it is clear for every repository which quota of the list `name` it is under, by their patterns.
-
-    Raises `MisplacedValueError`.
-    """
-    places: dict[int, Location] = {
-        id(pattern): (name, number, "repositories", index)
-        for number, patterns in enumerate(quotas)
-        for index, pattern in enumerate(patterns)
-    }
-    mistakes = [
-        (
-            places[id(other)],
-            f"{other} ties with {one}: equally specific, and a repository can match both; narrow one of them",
-        )
-        for one, other in ambiguous_pairs([pattern for patterns in quotas for pattern in patterns])
-    ]
-    if mistakes:
-        raise MisplacedValueError(mistakes)
-
-
-class RecordQuota(_Section):
+class RecordQuota(_QuotaOfRepositories):
     """How many manifests and tags some repositories may have on record together."""
 
-    repositories: tuple[RepositoryPattern, ...] = Field(
-        description="Repository patterns; the most specific decides, as in the policy.", min_length=1
-    )
     records: int = Field(ge=0, description="How many, for all that the patterns cover together.")
+
+
+def _check_told_apart(name: str, quotas: Sequence[_QuotaOfRepositories]) -> None:
+    """Return if it is clear for every repository which quota of the list `name` it is under. Raises
+    `MisplacedValueError`.
+    """
+    mistakes = list(ties(name, quotas))
+    if mistakes:
+        raise MisplacedValueError(mistakes)
 
 
 class Content(_Section):
@@ -319,7 +313,7 @@ class Content(_Section):
 
     @model_validator(mode="after")
     def _quotas_are_told_apart(self) -> Self:
-        _check_told_apart("quotas", [quota.repositories for quota in self.quotas])
+        _check_told_apart("quotas", self.quotas)
         return self
 
     @model_validator(mode="after")
@@ -371,7 +365,7 @@ class Registry(_Section):
 
     @model_validator(mode="after")
     def _quotas_are_told_apart(self) -> Self:
-        _check_told_apart("record_quotas", [quota.repositories for quota in self.record_quotas])
+        _check_told_apart("record_quotas", self.record_quotas)
         return self
 
 

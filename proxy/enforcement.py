@@ -19,7 +19,7 @@ from proxy.upstream.port import UpstreamReadOnlyError
 from proxy.upstream.slots import TENANT
 from scanning.errors import InvalidNameError
 from scanning.oci.names import Repository
-from storage.audit import AuditRecord, Event
+from storage.audit import DENIED, AuditRecord, Event
 
 ROUTE = web.RequestKey("route", Route)
 
@@ -100,7 +100,7 @@ class Enforcer:
             event=Event.ACCESS_DENIED,
             actor=caller.principal.name,
             address=caller.address,
-            outcome="denied",
+            outcome=DENIED,
             repository=repository.name,
             request_id=caller.request_id,
             detail=detail,

@@ -14,6 +14,7 @@ from config.versions import InvalidVersionError, compare_packages
 from config.vocabulary import Effect, Severity
 from scanning.advisories.model import Finding
 from scanning.facts import ImageFacts, Package
+from scanning.packages.purl import type_of
 from scanning.packages.upgrading import Upgrade, upgrade_steps
 from scanning.rules.advisories import finding_subject
 from scanning.rules.case import Case
@@ -148,7 +149,7 @@ def _ordered(items: tuple[Item, ...]) -> tuple[Item, ...]:
 
 def _item(violation: Violation) -> Item:
     if violation.rule == _VETTED and violation.purl:
-        kind = violation.purl.removeprefix("pkg:").partition("/")[0]
+        kind = type_of(violation.purl)
         return Item(violation.subject, _layer(violation), kind)
     where = f" in {violation.where}" if violation.where else ""
     subject = violation.where or violation.subject if violation.rule == _HARDENING else f"{violation.subject}{where}"
@@ -218,7 +219,7 @@ def _rated(finding: Finding) -> str:
 
 def _newest(purl: str, findings: Iterable[Finding]) -> str:
     """The one version that mends all of them."""
-    kind = purl.removeprefix("pkg:").partition("/")[0]
+    kind = type_of(purl)
 
     def by_age(one: str, other: str) -> int:
         try:

@@ -17,6 +17,7 @@ from functools import cmp_to_key
 
 from config.versions import ORDERED_TYPES, InvalidVersionError, compare_packages
 from scanning.facts import ImageFacts, Package
+from scanning.packages.purl import type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _of_all(former: FormerPackages) -> dict[str, str]:
     found: dict[str, str] = {}
     for platform in former.platforms:
         for name, version in platform.versions:
-            kind = name.removeprefix("pkg:").partition("/")[0]
+            kind = type_of(name)
             if name not in found or _order(kind, version, found[name]) > 0:
                 found[name] = version
     return found

@@ -46,6 +46,10 @@ class Event(StrEnum):
     """An administrator said that the latest time on record was wrong."""
 
 
+DENIED = "denied"
+"""The outcome of what somebody may not do."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
     """One event. `actor` is a principal's name, `address` the client's, `outcome` one word, `reference` what was

@@ -6,8 +6,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from config.by_repository import pattern_for, the_one_for, ties
 from config.errors import Location, MisplacedValueError
-from config.patterns import RepositoryPattern, ambiguous_pairs, most_specific
+from config.patterns import RepositoryPattern
 from config.policy.model import Document
 from config.policy.rule import RepositoryRule
 from config.policy.signers import Signer
@@ -26,7 +27,7 @@ class Policy(Document):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        mistakes = [*self._unknown_signers(), *self._ties(), *self._sboms_refused()]
+        mistakes = [*self._unknown_signers(), *ties("rules", self.rules), *self._sboms_refused()]
         if mistakes:
             raise MisplacedValueError(mistakes)
         return self
@@ -53,27 +54,13 @@ class Policy(Document):
                     "this rule does not allow artifacts of the kind sbom, so none can be attached; add it to artifacts",
                 )
 
-    def _ties(self) -> Iterator[tuple[Location, str]]:
-        places = {
-            id(pattern): ("rules", number, "repositories", index)
-            for number, rule in enumerate(self.rules)
-            for index, pattern in enumerate(rule.repositories)
-        }
-        patterns = [pattern for rule in self.rules for pattern in rule.repositories]
-        for one, other in ambiguous_pairs(patterns):
-            yield (
-                places[id(other)],
-                f"{other} ties with {one}: equally specific, and a repository can match both; narrow one of them",
-            )
-
     def pattern_for(self, repository: str) -> RepositoryPattern | None:
         """The most specific pattern that covers `repository`; None if none does."""
-        return most_specific((pattern for rule in self.rules for pattern in rule.repositories), repository)
+        return pattern_for(self.rules, repository)
 
     def rule_for(self, repository: str) -> RepositoryRule | None:
         """The rule with the most specific pattern for `repository`; None if none covers it."""
-        pattern = self.pattern_for(repository)
-        return next((rule for rule in self.rules if pattern in rule.repositories), None)
+        return the_one_for(self.rules, repository)
 
     def waivers_for(self, repository: str, digest: str, now: datetime) -> tuple[Waiver, ...]:
         """The waivers in force for one manifest at `now`."""

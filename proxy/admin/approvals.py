@@ -21,7 +21,7 @@ from proxy.routing import Call
 from scanning.oci.names import ImageReference, Repository
 from storage import approvals
 from storage.approvals import ApprovalRecord
-from storage.audit import AuditRecord, Event
+from storage.audit import DENIED, AuditRecord, Event
 
 _MOST_BYTES = 4 << 20
 
@@ -143,7 +143,7 @@ async def _administrator(call: Call, repositories: Iterable[RepositoryPattern]) 
             event=Event.ACCESS_DENIED,
             actor=principal.name,
             address=caller.address,
-            outcome="denied",
+            outcome=DENIED,
             request_id=caller.request_id,
             detail=f"{call.request.method} {call.request.path}: {why}",
         )

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from proxy.clock import Clock
 from proxy.gate.admissions import Admissions
+from proxy.gate.content import on_record
 from proxy.shared_tasks import SharedTasks
 from proxy.upstream.port import StoredManifest, Upstream
 from scanning.oci.digest import Digest
@@ -50,7 +51,7 @@ class Behind:
         is_fresh = timedelta(0) <= self._clock() - known.seen_at < self._fresh
         if not is_fresh or not known.digest.matches(known.body):
             return None
-        return StoredManifest(known.digest, known.media_type, known.body)
+        return on_record(known)
 
     async def find(self, repository: Repository, tag: Tag) -> StoredManifest | None:
         """What the upstream has under a tag now. Raises the `UpstreamError` family; so does `get`."""

@@ -4,14 +4,20 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
 
-from proxy.upstream.port import BrokenContentError, ContentSource
+from proxy.upstream.port import BrokenContentError, ContentSource, StoredManifest
 from scanning.errors import InvalidManifestError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, Manifest
 from scanning.oci.names import Repository
 from scanning.oci.read import read_manifest
+from storage.manifests import ManifestRecord
 
 _SMALL = 64 * 1024
+
+
+def on_record(record: ManifestRecord) -> StoredManifest:
+    """A manifest as it is on record."""
+    return StoredManifest(record.digest, record.media_type, record.body)
 
 
 async def parse_manifest(body: bytes, media_type: str, algorithm: str = "sha256") -> Manifest:

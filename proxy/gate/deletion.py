@@ -12,7 +12,7 @@ from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
 from storage import held_tags, manifests, sboms, tag_history, tag_packages
-from storage.audit import Event
+from storage.audit import DENIED, Event
 from storage.database import Database
 
 
@@ -67,7 +67,7 @@ class Deletion:
             yield
         except FixedTagError as error:
             async with self._database.transaction() as tx:
-                await self._trail.write(tx, Event.DELETE, caller, target, outcome="denied", detail=str(error))
+                await self._trail.write(tx, Event.DELETE, caller, target, outcome=DENIED, detail=str(error))
             raise
 
     async def _delete_tag(self, caller: Caller, repository: Repository, tag: Tag, detail: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from proxy.errors import NameUnknownError
+from proxy.gate.content import on_record
 from proxy.gate.deletion import Deletion
 from proxy.gate.layers import LayerInspector, LayerObserver
 from proxy.gate.listings import Listings
@@ -105,9 +106,7 @@ class Gate:
         pusher = caller.principal.granted(Action.PUSH, repository)
         async with self._database.snapshot() as tx:
             own = await manifests.referrers(tx, repository, subject)
-        found = [
-            StoredManifest(record.digest, record.media_type, record.body) for record in own if pusher or not record.held
-        ]
+        found = [on_record(record) for record in own if pusher or not record.held]
         found += await self._upstream.referrers(repository, subject)
         listed = {stored.digest: stored for stored in found}
         if not pusher:

@@ -15,7 +15,7 @@ from config.policy import Policy
 from proxy.clock import Clock
 from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.advisories import AdvisoryDesk
-from proxy.gate.content import parse_manifest
+from proxy.gate.content import on_record, parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.malware import MalwareDesk, Scanned
 from proxy.gate.policy import PolicyInForce
@@ -203,7 +203,7 @@ class Judge:
         async with self._database.snapshot() as tx:
             record = await manifests.find(tx, repository, digest)
         if record is not None:
-            return StoredManifest(record.digest, record.media_type, record.body), record.held
+            return on_record(record), record.held
         return await self._source.get_manifest(repository, digest), False
 
     async def _judge_children(self, repository: Repository, manifest: Manifest, place: Place) -> tuple[Judgement, ...]:

@@ -25,7 +25,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests, tag_history, verdicts
-from storage.audit import Event
+from storage.audit import DENIED, Event
 from storage.database import Database, Transaction
 from storage.errors import StorageError
 
@@ -257,7 +257,7 @@ class Promotion:
                 if under_tag is not None:
                     await record(tx, repository, under_tag)
                 target = Target(repository, tag, digest)
-                await self._trail.write(tx, Event.PROMOTE, None, target, verdict=refused, outcome="denied", detail=why)
+                await self._trail.write(tx, Event.PROMOTE, None, target, verdict=refused, outcome=DENIED, detail=why)
 
     async def _waiting(self, repository: Repository, digest: Digest) -> tuple[Tag, ...]:
         async with self._database.snapshot() as tx:

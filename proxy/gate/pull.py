@@ -24,7 +24,7 @@ from proxy.errors import (
     ManifestUnknownError,
 )
 from proxy.gate.behind import Behind
-from proxy.gate.content import parse_manifest
+from proxy.gate.content import on_record, parse_manifest
 from proxy.gate.decision import Decision
 from proxy.gate.judgement import Judge, Place
 from proxy.gate.promotion import Promotion
@@ -32,7 +32,7 @@ from proxy.gate.recalled import Recalled
 from proxy.gate.refusal import refuse
 from proxy.gate.standing import StandingVerdicts
 from proxy.gate.tag_views import TagViews
-from proxy.gate.trail import DENIED, Target, Trail
+from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Action, Caller
 from proxy.shared_tasks import SharedTasks
 from proxy.upstream.port import StoredManifest, UpstreamError
@@ -43,7 +43,7 @@ from scanning.oci.manifest import Manifest
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests
-from storage.audit import Event
+from storage.audit import DENIED, Event
 from storage.database import Database
 from storage.errors import StorageError
 from storage.judged import Judged
@@ -102,7 +102,7 @@ class Pull:
         else:
             last = await self._standing.records.find(repository, reference)
             known = last.manifest
-            held = StoredManifest(known.digest, known.media_type, known.body) if known and known.held else None
+            held = on_record(known) if known and known.held else None
             behind = None if pusher and held else await self._by_digest(repository, reference, last, pusher and head)
         stored = behind or held
         if stored is None:
@@ -175,7 +175,7 @@ class Pull:
                 known = await manifests.find(tx, repository, holder)
             if known is None:
                 continue
-            stored = StoredManifest(known.digest, known.media_type, known.body)
+            stored = on_record(known)
             with suppress(DeniedError):  # another image that has it may be admitted
                 verdict = await self._verdict_on(Place.asked_by(caller), repository, stored)
                 if verdict.enforced is Outcome.ADMIT:
@@ -239,7 +239,7 @@ class Pull:
         async with self._database.snapshot() as tx:
             digest = await held_tags.find(tx, repository, tag)
             known = await manifests.find(tx, repository, digest) if digest else None
-        return None if known is None else StoredManifest(known.digest, known.media_type, known.body)
+        return None if known is None else on_record(known)
 
     async def _by_digest(
         self, repository: Repository, digest: Digest, last: Judged, must_ask: bool = False

@@ -33,7 +33,7 @@ from scanning.oci.names import Reference, Repository, Tag
 from scanning.signatures.discover import signed_digest
 from scanning.verdict import Outcome
 from storage import held_tags, manifests
-from storage.audit import Event
+from storage.audit import DENIED, Event
 from storage.database import Database, Transaction
 
 
@@ -157,7 +157,7 @@ class Push:
             except DeniedError as error:
                 async with self._database.transaction() as tx:
                     target = Target(repository, reference, manifest.digest)
-                    await self._trail.write(tx, Event.PUSH, caller, target, outcome="denied", detail=str(error))
+                    await self._trail.write(tx, Event.PUSH, caller, target, outcome=DENIED, detail=str(error))
                 raise
             yield remarks, is_vouched
 

@@ -6,7 +6,7 @@ of them that is pushed to at the same moment may pass it by one push.
 
 from collections.abc import Sequence
 
-from config.patterns import most_specific
+from config.by_repository import the_one_for
 from config.settings import RecordQuota
 from proxy.errors import DeniedError
 from scanning.oci.digest import Digest
@@ -21,7 +21,6 @@ class Room:
     def __init__(self, database: Database, quotas: Sequence[RecordQuota], per_repository: int) -> None:
         self._database = database
         self._quotas = tuple(quotas)
-        self._patterns = tuple(pattern for quota in quotas for pattern in quota.repositories)
         self._per_repository = per_repository
 
     async def check(self, repository: Repository, reference: Reference, digest: Digest) -> None:
@@ -40,12 +39,10 @@ class Room:
                 return
             every = await records.of_all(tx)
         held = sum(count for name, count in every.items() if self._quota_of(name) is quota)
-        named = ", ".join(pattern.text for pattern in quota.repositories)
-        _check(held, wanted, quota.records, repository, f"registry.record_quotas for {named}")
+        _check(held, wanted, quota.records, repository, f"registry.record_quotas for {quota.named}")
 
     def _quota_of(self, repository: Repository) -> RecordQuota | None:
-        pattern = most_specific(self._patterns, repository.name)
-        return next((quota for quota in self._quotas if pattern in quota.repositories), None)
+        return the_one_for(self._quotas, repository.name)
 
 
 async def _new(tx: Transaction, repository: Repository, reference: Reference, digest: Digest) -> int:

@@ -16,7 +16,7 @@ from itertools import chain, zip_longest
 import structlog
 
 from config.policy import Signer
-from proxy.gate.content import parse_manifest, read_blob
+from proxy.gate.content import on_record, parse_manifest, read_blob
 from proxy.upstream.port import ContentSource, StoredManifest
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
@@ -27,7 +27,6 @@ from scanning.signatures.model import SignatureDocument, SignatureEvidence
 from scanning.signatures.verify import MAX_DOCUMENTS, verify
 from storage import manifests
 from storage.database import Database
-from storage.manifests import ManifestRecord
 
 _MOST_BYTES = 16 << 20
 """All that is collected for one image: what does not fit any more is left out and counts for nothing (threat 58)."""
@@ -86,7 +85,7 @@ class SignatureFinder:
         there: list[SignatureDocument] = []
         for record in known:
             if record.digest != manifest.digest:
-                there += await self._read(repository, subject, _stored(record), _MOST_VOUCHED_BYTES)
+                there += await self._read(repository, subject, on_record(record), _MOST_VOUCHED_BYTES)
         return not makers <= await _makers(there, signers, now)
 
     async def _candidates(
@@ -100,9 +99,9 @@ class SignatureFinder:
             own = await manifests.referrers(tx, repository, subject)
         behind = await self._source.referrers(repository, subject)
         by_age = sorted(own, key=lambda record: (record.first_seen, record.digest))
-        first = {record.digest: _stored(record) for record in by_age if record.vouched}
+        first = {record.digest: on_record(record) for record in by_age if record.vouched}
         found = [tagged] if tagged is not None else []
-        found += map(_stored, by_age)
+        found += map(on_record, by_age)
         found += sorted(behind, key=lambda stored: stored.digest)
         rest = {stored.digest: stored for stored in found if stored.digest not in first}
         return first.values(), rest.values()
@@ -131,10 +130,6 @@ class SignatureFinder:
             if content is not None:
                 fetched[blob.digest] = content
         return fetched
-
-
-def _stored(record: ManifestRecord) -> StoredManifest:
-    return StoredManifest(record.digest, record.media_type, record.body)
 
 
 async def _makers(found: Iterable[SignatureDocument], signers: Mapping[str, Signer], now: datetime) -> frozenset[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from config.vocabulary import Mode
 from proxy.errors import FixedTagError
-from proxy.gate.content import parse_manifest
+from proxy.gate.content import on_record, parse_manifest
 from proxy.gate.policy import PolicyInForce
 from proxy.identity.principal import Caller, Role
 from proxy.upstream.port import StoredManifest, Upstream
@@ -185,7 +185,7 @@ class TagGuard:
             verdict = await verdicts.latest(tx, repository, held) if held else None
             known = await manifests.find(tx, repository, held) if held else None
         if known is not None and (verdict is None or verdict.enforced is not Outcome.REJECT):
-            return StoredManifest(known.digest, known.media_type, known.body)
+            return on_record(known)
         return await self._upstream.get_manifest(repository, tag)
 
 

@@ -9,11 +9,9 @@ from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
 from scanning.verdict import Verdict
 from storage import audit
-from storage.audit import AuditRecord, Event, RepeatedRecord
+from storage.audit import DENIED, AuditRecord, Event, RepeatedRecord
 from storage.audit_spool import AuditSpool
 from storage.database import Transaction
-
-DENIED = "denied"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from config.patterns import most_specific
+from config.by_repository import the_one_for
 from config.settings import Quota
 from proxy.upstream.port import QuotaExceededError
 from scanning.oci.names import Repository
@@ -42,7 +42,7 @@ class Allowance:
     def refusal(self, why: str) -> QuotaExceededError:
         """The error that says why nothing more is taken."""
         return QuotaExceededError(
-            f"{self.repository} has no room: the quota of {_named(self.quota)} is {self.quota.bytes} bytes, {self.used}"
+            f"{self.repository} has no room: the quota of {self.quota.named} is {self.quota.bytes} bytes, {self.used}"
             f" of them are used, and {why}; delete images that nobody needs and let imagegate registry gc run, or have"
             " an administrator raise content.quotas"
         )
@@ -50,7 +50,7 @@ class Allowance:
     @property
     def owner(self) -> str:
         """Whom the content store counts unfinished uploads for: all that the quota is for."""
-        return hashlib.sha256(_named(self.quota).encode()).hexdigest()[:16]
+        return hashlib.sha256(self.quota.named.encode()).hexdigest()[:16]
 
     @property
     def step(self) -> int:
@@ -62,13 +62,9 @@ class Allowance:
         if staged > self.quota.bytes:
             raise QuotaExceededError(
                 f"{self.repository} has no room: uploads that are not finished would take {staged} bytes, and the quota"
-                f" of {_named(self.quota)} is {self.quota.bytes}; finish or cancel some (what nobody goes on with is"
+                f" of {self.quota.named} is {self.quota.bytes}; finish or cancel some (what nobody goes on with is"
                 " removed by itself), or have an administrator raise content.quotas"
             )
-
-
-def _named(quota: Quota) -> str:
-    return ", ".join(pattern.text for pattern in quota.repositories)
 
 
 class Quotas:
@@ -76,12 +72,10 @@ class Quotas:
 
     def __init__(self, quotas: Sequence[Quota]) -> None:
         self._quotas = tuple(quotas)
-        self._patterns = tuple(pattern for quota in quotas for pattern in quota.repositories)
 
     def quota_of(self, repository: Repository) -> Quota | None:
         """The quota a repository is under."""
-        pattern = most_specific(self._patterns, repository.name)
-        return next((quota for quota in self._quotas if pattern in quota.repositories), None)
+        return the_one_for(self._quotas, repository.name)
 
     async def allowance(self, tx: Transaction, repository: Repository) -> Allowance | None:
         """What is left for a repository as of `tx`; None where there is no bound."""

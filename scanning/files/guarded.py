@@ -32,8 +32,6 @@ class GuardedExaminer:
         """Say what a regular file told."""
         try:
             return self._examiner.examine(entry, content, start)
-        except (ImagegateError, MemoryError):
-            raise
         except Exception as error:  # noqa: BLE001  # whatever a reader got wrong: the file is refused by its name
             return _fault(entry, error)
 
@@ -42,8 +40,6 @@ class GuardedExaminer:
         self._entry, self._failure = entry, None
         try:
             self._examiner.begin(entry)
-        except (ImagegateError, MemoryError):
-            raise
         except Exception as error:  # noqa: BLE001  # as above
             self._failure = _fault(entry, error)
 
@@ -53,8 +49,6 @@ class GuardedExaminer:
             return
         try:
             self._examiner.feed(chunk, start)
-        except (ImagegateError, MemoryError):
-            raise
         except Exception as error:  # noqa: BLE001  # as above
             self._failure = _fault(self._entry, error)
 
@@ -66,8 +60,6 @@ class GuardedExaminer:
             return failure
         try:
             return self._examiner.finish()
-        except (ImagegateError, MemoryError):
-            raise
         except Exception as error:  # noqa: BLE001  # as above
             return _fault(entry, error)
 
@@ -77,6 +69,9 @@ class GuardedExaminer:
 
 
 def _fault(entry: FileEntry, error: Exception) -> FileFinds:
+    """What there is to say of the file. Raises what is no fault."""
+    if isinstance(error, ImagegateError | MemoryError):
+        raise error
     shown = f"{type(error).__name__}: {error}"[:_MOST_SHOWN]
     problem = (
         f"{entry.path} makes a reader of the gate fail ({shown}); report this as a fault of imagegate, and leave the"

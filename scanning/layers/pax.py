@@ -10,10 +10,8 @@ from scanning.errors import UnreadableLayerError
 from scanning.layers.capabilities import named_capabilities
 from scanning.layers.header import LARGEST_OWNER
 
-_LENGTH = re.compile(rb"([0-9]{1,10}) ")
-_RECORD = re.compile(rb"([0-9]{1,10}) ([^=\x00]+)=")
+_RECORD = re.compile(rb"([0-9]{1,10}) (?:([^=\x00]+)=)?")
 _TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
-_ONLY_A_TIME = re.compile(rb"([0-9]{1,10}) [acm]time=-?[0-9]{1,18}(?:\.[0-9]*)?\n")
 _NUMBER = re.compile(rb"[0-9]{1,19}")
 _TIMES = frozenset({b"atime", b"mtime", b"ctime"})
 _NAMES = frozenset({b"path", b"linkpath", b"uname", b"gname"})
@@ -52,15 +50,14 @@ class PaxHeader:
 
 
 SAYS_NOTHING = PaxHeader()
-"""What an extended header says that gives a time and nothing else, as some builders write for every member."""
+"""What an extended header says that gives times and nothing else, as some builders write for every member."""
 
 
 def read_pax(content: bytes) -> PaxHeader:
     """Read an `x` header. Raises `UnreadableLayerError` on anything that readers do not agree on."""
-    time = _ONLY_A_TIME.fullmatch(content)
-    if time is not None and int(time[1]) == len(content):
-        return SAYS_NOTHING
     records = _records(content)
+    if records.keys() <= _TIMES:
+        return SAYS_NOTHING
     if records.keys() <= _USUAL:
         return PaxHeader(records.get(b"path"), records.get(b"linkpath"))
     return PaxHeader(
@@ -94,8 +91,10 @@ def _records(content: bytes) -> dict[bytes, bytes]:
     while place < len(content):
         record = _RECORD.match(content, place)
         end = place + int(record[1]) if record else 0
-        if record is None or not record.end() < end <= len(content) or content[end - 1] != _NEWLINE:
-            raise UnreadableLayerError(_what_is_wrong(content, place))
+        if record is None or not record.end(1) + 1 < end <= len(content) or content[end - 1] != _NEWLINE:
+            raise UnreadableLayerError("an extended header holds a record of the wrong length")
+        if record[2] is None or record.end() >= end:
+            raise UnreadableLayerError("an extended header holds a record without a key")
         key, value = record[2], content[record.end() : end - 1]
         if key in records:
             raise UnreadableLayerError(f"an extended header says {_show(key)} twice")
@@ -103,15 +102,6 @@ def _records(content: bytes) -> dict[bytes, bytes]:
         records[key] = value
         place = end
     return records
-
-
-def _what_is_wrong(content: bytes, place: int) -> str:
-    """Why the record at `place` is none."""
-    length = _LENGTH.match(content, place)
-    end = place + int(length[1]) if length else 0
-    if length is None or not length.end() < end <= len(content) or content[end - 1] != _NEWLINE:
-        return "an extended header holds a record of the wrong length"
-    return "an extended header holds a record without a key"
 
 
 def _check(key: bytes, value: bytes) -> None:

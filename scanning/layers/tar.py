@@ -231,10 +231,11 @@ class TarReader:
             self._collected += piece
             if self._data:
                 return
-            piece = memoryview(bytes(self._collected))
+            content = bytes(self._collected)
             self._collected.clear()
-        kind, content = self._meta, bytes(piece)
-        self._meta = b""
+        else:
+            content = bytes(piece)
+        kind, self._meta = self._meta, b""
         if kind == _AFTER:
             self.table = content
             return

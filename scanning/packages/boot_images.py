@@ -49,7 +49,7 @@ def may_begin(piece: bytes, start: int, size: int) -> bool:
     )
 
 
-def begin(path: str, head: bytes, size: int) -> "Search | None":
+def begin(path: str, head: bytes, size: int) -> "_Header | _Whole | _Packed | None":
     """Begin to read the file of `size` bytes at `path` that begins with `head`; None if it is no kernel."""
     if all(head.startswith(mark, place) for place, mark in (_SIGNATURE, _MARK)):
         return _Header(path)
@@ -75,26 +75,11 @@ def _kernel(path: str, release: bytes) -> Package:
     return Package(GENERIC, NAME, version, NAME, version, path)
 
 
-class Search:
-    """Reads one kernel, fed in chunks of any size."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def feed(self, chunk: bytes | memoryview) -> None:
-        """Take the next bytes."""
-        raise NotImplementedError
-
-    def finish(self) -> tuple[Package, ...]:
-        """The kernel; none for other programs that boot the same way."""
-        raise NotImplementedError
-
-
-class _Header(Search):
+class _Header:
     """An x86 kernel."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path)
+        self._path = path
         self._head = bytearray()
 
     def feed(self, chunk: bytes | memoryview) -> None:
@@ -107,11 +92,11 @@ class _Header(Search):
         return (_kernel(self._path, found[1]),) if found else ()
 
 
-class _Whole(Search):
+class _Whole:
     """A kernel that is not packed."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path)
+        self._path = path
         self._tail = b""
         self._release = b""
 
@@ -137,13 +122,13 @@ class _EnoughError(Exception):
     """No more needs to be unpacked."""
 
 
-class _Packed(Search):
+class _Packed:
     """A kernel packed in `size` bytes from byte `start`. One that is `is_linux` by its header is told without a version
     where it cannot be unpacked, and so is any that does not end.
     """
 
     def __init__(self, path: str, start: int, size: int, unpacker: _Unpacker | None, *, is_linux: bool = False) -> None:
-        super().__init__(path)
+        self._path = path
         self._start, self._end = start, start + size
         self._position = self._unpacked = 0
         self._inside = _Whole(path)

@@ -17,6 +17,11 @@ from scanning.facts import OsRelease, Package
 _DISTRIBUTED = frozenset({"deb", "apk", "rpm", "alpm"})
 
 
+def type_of(purl: str) -> str:
+    """The type of a canonical purl: `deb`, `npm`."""
+    return purl.removeprefix("pkg:").partition("/")[0]
+
+
 def purl(package: Package, distribution: OsRelease | None) -> str:
     """The canonical purl of `package`. A distribution's package that no os-release places has no namespace."""
     if package.type in _DISTRIBUTED:

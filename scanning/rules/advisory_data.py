@@ -10,6 +10,7 @@ from config.policy.require import RequireAdvisories
 from config.vocabulary import Effect
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.facts import ImageFacts
+from scanning.packages.purl import type_of
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
 
@@ -76,7 +77,7 @@ def _what_is_wrong(data: Needed, required: RequireAdvisories | None, now: dateti
 
 def _uncovered_packages(report: AdvisoryReport, facts: ImageFacts) -> Answers:
     if report.unmatched:
-        kinds = Counter(purl.removeprefix("pkg:").partition("/")[0] for purl in report.unmatched)
+        kinds = Counter(type_of(purl) for purl in report.unmatched)
         counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         commonest = kinds.most_common(1)[0][0]
         instance = next(purl for purl in report.unmatched if purl.startswith(f"pkg:{commonest}/"))
