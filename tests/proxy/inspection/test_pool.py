@@ -252,10 +252,10 @@ class TestFaults:
         async with workers(2) as pool, asyncio.timeout(100):
             before = pool.processes
             running = await hold(pool)
-            await running.feed(HEAD)
             os.kill(_parent(running.process), signal.SIGKILL)
             with pytest.raises(InspectionFailedError, match=f"worker {running.process} failed"):
-                await running.finish()
+                await feed_for_ever(running, bytes(MIB))  # the gate has to hear of it first
+            await running.abandon()
             assert await works_again(pool)
             assert not set(before) & set(pool.processes)
 
