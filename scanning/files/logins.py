@@ -99,7 +99,7 @@ def _values(kind: str, pattern: str) -> Callable[[str], Positions]:
 
 _NETRC = _values("netrc-password", r"(?:^|\s)password[ \t]+(\S+)")
 _INI = r"^[ \t]*password[ \t]*[=:][ \t]*(\S+)"
-_IN_ADDRESS = r"[a-z]+://[^\s:/@]{1,200}:([^\s/@]{1,500})@"
+_IN_ADDRESS = r"(?<![a-z])[a-z]{1,20}://[^\s:/@]{1,200}:([^\s/@]{1,500})@"
 _BY_NAME = {
     ".netrc": _NETRC,
     "_netrc": _NETRC,

@@ -9,6 +9,7 @@ means what it says.
 
 import base64
 import re
+from bisect import bisect_right
 from itertools import chain
 
 from scanning.facts import Secret
@@ -76,8 +77,13 @@ def find_in_file(
 
 def _told(text: str, positions: Positions) -> tuple[Found, ...]:
     found: dict[Found, None] = {}
+    counted, line = 0, 1
     for kind, position in positions:
-        found[kind, text.count("\n", 0, position) + 1] = None
+        if position < counted:  # the next kind begins at the top again
+            counted, line = 0, 1
+        line += text.count("\n", counted, position)  # from where it got to, since there may be many on one line
+        counted = position
+        found[kind, line] = None
         if len(found) == MAX_SECRETS:
             break
     return tuple(found)
@@ -110,8 +116,10 @@ def _private_keys(text: str) -> Positions:
 
 
 def _putty_keys(text: str) -> Positions:
+    ends = [secret.end() for secret in _PUTTY_SECRET.finditer(text)]
     for begin in _PUTTY_KEY.finditer(text):
-        if _PUTTY_SECRET.search(text, begin.end(), begin.end() + _MAX_KEY_LENGTH):
+        place = bisect_right(ends, begin.end())
+        if place < len(ends) and ends[place] <= begin.end() + _MAX_KEY_LENGTH:
             yield "private-key", begin.start()
 
 

@@ -35,8 +35,9 @@ _FILE_NAME = re.compile(
     r"(?P<name>[A-Za-z][A-Za-z0-9_.+]*(?:-[A-Za-z][A-Za-z0-9_.+]*)*)-(?P<version>[0-9][A-Za-z0-9_.+~-]*)"
 )
 _COORDINATE = re.compile(r"[A-Za-z0-9_.+~-]{1,200}")
-_LICENCES = re.compile(r"<licenses>(.{0,20000}?)</licenses>", re.DOTALL)
-_LICENCE = re.compile(r"<name>\s*+([^<]{1,200}?)\s*+</name>")
+_LICENCES, _LICENCES_END = "<licenses>", "</licenses>"
+_MOST_LICENCES = 20_000
+_LICENCE = re.compile(r"<name>([^<]{1,300})</name>")
 _BUNDLE_LICENCE = re.compile(r"[^,;]{1,100}")
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
@@ -109,9 +110,7 @@ class _Reader:
         group, artifact, version = (fields.get(key, "") for key in ("groupId", "artifactId", "version"))
         if "$" in group + artifact + version:  # a template that nobody filled in
             return
-        told = _LICENCES.search(model)
-        licences = tuple(" ".join(name.split()) for name in _LICENCE.findall(told[1])) if told else ()
-        yield self._package(group, artifact, version, licences)
+        yield self._package(group, artifact, version, _licences(model))
 
     def _described(self, manifest: str, name: str, entries: Collection[str]) -> Package | None:
         """The archive itself: by a file name with a version, else by the manifest, else by the file's name alone."""
@@ -174,6 +173,16 @@ class _Reader:
 
 def _inside(place: str, entry: zipfile.ZipInfo) -> str:
     return f"{place}!/{entry.filename[:200]}"
+
+
+def _licences(model: str) -> tuple[str, ...]:
+    """The licences that a pom.xml names; found by its marks alone, since nobody is to be kept busy by its nesting."""
+    end = model.find(_LICENCES_END)
+    begin = model.find(_LICENCES, max(0, end - _MOST_LICENCES), max(0, end))
+    if begin < 0:
+        return ()
+    names = (" ".join(name.split()) for name in _LICENCE.findall(model, begin, end))
+    return tuple(name for name in names if name)
 
 
 def _properties(text: str) -> Mapping[str, str]:

@@ -254,6 +254,28 @@ def test_t56_what_is_nested_too_deeply_to_be_a_token_is_none() -> None:
     assert find_in_file("etc/a.conf", text.encode()) == ()
 
 
+@pytest.mark.timeout(60)  # each would take hours, of the processor time that a layer has
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("root/.git-credentials", b"a" * 4_000_000),
+        ("root/.netrc", b" password x9" * 400_000),
+        ("opt/keys", b"PuTTY-User-Key-File-3: ssh\n" * 200_000),
+        ("opt/keys", b"PuTTY-User-Key-File-3: ssh\nPrivate-Lines: 1\n" + b"\n" * 4_000_000),
+    ],
+)
+def test_t56_text_made_to_be_searched_for_ever_is_searched_at_once(path: str, content: bytes) -> None:
+    assert {(secret.kind, secret.line) for secret in find_in_file(path, content)} <= {("netrc-password", 1)}
+
+
+def test_lines_are_counted_across_kinds_of_secrets() -> None:
+    pair = f"{github_token()}\n\nAKIA{'QX7ZT3MV5JKL2WPB'}\n"
+    assert set(find_in_text(pair * 2)) == {
+        *(("github-token", 1), ("aws-access-key", 3)),
+        *(("github-token", 4), ("aws-access-key", 6)),
+    }
+
+
 def test_so_many_finds_and_no_more() -> None:
     text = "".join(f"{github_token()}\n" for _ in range(MAX_SECRETS * 2))
     assert len(find_in_text(text)) == MAX_SECRETS

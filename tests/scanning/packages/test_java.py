@@ -242,6 +242,15 @@ def test_an_archive_whose_lzma_data_is_damaged_is_refused() -> None:
 
 
 @pytest.mark.timeout(60)  # to put it together again with every line would take hours
+@pytest.mark.timeout(60)  # each would take hours
+@pytest.mark.parametrize("model", ["<licenses>" * 100_000, "<licenses>" + "<name>x" + " " * 19_900 + "</licenses>"])
+def test_t56_licences_without_an_end_are_not_sought_for_ever(model: str) -> None:
+    files = pom("com.acme", "app", "1.0") | {"META-INF/maven/com.acme/app/pom.xml": model}
+    archives = {f"{number}.jar": archive(files) for number in range(200)}
+    packages = java.read(PATH, archive(archives))
+    assert {package.licences for package in packages} == {()}
+
+
 def test_t56_a_header_of_many_lines_is_read_in_one_go() -> None:
     title = "Implementation-Title: app\n" + " x\n" * 340_000
     archives = {f"{number}.jar": archive({"META-INF/MANIFEST.MF": title}) for number in range(10)}
