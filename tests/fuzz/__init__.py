@@ -1,7 +1,10 @@
 """Coverage-guided fuzzing of everything that reads bytes of strangers: `make fuzz`.
 
-    targets.py   what is fuzzed, and what must hold of it
-    tar.py       input as an archive whose checksums are right, so that what lies behind them is reached
+    targets.py   what is fuzzed, and what must hold of it; those that change something right have a module each:
+                 tables rpm dotnet zips programs installed documents signed advisories
+    reading.py   what must hold of every layer and file that is read
+    forge.py     input as changes to documents, bytes and lines, so that what lies behind checks of the whole is reached
+    tar.py       input as an archive whose checksums are right, for the same reason
     corpus.py    inputs to begin with: a text file for each target below `corpus/`
     runner.py    one target under atheris, in a process of its own
     __main__.py  all of them, one after the other

@@ -1,16 +1,11 @@
 """Makes the first inputs of each target, of what other tests are made of: `python -m tests.fuzz.seeds`."""
 
 import json
-import sqlite3
-import struct
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing
-from pathlib import Path
 
 from tests import builders
-from tests.fuzz import corpus
-from tests.fuzz.targets import FILES, TARGETS
+from tests.fuzz import corpus, rpm
+from tests.fuzz.targets import FILES, FORGED, TARGETS
 from tests.images import OS_RELEASE_12, PASSWD, dpkg_status
 from tests.kernels import boot_image, module
 from tests.native_images import bill_of
@@ -72,72 +67,6 @@ _TEXTS: Mapping[str, bytes] = {
 }
 
 
-def rpm_header() -> bytes:
-    """The header of one package, of texts and numbers, as rpm keeps it in its database."""
-    texts = {
-        1000: b"bash",
-        1001: b"5.2",
-        1002: b"3.el9",
-        1014: b"GPLv3+",
-        1022: b"x86_64",
-        1044: b"bash-5.2-3.el9.src.rpm",
-    }
-    index, store = b"", b""
-    for tag, text in texts.items():
-        index += struct.pack(">4I", tag, 6, len(store), 1)
-        store += text + b"\0"
-    arrays: dict[int, tuple[int, int, bytes]] = {
-        1116: (4, 1, struct.pack(">I", 0)),
-        1117: (8, 1, b"bash\0"),
-        1118: (8, 1, b"/usr/bin/\0"),
-        1035: (8, 1, b"d41d8cd98f00b204e9800998ecf8427e\0"),
-        1030: (3, 1, struct.pack(">H", 0o100755)),
-        1037: (4, 1, struct.pack(">I", 0)),
-        5011: (4, 1, struct.pack(">I", 8)),
-    }
-    for tag, (kind, count, content) in arrays.items():
-        store += bytes(-len(store) % 4)
-        index += struct.pack(">4I", tag, kind, len(store), count)
-        store += content
-    return struct.pack(">2I", len(texts) + len(arrays), len(store)) + index + store
-
-
-def rpm_sqlite() -> bytes:
-    """A database of that package in SQLite, of the smallest pages there are."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rpmdb.sqlite"
-        with closing(sqlite3.connect(file)) as opened:
-            opened.execute("PRAGMA page_size = 512")
-            opened.execute("CREATE TABLE 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
-            opened.execute("INSERT INTO Packages VALUES (1, ?)", (rpm_header(),))
-            opened.commit()
-        return file.read_bytes()
-
-
-def rpm_ndb() -> bytes:
-    """The same in ndb: one page of slots, then the package."""
-    header = rpm_header()
-    body = struct.pack("<4sIII", b"BlbS", 1, 1700000000, len(header)) + header
-    body += bytes(-(len(body) + 12) % 16)
-    body += struct.pack("<II4s", 0, len(header), b"BlbE")
-    slots = struct.pack("<4sIII", b"Slot", 1, 256, len(body) // 16) + struct.pack("<4sIII", b"Slot", 0, 0, 0) * 253
-    return struct.pack("<4sIIII12x", b"RpmP", 0, 1, 1, 2) + slots + body
-
-
-def rpm_berkeley() -> bytes:
-    """The same in a hash of Berkeley DB: its head, and one page of a key and the package."""
-    header, size = rpm_header(), 2048
-    meta = struct.pack("<IIIIIIBBBBI", 0, 1, 0, 0x061561, 9, size, 0, 8, 0, 0, 0) + struct.pack("<I", 1)
-    items = b"\x01" + struct.pack("<I", 1), b"\x01" + header
-    offsets, place = [], size
-    for item in items:
-        place -= len(item)
-        offsets.append(place)
-    page = struct.pack("<IIIIIHHBB", 0, 1, 1, 0, 0, len(items), place, 0, 13) + struct.pack("<2H", *offsets)
-    page += bytes(place - len(page)) + items[1] + items[0]
-    return meta + bytes(size - len(meta)) + page
-
-
 def seeds() -> Iterator[tuple[str, bytes]]:
     """Targets and inputs."""
     images = (builders.kaniko, builders.jib, builders.bazel, builders.apko, builders.nix, builders.buildkit)
@@ -161,9 +90,9 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     ):
         yield "overlay", ops
     databases = {
-        "var/lib/rpm/Packages": rpm_berkeley(),
-        "var/lib/rpm/Packages.db": rpm_ndb(),
-        "var/lib/rpm/rpmdb.sqlite": rpm_sqlite(),
+        "var/lib/rpm/Packages": rpm.berkeley(rpm.header()),
+        "var/lib/rpm/Packages.db": rpm.ndb(rpm.header()),
+        "var/lib/rpm/rpmdb.sqlite": rpm.sqlite(rpm.header()),
     }
     binaries = {
         "usr/share/php/.registry/a.reg": REDIS,
@@ -207,6 +136,10 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         b"( OR MIT",
     ):
         yield "licence", told
+    for target in FORGED:
+        for choice in range(32):  # each kind of whole, unchanged and with one change
+            yield target, bytes([choice])
+            yield target, bytes([choice, 0, 7 * choice, choice, choice // 8, 5 * choice])
 
 
 def main() -> None:

@@ -9,23 +9,18 @@ import io
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from config.versions import ORDERED_ECOSYSTEMS, InvalidVersionError, compare
 from scanning.advisories import osv
 from scanning.advisories.severity import severity
 from scanning.artifacts import could_be_unpacked
 from scanning.documents import decode, encode
-from scanning.errors import InvalidContentError, UnreadableLayerError
-from scanning.facts import ImageFacts, LayerFacts
-from scanning.files import examine
-from scanning.layers.inspect import inspect_layer
-from scanning.layers.limits import KIB, MIB, InspectionLimits
-from scanning.layers.overlay import assemble
+from scanning.errors import InvalidContentError
+from scanning.facts import LayerFacts
 from scanning.licences import allows, names, permitted
 from scanning.oci import media_types
 from scanning.oci.digest import Digest
-from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
+from scanning.oci.manifest import Descriptor
 from scanning.oci.read import read_config, read_manifest
 from scanning.oci.referrers import entries_of
 from scanning.sbom.licences import declared
@@ -36,22 +31,8 @@ from scanning.signatures.cosign import read_simple_signing
 from scanning.signatures.model import SignatureDocument, SignatureEvidence
 from scanning.signatures.signed import Signed
 from scanning.signatures.verify import verify
-from tests.fuzz import tar
-from tests.scanning.layers.archives import END, member
-
-LIMITS = InspectionLimits(
-    uncompressed_bytes=1 * MIB,
-    ratio_grace_bytes=256 * KIB,
-    window_bytes=1 * MIB,
-    entries=2000,
-    path_bytes=256 * KIB,
-    pax_bytes=64 * KIB,
-    file_bytes=256 * KIB,
-    archive_entries=1000,
-    archive_bytes=1 * MIB,
-)
-SUBJECT = Digest.of(b"image")
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.fuzz import advisories, documents, dotnet, installed, programs, rpm, signed, tables, tar, zips
+from tests.fuzz.reading import NOW, SUBJECT, check_image, manifest_of, read_file, read_layer
 
 FILES = (
     *("var/lib/dpkg/status", "var/lib/dpkg/status.d/a", "var/lib/dpkg/info/a.list", "var/lib/dpkg/info/a.md5sums"),
@@ -82,11 +63,11 @@ def layer(data: bytes) -> None:
     several reasons to refuse it is met first.
     """
     could_be_unpacked(data, is_whole=True)
-    whole = _read(data, len(data) or 1)
-    pieces = _read(data, max(1 + len(data) % 97, len(data) // 8))
+    whole = read_layer(data, len(data) or 1)
+    pieces = read_layer(data, max(1 + len(data) % 97, len(data) // 8))
     assert whole == pieces or (isinstance(whole, str) and isinstance(pieces, str)), (whole, pieces)
     if isinstance(whole, LayerFacts):
-        _check_image(whole)
+        check_image(whole)
 
 
 def archive(data: bytes) -> None:
@@ -96,23 +77,19 @@ def archive(data: bytes) -> None:
 
 def overlay(data: bytes) -> None:
     """Layers of a few names, so that they meet: an image comes of them, or a refusal, and no error."""
-    facts = [_read(blob, len(blob)) for blob in tar.layers_of_few_names(data)]
-    _check_image(*(one for one in facts if isinstance(one, LayerFacts)))
+    facts = [read_layer(blob, len(blob)) for blob in tar.layers_of_few_names(data)]
+    check_image(*(one for one in facts if isinstance(one, LayerFacts)))
 
 
 def file(data: bytes) -> None:
     """One file of a layer: the first byte chooses its name, by which it is read."""
     name = FILES[data[0] % len(FILES)] if data else FILES[0]
-    facts = _read(member(name.encode(), data[1:]) + END, 1 << 20)
-    assert isinstance(facts, LayerFacts), facts
-    _check_image(facts)
+    read_file(name, data[1:])
 
 
 def program(data: bytes) -> None:
     """An executable, whatever it says of itself."""
-    facts = _read(member(b"usr/local/bin/app", b"\x7fELF" + data) + END, 1 + len(data) // 3)
-    assert isinstance(facts, LayerFacts), facts
-    _check_image(facts)
+    read_file("usr/local/bin/app", b"\x7fELF" + data, 1 + len(data) // 3)
 
 
 def jar(data: bytes) -> None:
@@ -124,9 +101,7 @@ def jar(data: bytes) -> None:
         packed.writestr("META-INF/maven/g/a/pom.properties", properties)
         packed.writestr("META-INF/maven/g/a/pom.xml", model)
         packed.writestr("lib/inner.jar", data)
-    facts = _read(member(b"app/a-1.jar", buffer.getvalue()) + END, 1 << 20)
-    assert isinstance(facts, LayerFacts), facts
-    _check_image(facts)
+    read_file("app/a-1.jar", buffer.getvalue())
 
 
 def mtree(data: bytes) -> None:
@@ -152,7 +127,7 @@ def signature(data: bytes) -> None:
     for media_type in (media_types.COSIGN_SIMPLE_SIGNING, media_types.SIGSTORE_BUNDLE):
         annotations = {"dev.cosignproject.cosign/signature": annotation.decode("utf-8", "replace")}
         blob = Descriptor(media_type, Digest.of(text), len(text), annotations)
-        found = discover.documents(_manifest(blob), SUBJECT, {blob.digest: text})
+        found = discover.documents(manifest_of(blob), SUBJECT, {blob.digest: text})
         report = verify(SignatureEvidence(found), {}, NOW)
         assert not report.verified
         for document in found:
@@ -204,35 +179,25 @@ def _compared(ecosystem: str, one: str, other: str) -> int:
     return (order > 0) - (order < 0)
 
 
-def _read(blob: bytes, size: int) -> LayerFacts | str:
-    pieces = (blob[place : place + size] for place in range(0, len(blob), size))
-    try:
-        facts = inspect_layer(pieces, LIMITS, examine.Examiner(LIMITS))
-    except UnreadableLayerError as error:
-        return str(error)
-    assert facts.digest == Digest.of(blob)
-    assert decode(LayerFacts, encode(facts)) == facts
-    for entry in facts.entries:
-        assert not {"", ".", ".."} & set(entry.path.split("/")), entry
-    return facts
+_Target = Callable[[bytes], None]
 
-
-def _manifest(*layers: Descriptor) -> Manifest:
-    return Manifest(kind=ManifestKind.IMAGE, media_type=media_types.OCI_MANIFEST, digest=SUBJECT, size=1, layers=layers)
-
-
-def _check_image(*layers: LayerFacts) -> None:
-    """Whatever layers hold, they become an image or problems, and those can be kept."""
-    descriptors = (Descriptor("application/vnd.oci.image.layer.v1.tar", facts.digest, facts.size) for facts in layers)
-    config = ImageConfig(platform=Platform(), diff_ids=tuple(facts.diff_id for facts in layers))
-    facts = assemble(_manifest(*descriptors), config, layers)
-    assert decode(ImageFacts, encode(facts)) == facts
-
-
-TARGETS: Mapping[str, Callable[[bytes], None]] = {
+FORGED: Mapping[str, _Target] = {
     target.__name__: target
     for target in (
-        *(layer, archive, overlay, file, program, jar, mtree),
-        *(manifest, signature, advisory, licence, versions),
+        *(tables.contents, rpm.rpm_header, rpm.rpm_database, dotnet.dotnet, zips.zip_directory, programs.built),
+        *(installed.installed, documents.forged_manifest, documents.forged_config, signed.signed),
+        advisories.forged_advisory,
     )
+}
+"""Those whose first byte chooses something that is right, and the others how it is changed (`tests.fuzz.forge`)."""
+
+TARGETS: Mapping[str, _Target] = {
+    **{
+        target.__name__: target
+        for target in (
+            *(layer, archive, overlay, file, program, jar, mtree),
+            *(manifest, signature, advisory, licence, versions),
+        )
+    },
+    **FORGED,
 }
