@@ -15,7 +15,7 @@ from config.vocabulary import ArtifactKind, Gravity, ToolKind
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Platform
 
-FACTS_VERSION = 4
+FACTS_VERSION = 5
 """Raised when inspection starts to find more, so that what was inspected before is inspected again."""
 
 FAULT = "fault"
@@ -134,7 +134,7 @@ class OsRelease:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A line of passwd(5)."""
+    """A line of passwd(5). `uid` is 0 where the line tells none, as it is for runtimes."""
 
     name: str
     uid: int

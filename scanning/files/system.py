@@ -1,6 +1,7 @@
 """What a system says of itself: which distribution it is (os-release(5)) and whom it knows (passwd(5), shadow(5))."""
 
 import re
+from collections.abc import Sequence
 
 from scanning.facts import Account, OsRelease
 from scanning.packages.fields import text_of
@@ -15,6 +16,7 @@ _ASSIGNMENT = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 _ESCAPED = re.compile(r"\\([$\"'\\`])")
 _ID = re.compile(r"[a-z0-9._-]+")
 _MAX_LENGTH = 200
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _PASSWD_FIELDS = 7  # shadow(5) has more
 
 
@@ -49,21 +51,23 @@ def _unquoted(value: str) -> str:
 
 
 def read_passwd(content: bytes) -> tuple[Account, ...]:
-    """The accounts, in order. Lines that no C library would read are skipped."""
-    fields = (line.split(":") for line in text_of(content).splitlines())
-    return tuple(
-        Account(parts[0], int(parts[2]))
-        for parts in fields
-        if len(parts) >= 4 and parts[0] and re.fullmatch(r"[0-9]{1,10}", parts[2])
-    )
+    """The accounts, in order, as runtimes read them (moby/sys/user, which docker, containerd and podman look up USER
+    with): blanks around a line do not count, and a uid that is missing or no number is 0.
+    """
+    lines = (line.strip() for line in text_of(content).split("\n"))
+    return tuple(Account(parts[0], _uid(parts)) for line in lines if (parts := line.split(":")) and parts[0])
+
+
+def _uid(parts: Sequence[str]) -> int:
+    return int(parts[2]) if len(parts) > 2 and _NUMBER.fullmatch(parts[2]) else 0
 
 
 def read_open_accounts(content: bytes) -> tuple[str, ...]:
     """The accounts of passwd(5) or shadow(5) whose password is empty: whoever names one is logged in."""
     fields = (line.split(":") for line in text_of(content).splitlines())
-    return tuple(parts[0] for parts in fields if len(parts) >= _PASSWD_FIELDS and _is_name(parts[0]) and not parts[1])
+    return tuple(parts[0] for parts in fields if len(parts) >= _PASSWD_FIELDS and is_name(parts[0]) and not parts[1])
 
 
-def _is_name(name: str) -> bool:
-    """Whether a line of this name is an account, and no reference to a directory service (`+`, `-`)."""
+def is_name(name: str) -> bool:
+    """Whether a line of this name is an account, and no comment or reference to a directory service (`+`, `-`)."""
     return name[:1] not in {"", "+", "-", "#"}

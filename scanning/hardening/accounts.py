@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from scanning.facts import Account, Weakness
+from scanning.files.system import is_name
 
 _ROOT = "root"
 
@@ -12,7 +13,7 @@ def weaknesses(accounts: Iterable[Account], open_accounts: Iterable[tuple[str, s
     after the file that says so.
     """
     for account in accounts:
-        if account.uid == 0 and account.name != _ROOT:
+        if account.uid == 0 and account.name != _ROOT and is_name(account.name):
             yield Weakness("H23", "etc/passwd", f"the account {account.name} has the uid 0")
     for path, name in open_accounts:
         yield Weakness("H23", path, f"the account {name} has an empty password")

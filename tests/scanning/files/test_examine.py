@@ -177,7 +177,10 @@ def test_accounts_without_a_password(path: str, content: bytes, names: tuple[str
     assert (found.open_accounts if found else ()) == names
 
 
-def test_passwd_lines_that_no_library_would_read_are_skipped() -> None:
+def test_passwd_is_read_as_runtimes_read_it() -> None:
     found = told("etc/passwd", b"+::::::\nroot:x:0:0:::\n\nno uid:x:a:0:::\nshort:x\nodd\xff:x:5:5:::\n")
     assert found is not None
-    assert found.accounts == (Account("root", 0), Account("odd\\xff", 5))
+    assert found.accounts == (
+        *(Account("+", 0), Account("root", 0), Account("no uid", 0), Account("short", 0)),
+        Account("odd\\xff", 5),
+    )

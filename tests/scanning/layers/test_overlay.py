@@ -518,6 +518,23 @@ class TestUser:
         passwd = PASSWD + b"toor:x:0:0:::\n4242:x:0:0:::\n"
         assert image(layer({"etc/passwd": passwd}), user=user).runs_as_root is is_root
 
+    @pytest.mark.parametrize(
+        "line", ["app", "app:x", "app:x:", "app:x:zero:0::/:/bin/sh", "\u00a0app:x:0:0:::", "\fapp:x:+0"]
+    )
+    def test_t89_an_account_that_runtimes_take_for_root_is_root(self, line: str) -> None:
+        passwd = f"{line}\napp:x:1000:1000:::\n".encode()
+        found = image(layer({"etc/passwd": passwd}), user="app")
+        assert found.runs_as_root
+        assert [(one.check, one.detail) for one in found.weaknesses if one.check == "H23"] == [
+            ("H23", "the account app has the uid 0")
+        ]
+
+    @pytest.mark.parametrize("line", ["# app accounts", "+", "+@admins::::::", "-bob", "", "  ", "sync:x:4:65534"])
+    def test_lines_that_are_no_account_are_no_second_root(self, line: str) -> None:
+        found = image(layer({"etc/passwd": f"{line}\n".encode() + PASSWD}), user="app")
+        assert not found.runs_as_root
+        assert [one for one in found.weaknesses if one.check == "H23"] == []
+
     def test_accounts_without_a_password_are_those_of_the_topmost_files(self) -> None:
         def found(*layers: LayerFacts) -> list[tuple[str, str]]:
             return [(one.where, one.detail) for one in image(*layers).weaknesses if one.check == "H23"]
