@@ -253,10 +253,10 @@ _ALL = (
     ),
     Check(
         "H27",
-        "file that lets somebody in or runs by itself",
+        "something that lets somebody in or runs by itself",
         Gravity.HIGH,
-        "authorized keys, preloaded libraries and cron jobs are how intruders stay",
-        "remove it and build again",
+        "authorized keys, preloaded libraries, cron jobs and services are how intruders stay",
+        "remove it and build again; what is needed belongs into a package",
         ("NIST 4.1.3",),
     ),
     Check(

@@ -60,7 +60,9 @@ class Belongings:
         layers: Sequence[LayerFacts],
         survivors: Sequence[Survivor],
         packages: Sequence[Package],
+        further: Iterable[str] = (),
     ) -> None:
+        """`further` are paths that `brought` will be asked for, links on the way followed."""
         self._layers = layers
         self._folders: dict[str, str] = {}
         self._tree = tree
@@ -71,12 +73,20 @@ class Belongings:
         self._code = tuple(_code(tree, layers))
         wanted = {path for code in self._code for path in code.paths}
         wanted |= {path for one in survivors if one.finds.tools for path in (one.path, one.target)}
+        wanted.update(further)
         self._claims = self._collect(survivors, wanted)
+        self.changed = tuple(self._find_changed())
+        """The files that are not what their package installed, by path."""
+        self._changed_paths = frozenset(file.path for file in self.changed)
 
     def owner(self, path: str) -> Package | None:
         """The package of a distribution that owns a tool or a fingerprinted file, None if none does."""
         claim = self._claims.get(path)
         return next(iter(claim.owners.values()), None) if claim else None
+
+    def brought(self, path: str) -> bool:
+        """Whether a package installed the file at `path` just as it is. Where no digest tells, its claim counts."""
+        return self._is_owned(path) and path not in self._changed_paths
 
     def unowned(self) -> Iterator[UnownedFile]:
         """The executables that no package owns, by path."""
@@ -84,8 +94,7 @@ class Belongings:
             if _runs(code) and not any(self._is_owned(path) for path in code.paths):
                 yield UnownedFile(code.paths[0], code.fingerprint.sha256, self._layers[code.node.layer].digest)
 
-    def changed(self) -> Iterator[ChangedFile]:
-        """The files that are not what their package installed, by path."""
+    def _find_changed(self) -> Iterator[ChangedFile]:
         for code in self._code:
             records = [found for path in code.paths for found in self._records(path)]
             if records and not any(_agrees(code.fingerprint, algorithm, digest) for _, algorithm, digest, _ in records):

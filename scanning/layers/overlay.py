@@ -12,13 +12,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from scanning.facts import Account, ImageFacts, LayerFacts, LayerRefusal, Secret, Weakness
 from scanning.files.secrets import find_in_environment, find_in_text
 from scanning.hardening import accounts as account_checks
 from scanning.hardening import configuration as configuration_checks
+from scanning.hardening import environment as environment_checks
 from scanning.hardening import filesystem as filesystem_checks
+from scanning.hardening import jobs as job_checks
 from scanning.layers.belongings import Belongings
 from scanning.layers.filesystem import FileSystem
 from scanning.layers.history import build_steps
@@ -54,9 +56,10 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
     distribution = survey.os_release()
     packages = tuple(replace(package, purl=purl(package, distribution)) for package in inventory(survey, tree, layers))
     accounts = survey.accounts()
-    belongings = Belongings(tree, layers, survey.survivors, packages)
-    problems = (*_miscounted(manifest, config, layers), *tree.problems, *survey.problems)
-    return ImageFacts(
+    jobs = job_checks.jobs(tree)
+    further = (*(job.path for job in jobs), *environment_checks.libraries(config, tree))
+    belongings = Belongings(tree, layers, survey.survivors, packages, further)
+    found = ImageFacts(
         manifest=manifest.digest,
         config=manifest.config.digest if manifest.config else manifest.digest,
         platform=config.platform,
@@ -71,18 +74,26 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         weaknesses=(
             *configuration_checks.weaknesses(config),
             *_a_few_of_each(account_checks.weaknesses(accounts, survey.open_accounts())),
-            *_a_few_of_each(filesystem_checks.weaknesses(tree, layers)),
+            *_a_few_of_each(
+                chain(
+                    filesystem_checks.weaknesses(tree, layers),
+                    job_checks.weaknesses(jobs, layers, belongings.brought),
+                    environment_checks.weaknesses(config, tree, layers, belongings.brought),
+                )
+            ),
         ),
         unowned=tuple(belongings.unowned()),
-        changed=tuple(belongings.changed()),
+        changed=belongings.changed,
         replaced=tuple(replaced(tree, layers, belongings)),
         files=survey.files,
         executables=survey.executables,
         size=sum(layer.size for layer in layers),
-        problems=_bounded(problems),
         refusals=tuple(dict.fromkeys((*_disagreements(manifest, config, layers), *tree.refusals)))[:MAX_PROBLEMS],
         created_by=build_steps(config, len(layers)),
     )
+    # Last, when all links were followed that anything asks about: were there too many, that is one of them.
+    problems = (*_miscounted(manifest, config, layers), *tree.problems, *survey.problems)
+    return replace(found, problems=_bounded(problems))
 
 
 def runs_as_root(user: str, accounts: Sequence[Account]) -> bool:

@@ -152,15 +152,51 @@ def test_h24_programs_anybody_may_replace_and_devices(entry: FileEntry, is_found
         ("home/app/.ssh/authorized_keys2", True),
         ("srv/git/.ssh/authorized_keys", True),
         ("etc/ld.so.preload", True),
-        ("var/spool/cron/crontabs/root", True),
-        ("var/spool/cron/root", True),
-        ("var/spool/cron/.placeholder", False),
+        ("etc/ssh/authorized_keys", True),
+        ("etc/dropbear/authorized_keys", True),
         ("usr/share/doc/authorized_keys", False),
     ],
 )
 def test_h27_files_that_let_somebody_in(path: str, is_found: bool) -> None:
     assert in_files(file(path, 0o600)) == ([("H27", path)] if is_found else [])
     assert in_files(file(path, 0o600, size=0)) == []
+
+
+def test_t90_links_hide_nothing_that_lets_somebody_in() -> None:
+    def link(path: str, target: str) -> FileEntry:
+        return FileEntry(path, EntryKind.SYMLINK, 0o777, link=target)
+
+    keys, list_of_libraries = file("opt/k/authorized_keys", 0o600), file("opt/e/ld.so.preload", 0o644)
+    assert in_files(keys, list_of_libraries) == []
+    assert in_files(keys, link("root/.ssh", "/opt/k")) == [("H27", "root/.ssh/authorized_keys")]
+    assert in_files(file("opt/k/a"), link("root/.ssh/authorized_keys", "../../opt/k/a")) == [
+        ("H27", "root/.ssh/authorized_keys")
+    ]
+    assert in_files(list_of_libraries, link("etc", "opt/e")) == [("H27", "etc/ld.so.preload")]
+    assert in_files(list_of_libraries, link("etc/ld.so.preload", "/opt/e/ld.so.preload")) == [
+        ("H27", "etc/ld.so.preload")
+    ]
+    assert in_files(link("root/.ssh", "/nowhere"), link("etc/ld.so.preload", "ld.so.preload")) == []
+
+
+@pytest.mark.parametrize("path", ["opt/passwd", "usr/local/bin/su", "tmp/bin/mount", "home/app/lib/mount"])
+def test_t91_the_name_of_a_usual_set_id_program_excuses_none_elsewhere(path: str) -> None:
+    assert in_files(file(path, 0o4755)) == [("H16", path)]
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_found"),
+    [
+        (file("etc/passwd", 0o666), True),
+        (file("etc/sudoers.d/app", 0o666), True),
+        (file("etc/app.conf", 0o666), False),
+        (FileEntry("etc", EntryKind.DIRECTORY, 0o777), True),
+        (FileEntry("usr/lib", EntryKind.DIRECTORY, 0o777), True),
+        (FileEntry("usr/lib/app", EntryKind.DIRECTORY, 0o777), False),
+    ],
+)
+def test_h24_files_that_decide_who_is_who_and_what_runs(entry: FileEntry, is_found: bool) -> None:
+    assert in_files(entry) == ([("H24", entry.path)] if is_found else [])
 
 
 def test_the_document_shows_the_catalogue() -> None:

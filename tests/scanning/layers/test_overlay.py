@@ -341,6 +341,14 @@ class TestLinksOnTheWay:
         nested |= {f"{number}/bin/nc": Link("/bin/39") for number in range(60)}
         assert f"more than {MAX_STEPS} steps" in image(layer(nested)).problems[0]
 
+    def test_t56_they_are_a_problem_also_where_only_what_was_replaced_is_asked_for(self) -> None:
+        detour = "/".join(["x", ".."] * 1000)
+        nested: dict[str, Content] = {"x": Directory(), "bin/0": Link("nowhere")}
+        nested |= {f"bin/{number}": Link(f"../{detour}/bin/{number - 1}") for number in range(1, 40)}
+        paths = [f"a/{number}" for number in range(60)]
+        facts = image(layer(dict.fromkeys(paths, Program())), layer(nested | dict.fromkeys(paths, Link("/bin/39"))))
+        assert f"more than {MAX_STEPS} steps" in facts.problems[0]
+
 
 class TestT51DatabasesBehindLinks:
     @pytest.mark.parametrize(
