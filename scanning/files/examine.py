@@ -4,6 +4,7 @@
     head      ELF, text, or neither                                    by the first bytes, not by mode
     ELF       words of tools, applets, packing, what programs say    streamed to the end, at any size
     binary    .NET libraries and x86 kernels: what they say of themselves
+    Windows   words of tools and packing, as in ELF
     store     private keys in PKCS #12, Java's and other binary forms  held, up to 1 MB
     text      secrets                                                  the first `MAX_TEXT_BYTES`
     code      digests, as package databases record them                of all that `scanning.files.fingerprints` names
@@ -21,13 +22,14 @@ from dataclasses import replace
 from config.vocabulary import ToolKind
 from scanning.errors import InvalidContentError, LimitExceededError
 from scanning.facts import Evidence, FileEntry, FileFinds, Package, Secret, Tool
-from scanning.files import key_stores, logins, secrets, sought, system
+from scanning.files import key_stores, logins, packers, secrets, sought, system
 from scanning.files.fingerprints import SCRIPT, Fingerprinting, kind_of
 from scanning.files.program import ProgramExamination
+from scanning.files.signatures import SignatureSearch
 from scanning.files.tools import Found, is_multicall, is_program_path, named
 from scanning.files.words import Survey
 from scanning.layers.limits import MIB, InspectionLimits
-from scanning.packages import binaries, catalogers, dpkg, licences, ownership
+from scanning.packages import assembly, binaries, catalogers, dpkg, licences, ownership
 from scanning.packages.binaries import BinarySearch
 
 MAX_TEXT_BYTES = 8 * MIB
@@ -54,14 +56,15 @@ class FileExamination:
     """Reads one regular file."""
 
     __slots__ = (
-        *("_binary", "_entry", "_fingerprinting", "_head", "_limit", "_limits", "_problem", "_program", "_secrets"),
-        *("_store", "_text", "_whole"),
+        *("_binary", "_entry", "_fingerprinting", "_head", "_is_packed", "_limit", "_limits", "_problem", "_program"),
+        *("_secrets", "_store", "_text", "_whole", "_windows"),
     )
 
     def __init__(self, entry: FileEntry, limits: InspectionLimits, *, is_metadata: bool) -> None:
         self._entry = entry
         self._limits = limits
         self._problem = self._limit = ""
+        self._is_packed = False
         if is_metadata and entry.size > limits.file_bytes:
             self._problem = str(LimitExceededError("file_bytes", limits.file_bytes, entry=entry.path))
             self._limit = "file_bytes"
@@ -69,6 +72,7 @@ class FileExamination:
         self._head: bytearray | None = bytearray()  # None once it is known what the content is
         self._program: ProgramExamination | None = None
         self._binary: BinarySearch | None = None
+        self._windows: SignatureSearch | None = None
         self._store: bytearray | None = None
         self._fingerprinting: Fingerprinting | None = None
         self._text: bytearray | None = None
@@ -147,6 +151,9 @@ class FileExamination:
             self._store = bytearray()
         elif (binary := binaries.begin(self._entry.path, head, self._entry.size)) is not None:
             self._binary = binary
+            if head.startswith(assembly.MAGIC):
+                self._windows = SignatureSearch()
+                self._is_packed = packers.has_upx_mark(head)
         elif b"\0" not in head:
             self._text = bytearray()
 
@@ -157,6 +164,8 @@ class FileExamination:
             self._program.feed(chunk, survey.within(start, start + len(chunk)) if survey else None)
         elif self._binary is not None:
             self._binary.feed(chunk)
+            if self._windows is not None:
+                self._windows.feed(chunk, survey.within(start, start + len(chunk)) if survey else None)
         elif self._store is not None:
             self._store += chunk[: key_stores.MAX_BYTES - len(self._store)]
         elif self._text is not None:
@@ -170,11 +179,17 @@ class FileExamination:
     def _inside(self) -> tuple[Iterable[tuple[Found, Evidence]], tuple[Package, ...]]:
         try:
             if self._binary is not None:
-                return (), self._binary.finish()
+                return self._inside_windows(), self._binary.finish()
             return self._program.finish() if self._program is not None else ((), ())
         except InvalidContentError as error:
             self._problem = self._problem or str(error)
             return (), ()
+
+    def _inside_windows(self) -> Iterable[tuple[Found, Evidence]]:
+        found = list(self._windows.finish()) if self._windows is not None else []
+        if self._is_packed:
+            found.append((ToolKind.PACKED, "upx"))
+        return ((tool, Evidence.CONTENT) for tool in found)
 
     def _tools(self, inside: Iterable[tuple[Found, Evidence]]) -> tuple[Tool, ...]:
         path = self._entry.path
@@ -192,7 +207,7 @@ class FileExamination:
 
         Download tools and shells have names that mean other things elsewhere: apt has a method called ftp.
         """
-        if self._program is not None and kind not in _WITH_COMMON_NAMES:
+        if (self._program or self._windows) and kind not in _WITH_COMMON_NAMES:
             return True
         return is_program_path(self._entry.path) and bool(self._entry.mode & _EXECUTABLE) and self._entry.size > 0
 

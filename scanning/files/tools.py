@@ -15,7 +15,7 @@ Found = tuple[ToolKind, str]
 
 _NAMES: Mapping[ToolKind, str] = MappingProxyType(
     {
-        ToolKind.SSH_CLIENT: "ssh slogin dbclient scp sftp autossh sshpass plink psftp pscp ssh-keyscan",
+        ToolKind.SSH_CLIENT: "ssh slogin dbclient scp sftp autossh sshpass plink psftp pscp putty ssh-keyscan",
         ToolKind.SSH_SERVER: "sshd sshd-session dropbear dropbearmulti tinysshd",
         ToolKind.NETCAT: "nc ncat netcat nc.openbsd nc.traditional socat",
         ToolKind.TELNET: "telnet telnetd in.telnetd utelnetd inetutils-telnet telnet.netkit telnet-ssl",
@@ -40,6 +40,7 @@ KNOWN_NAMES = tuple(_BY_NAME)
 """Every name of a tool, those people know best first of each kind."""
 _ORDER: Mapping[str, int] = MappingProxyType({name: position for position, name in enumerate(_BY_NAME)})
 _PROGRAM_FOLDERS = frozenset({"bin", "sbin"})
+_OF_WINDOWS = ".exe"
 _MULTICALL = frozenset({"busybox", "busybox.static", "toybox", "dropbearmulti"})
 _USUAL_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -91,11 +92,30 @@ _PACKAGES = tuple(
     )
 )
 _PACKAGE_TYPES = frozenset({"deb", "apk", "rpm"})
+_SSH_LIBRARIES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "pypi": frozenset({"paramiko", "asyncssh", "ssh-python", "ssh2-python"}),
+        "npm": frozenset({"ssh2"}),
+        "gem": frozenset({"net-ssh"}),
+        "cargo": frozenset({"russh", "thrussh", "ssh2"}),
+        "maven": frozenset(
+            {
+                *("org.apache.sshd:sshd-core", "com.jcraft:jsch", "com.github.mwiede:jsch", "com.hierynomus:sshj"),
+                *("org.connectbot:sshlib", "com.trilead:trilead-ssh2"),
+            }
+        ),
+        "composer": frozenset({"phpseclib/phpseclib"}),
+        "nuget": frozenset({"ssh.net"}),
+    }
+)
+"""By type, in lower case. libssh and libssh2 are none of these: curl brings them into nearly every image."""
 
 
 def named(path: str) -> Found | None:
     """The tool that a file of this name is taken for."""
     name = path.rpartition("/")[2]
+    if name[-4:].lower() == _OF_WINDOWS:
+        name = name[:-4].lower()
     kind = _BY_NAME.get(name)
     if kind is not None:
         return kind, _USUAL_NAMES.get(name, name)
@@ -121,7 +141,9 @@ def preference(name: str) -> int:
 
 
 def packaged(type_: str, name: str) -> tuple[Found, ...]:
-    """The tools that a distribution's package is installed for; `type_` is its purl type."""
+    """The tools that a package is installed for; `type_` is its purl type."""
+    if type_ in _SSH_LIBRARIES:
+        return ((ToolKind.SSH_LIBRARY, name),) if name.lower().replace("_", "-") in _SSH_LIBRARIES[type_] else ()
     if type_ not in _PACKAGE_TYPES:
         return ()
     return tuple(

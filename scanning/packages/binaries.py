@@ -31,4 +31,6 @@ def may_begin(piece: bytes, start: int, size: int) -> bool:
 def begin(path: str, head: bytes, size: int) -> BinarySearch | None:
     """Begin to read the file of `size` bytes at `path` that begins with `head`; None if it is none of these."""
     found = boot_images.begin(path, head, size) or assembly.begin(path, head)
-    return BundleSearch(path) if found is None and head.startswith(assembly.MAGIC) else found
+    if found is None and head.startswith(assembly.MAGIC) and b"\0" in head:  # no text that happens to begin so
+        return BundleSearch(path)
+    return found

@@ -72,6 +72,10 @@ def test_the_first_bytes_of_large_text_are_searched() -> None:
     assert told("var/log/a", log + KEY) is None
 
 
+def test_text_that_begins_as_a_windows_program_is_text() -> None:
+    assert told("srv/mz", b"MZ\n" + KEY) is not None
+
+
 def test_a_metadata_file_that_is_a_program_is_seen_as_one() -> None:
     found = told("app/a.dist-info/METADATA", ELF + b"usage: ssh [-4")
     assert found is not None
@@ -97,12 +101,16 @@ _BEGINNINGS = (
     b"\x03\xd9\xa2\x9a",
     b"0 is a number\n",
     b"\xff Go ",
+    b"MZ",
+    b"MZ\x90\0",
 )
 
 
 @given(
-    path=st.sampled_from(("usr/bin/ssh", "opt/x", "app/a.dist-info/METADATA", "var/lib/dpkg/status", "root/.netrc")),
-    content=st.lists(st.sampled_from(tuple(_PIECES)), max_size=8).map(b"".join),
+    path=st.sampled_from(
+        ("usr/bin/ssh", "opt/x", "a/ssh.exe", "app/a.dist-info/METADATA", "var/lib/dpkg/status", "root/.netrc")
+    ),
+    content=st.lists(st.sampled_from((*_PIECES, b"MZ\x90\0")), max_size=8).map(b"".join),
     chunk=st.sampled_from((1, 7, 63, 64, 65, 512, 4095, 4096, 4097, 10_000)),
 )
 def test_how_a_file_is_cut_never_changes_what_it_tells(path: str, content: bytes, chunk: int) -> None:

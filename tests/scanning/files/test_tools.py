@@ -39,6 +39,36 @@ def test_programs_by_name(path: str, kind: ToolKind, name: str) -> None:
     assert tools(told(path, ELF, mode=0o755)) == (Tool(kind, name, path, Evidence.PATH),)
 
 
+WINDOWS = b"MZ\x90\0" + bytes(60)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "kind", "name", "evidence"),
+    [
+        ("Files/Windows/System32/OpenSSH/ssh.exe", b"", ToolKind.SSH_CLIENT, "ssh", Evidence.PATH),
+        ("Files/tools/SSHD.EXE", b"", ToolKind.SSH_SERVER, "sshd", Evidence.PATH),
+        ("Files/Windows/System32/telnet.exe", b"", ToolKind.TELNET, "telnet", Evidence.PATH),
+        ("Files/app/update.exe", b"usage: sshd [-46DdeGiqTtV]", ToolKind.SSH_SERVER, "sshd", Evidence.CONTENT),
+        ("Files/app/a.dll", b"Usage: plink [options]", ToolKind.SSH_CLIENT, "plink", Evidence.CONTENT),
+        ("Files/app/b.exe", b"UPX!", ToolKind.PACKED, "upx", Evidence.CONTENT),
+    ],
+)
+@pytest.mark.parametrize("chunk", [7, 1 << 16])
+def test_t93_tools_of_windows(
+    path: str, content: bytes, kind: ToolKind, name: str, evidence: Evidence, chunk: int
+) -> None:
+    assert tools(told(path, WINDOWS + content + bytes(9), chunk=chunk)) == (Tool(kind, name, path, evidence),)
+
+
+@pytest.mark.parametrize("path", ["Files/Windows/System32/curl.exe", "Files/Windows/System32/whoami.exe"])
+def test_programs_of_windows_that_are_no_such_tools(path: str) -> None:
+    assert not tools(told(path, WINDOWS))
+
+
+def test_a_text_called_as_a_tool_of_windows_is_none() -> None:
+    assert not tools(told("Files/ssh.exe", b"see ssh\n"))
+
+
 def test_a_script_is_a_tool_where_programs_lie_and_can_run() -> None:
     script = b"#!/bin/sh\nexec /opt/ssh.real\n"
     assert tools(told("usr/bin/ssh", script, mode=0o755))
@@ -166,6 +196,24 @@ def test_links_that_are_no_tool(path: str, target: str) -> None:
 )
 def test_tools_by_package(type_: str, name: str, kinds: set[ToolKind]) -> None:
     assert {kind for kind, _ in packaged(type_, name)} == kinds
+
+
+@pytest.mark.parametrize(
+    ("type_", "name"),
+    [
+        ("pypi", "AsyncSSH"),
+        ("pypi", "ssh2_python"),
+        ("npm", "ssh2"),
+        ("gem", "net-ssh"),
+        ("cargo", "russh"),
+        ("maven", "org.apache.sshd:sshd-core"),
+        ("composer", "phpseclib/phpseclib"),
+        ("nuget", "SSH.NET"),
+    ],
+)
+def test_t93_libraries_of_languages_that_speak_ssh(type_: str, name: str) -> None:
+    assert packaged(type_, name) == ((ToolKind.SSH_LIBRARY, name),)
+    assert packaged("deb", name) == packaged(type_, f"not-{name}") == ()
 
 
 def test_what_a_minimal_debian_needs_is_no_network_tool() -> None:
