@@ -305,7 +305,10 @@ class Content(_Section):
         (), description='A list, such as [{"repositories": ["team/**"], "bytes": 10737418240}]; none: no bound.'
     )
     collect_hours: int = Field(
-        24, ge=0, description="Remove blobs that no manifest refers to after so many hours, again and again; 0: never."
+        24,
+        ge=0,
+        description="Remove blobs that no manifest refers to, and old records, after so many hours, again and again; 0:"
+        " never.",
     )
     grace_hours: int = Field(
         24, ge=1, description="How long a blob stays that no manifest refers to: pushes must be done by then."
@@ -323,6 +326,17 @@ class Content(_Section):
         if self.kind == "filesystem" and self.s3.bucket:
             raise MisplacedValueError([(("kind",), "is filesystem, and s3 names a bucket; write kind: s3")])
         return self
+
+
+class Records(_Section):
+    """How long the gate knows of what it judged. What is old goes when `content.collect_hours` say."""
+
+    keep_days: int = Field(
+        365,
+        ge=0,
+        description="Days for which a verdict stays, with what it was made of. What is in force stays anyway; 0: all"
+        " stay, for ever.",
+    )
 
 
 class Cache(_Section):
@@ -528,6 +542,7 @@ class Settings(_Section):
         " PREFIX/NAME at the gate is NAME there; what has none of the prefixes is at upstream.",
     )
     content: Content = Field(default_factory=Content)
+    records: Records = Field(default_factory=Records)
     cache: Cache = Field(default_factory=Cache)
     tokens: Tokens = Field(default_factory=Tokens)
     registry: Registry = Field(default_factory=Registry)

@@ -1,42 +1,87 @@
-"""Garbage collection of the embedded registry, by command and by schedule: done, and put on record."""
+"""What nobody needs any more goes, by command and by schedule, and that is put on record: blobs of the embedded
+registry, and what the gate knows of images that are gone.
+"""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from config.settings import Content
-from storage import audit
+from config.settings import Settings
+from proxy.identity.administrator import Administrator
+from storage import audit, collection, forgetting
 from storage.audit import AuditRecord, Event
-from storage.collection import Collected, collect
+from storage.collection import Collected
 from storage.content.port import ContentStore
 from storage.database import Database
+from storage.forgetting import Bounds, Forgotten
 
 
-def needed_since(settings: Content, now: datetime) -> datetime:
-    """The time that collection goes back to: what nobody has needed since then may go."""
-    return now - timedelta(hours=settings.grace_hours)
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What went, or would go: blobs, and records."""
+
+    blobs: Collected
+    records: Forgotten
+
+    def __bool__(self) -> bool:
+        """Whether it is anything."""
+        return bool(self.blobs or self.records)
 
 
-async def collect_and_record(
-    database: Database, content: ContentStore, settings: Content, now: datetime, *, actor: str, address: str = ""
-) -> Collected:
-    """Collect what may go `now`; in the audit it is `actor` who did. Nothing to collect leaves no record."""
-    collected = await collect(database, content, needed_since(settings, now))
+async def preview(database: Database, content: ContentStore, settings: Settings, now: datetime) -> Cleared:
+    """What `clear_and_record` would remove now; nothing is changed. What a blob that goes leaves on record goes next
+    time.
+
+    Raises the `StorageError` family.
+    """
+    return Cleared(
+        await collection.preview(database, content, _needed_since(settings, now)),
+        await forgetting.preview(database, _bounds(settings, now)),
+    )
+
+
+async def clear_and_record(
+    database: Database, content: ContentStore, settings: Settings, now: datetime, by: Administrator
+) -> Cleared:
+    """Remove what may go `now`, done `by` somebody who is named in the audit. Nothing to remove leaves no record.
+
+    Raises the `StorageError` family; what was done until then is right.
+    """
+    # Records first: so the preview, which removes no blob, says the same.
+    forgotten = await forgetting.forget(database, _bounds(settings, now))
+    if forgotten:
+        await _put(database, by.record(now, Event.RECORDS_FORGOTTEN, outcome="forgotten", detail=of_records(forgotten)))
+    collected = await collection.collect(database, content, _needed_since(settings, now))
     if collected:
-        record = AuditRecord(
-            at=now,
-            event=Event.BLOBS_COLLECTED,
-            actor=actor,
-            address=address,
-            outcome="collected",
-            detail=sentence(collected),
-        )
-        async with database.transaction() as tx:
-            await audit.append(tx, record)
-    return collected
+        await _put(database, by.record(now, Event.BLOBS_COLLECTED, outcome="collected", detail=of_blobs(collected)))
+    return Cleared(collected, forgotten)
 
 
-def sentence(collected: Collected) -> str:
-    """What was, or would be, collected."""
+def of_blobs(collected: Collected) -> str:
+    """What blobs were, or would be, removed."""
     return (
         f"{collected.unlinked} blobs that no manifest refers to, of {collected.repositories} repositories;"
         f" {collected.removed} files, {collected.removed_bytes:,} bytes"
     )
+
+
+def of_records(forgotten: Forgotten) -> str:
+    """What records were, or would be, forgotten."""
+    return (
+        f"{forgotten.verdicts} old verdicts, what was found in {forgotten.layers} layers that no image has,"
+        f" {forgotten.documents} documents that nothing names"
+    )
+
+
+def _needed_since(settings: Settings, now: datetime) -> datetime:
+    """The time that collection goes back to: what nobody has needed since then may go."""
+    return now - timedelta(hours=settings.content.grace_hours)
+
+
+def _bounds(settings: Settings, now: datetime) -> Bounds:
+    days = settings.records.keep_days
+    return Bounds(now - timedelta(days=days) if days else None, _needed_since(settings, now))
+
+
+async def _put(database: Database, record: AuditRecord) -> None:
+    async with database.transaction() as tx:
+        await audit.append(tx, record)

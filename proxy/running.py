@@ -17,7 +17,7 @@ from config.errors import ImagegateError
 from config.settings import Settings
 from proxy import alarms
 from proxy.clock import SteadyClock, utc_now
-from proxy.collecting import collect_and_record, sentence
+from proxy.collecting import clear_and_record, of_blobs, of_records
 from proxy.denials import Denials
 from proxy.feeds import pruning
 from proxy.feeds.fetch import Sources, feed_session, update
@@ -28,6 +28,7 @@ from proxy.gate.build import GateParts, build_gate
 from proxy.gate.gate import Gate
 from proxy.gate.policy import PolicyFile, PolicyInForce, write_profile
 from proxy.gate.replay import Replay
+from proxy.identity.administrator import ITSELF
 from proxy.inspection.build import inspection_pool
 from proxy.malware.build import malware_scanner
 from proxy.memory import keep_giving_back
@@ -41,7 +42,7 @@ from proxy.state_folder import make_state_folder
 from proxy.timekeeping import Timekeeping
 from proxy.upstream.build import build_upstream
 from storage import audit, documents
-from storage.audit import AuditRecord, Event
+from storage.audit import Event
 from storage.audit_spool import AuditSpool
 from storage.content.build import build_content
 from storage.content.port import ContentStore
@@ -221,7 +222,7 @@ class Background:
             jobs += [self._reconsider, self._sweep_uploads, self._judge_unjudged, self._judge_due]
             jobs += [self._attachment.keep_attaching, self._rescanning.keep_settling, self._rescanning.keep_looking]
         if self._leads and self._settings.content.collect_hours:
-            jobs.append(self._collect_blobs)
+            jobs.append(self._clear)
         if self._leads and self._settings.feeds.refresh_hours:
             jobs.append(self._refresh_feeds)
         tasks = [asyncio.create_task(keep_up(job)) for job in jobs]
@@ -235,15 +236,8 @@ class Background:
     async def _policy_changed(self, policy: PolicyInForce) -> None:
         if not self._leads:
             return
-        record = AuditRecord(
-            at=utc_now(),
-            event=Event.POLICY_CHANGED,
-            actor="imagegate",
-            address="",
-            outcome="in force",
-            digest=str(policy.digest),
-            detail=str(self._settings.policy_path),
-        )
+        where, digest = str(self._settings.policy_path), str(policy.digest)
+        record = ITSELF.record(utc_now(), Event.POLICY_CHANGED, outcome="in force", digest=digest, detail=where)
         async with self._database.transaction() as tx:
             await documents.put(tx, policy.text)
             await audit.append(tx, record)
@@ -287,19 +281,18 @@ class Background:
                 _log.error("uploads not swept", problem=str(error))
             await asyncio.sleep(_SWEEP_EVERY.total_seconds())
 
-    async def _collect_blobs(self) -> None:
-        """Remove what no manifest of the embedded registry refers to."""
-        settings = self._settings.content
+    async def _clear(self) -> None:
+        """Remove what no manifest of the embedded registry refers to, and records of what is long gone."""
         while True:
             try:
-                collected = await collect_and_record(
-                    self._database, self._content, settings, utc_now(), actor="imagegate"
-                )
-                if collected:
-                    _log.info("blobs collected", what=sentence(collected))
+                cleared = await clear_and_record(self._database, self._content, self._settings, utc_now(), ITSELF)
+                if cleared.records:
+                    _log.info("old records forgotten", what=of_records(cleared.records))
+                if cleared.blobs:
+                    _log.info("blobs collected", what=of_blobs(cleared.blobs))
             except ImagegateError as error:
-                _log.error("blobs not collected", problem=str(error))
-            await asyncio.sleep(timedelta(hours=settings.collect_hours).total_seconds())
+                _log.error("what nobody needs was not all removed", problem=str(error))
+            await asyncio.sleep(timedelta(hours=self._settings.content.collect_hours).total_seconds())
 
     async def _refresh_feeds(self) -> None:
         feeds = self._settings.feeds
@@ -308,12 +301,12 @@ class Background:
                 try:
                     report = await update(Sources.of(feeds), self._snapshots, session, utc_now())
                     async with self._database.transaction() as tx:
-                        await audit.append(tx, report.record(utc_now(), "imagegate", "", f"refresh from {feeds.url}"))
+                        await audit.append(tx, report.record(utc_now(), ITSELF, f"refresh from {feeds.url}"))
                     for result in report.results:
                         if result.problem:
                             _log.error("advisories not refreshed", ecosystem=result.ecosystem, problem=result.problem)
                     pruned = await pruning.prune_and_record(
-                        self._database, self._snapshots, feeds.keep_days, utc_now(), actor="imagegate"
+                        self._database, self._snapshots, feeds.keep_days, utc_now(), ITSELF
                     )
                     if pruned:
                         _log.info("old advisory data removed", what=pruning.sentence(pruned))

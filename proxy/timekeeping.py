@@ -16,7 +16,7 @@ from config.errors import ImagegateError
 from proxy.clock import SteadyClock
 from proxy.identity.administrator import Administrator
 from storage import audit, latest_time
-from storage.audit import AuditRecord, Event
+from storage.audit import Event
 from storage.database import Database
 
 _EVERY_SECONDS = 60.0
@@ -68,15 +68,8 @@ async def accept(database: Database, now: datetime, by: Administrator) -> dateti
     """Take `now` for the latest time, and record the act, in one transaction. Gives what was on record."""
     async with database.transaction() as tx:
         noted = await latest_time.replace(tx, now)
-        record = AuditRecord(
-            at=now,
-            event=Event.CLOCK_ACCEPTED,
-            actor=by.name,
-            address=by.address,
-            outcome="done",
-            detail=f"the latest time on record was {noted.isoformat()}" if noted else "no time was on record",
-        )
-        await audit.append(tx, record)
+        detail = f"the latest time on record was {noted.isoformat()}" if noted else "no time was on record"
+        await audit.append(tx, by.record(now, Event.CLOCK_ACCEPTED, detail=detail))
     return noted
 
 

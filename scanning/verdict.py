@@ -1,6 +1,6 @@
 """The verdict: what the gate decided about one manifest in one repository, why, and from what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 
@@ -92,6 +92,12 @@ class VerdictInputs:
     former: Digest | None = None
     sightings: Digest | None = None
     malware: Digest | None = None
+
+    @property
+    def documents(self) -> tuple[Digest, ...]:
+        """All of them that are documents: the advisory snapshot is kept elsewhere, and children are verdicts."""
+        named = (getattr(self, field.name) for field in fields(self) if field.name != "snapshot")
+        return tuple(value for value in named if isinstance(value, Digest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Event(StrEnum):
     APPROVAL_REVOKED = "approval-revoked"
     FEEDS_CHANGED = "feeds-changed"
     BLOBS_COLLECTED = "blobs-collected"
+    RECORDS_FORGOTTEN = "records-forgotten"
     CLOCK_ACCEPTED = "clock-accepted"
     """An administrator said that the latest time on record was wrong."""
 
@@ -166,6 +167,17 @@ async def newest(
     if repository is not None:
         query = query.where(audit.c.repository == str(repository))
     return tuple((row.number, _record(row)) for row in await tx.execute(query))
+
+
+async def newest_number(tx: Transaction) -> int:
+    """The number of the record that was added last, 0 if there is none."""
+    return await tx.scalar(sa.select(sa.func.max(audit.c.number))) or 0
+
+
+async def policies(tx: Transaction, *, after: int = 0) -> frozenset[str]:
+    """The digests of the policies that came into force, of records with numbers above `after`. Reads all of these."""
+    query = sa.select(audit.c.digest).where(audit.c.event == Event.POLICY_CHANGED, audit.c.number > after)
+    return frozenset(await tx.scalars(query))
 
 
 @lru_cache(maxsize=8)

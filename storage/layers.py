@@ -1,8 +1,8 @@
 """What inspecting a layer gave, by layer digest: paid once for every image that has the layer."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from storage.database import Transaction
 from storage.errors import StorageError
 from storage.printable import printable
 from storage.schema import documents as documents_table
-from storage.schema import layers
+from storage.schema import layers, manifest_blobs, registry_blobs
 from storage.upsert import insert
 
 _LONGEST_REASON = 4096
@@ -63,6 +63,42 @@ async def find(tx: Transaction, digests: Iterable[Digest]) -> dict[Digest, Layer
         .where(layers.c.version == FACTS_VERSION, layers.c.digest.in_([str(digest) for digest in digests]))
     )
     return await asyncio.to_thread(_read, rows.all())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One inspection of a layer that is on record, and the document of its facts, where it has any."""
+
+    digest: str
+    version: int
+    facts: str | None
+    is_needed: bool
+
+
+async def known(tx: Transaction, before: datetime) -> AsyncIterator[Known]:
+    """Every inspection. One is needed that was made since `before`, or that is of today's version and of a layer that a
+    manifest refers to or the embedded registry holds.
+    """
+    old = sa.select(layers.c.digest).where(layers.c.inspected_at < before)
+    used = sa.select(manifest_blobs.c.blob), sa.select(registry_blobs.c.digest)
+    unused = frozenset(await tx.scalars(sa.except_(old, *used)))
+    rows = await tx.stream(sa.select(layers.c.digest, layers.c.version, layers.c.facts, layers.c.inspected_at))
+    async for row in rows:
+        is_used = row.digest not in unused and row.version >= FACTS_VERSION
+        yield Known(row.digest, row.version, row.facts, is_used or row.inspected_at >= before)
+
+
+async def forget(tx: Transaction, some: Iterable[Known], before: datetime) -> int:
+    """Remove what an inspection found, unless it was made anew since `before`; gives how many there were."""
+    gone = 0
+    for one in some:
+        found = await tx.execute(
+            sa.delete(layers).where(
+                layers.c.digest == one.digest, layers.c.version == one.version, layers.c.inspected_at < before
+            )
+        )
+        gone += found.rowcount
+    return gone
 
 
 def _read(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> dict[Digest, LayerFacts | LayerRefusal]:

@@ -1,6 +1,7 @@
 """The tables.
 
-    documents       what verdicts were made of (facts, policies, signature evidence), by digest, never changed
+    documents       what verdicts were made of (facts, policies, signature evidence), by digest, never changed;
+                    what nothing names any more goes
     layers          what inspecting a layer gave, by layer digest: paid once for every image that has it
     malware_scans   what a malware scanner said of a blob, by digest: the newest
     manifests       every manifest the gate has judged, per repository, with its edges:
@@ -10,7 +11,7 @@
       held_tags           tags that wait for a quarantined manifest
       tag_history         what was admitted under each tag, in that order
       tag_packages        the newest version of each package that a tag has had, where the policy asks for it
-    verdicts        append-only
+    verdicts        never changed; old ones go
     audit           append-only
     audit_spools    how far each file of records that wait was taken over into audit
     grants          access tokens, by the hash of their secret
@@ -83,6 +84,7 @@ layers = sa.Table(
     sa.Column("facts", _DIGEST, sa.ForeignKey("documents.digest")),
     sa.Column("refusal", sa.Text, comment="why the layer cannot be read, where it cannot"),
     sa.Column("inspected_at", Instant, nullable=False),
+    sa.Index(None, "facts"),
 )
 
 malware_scans = sa.Table(
@@ -123,6 +125,7 @@ manifests = sa.Table(
     ),
     sa.Index(None, "repository", "subject"),
     sa.Index(None, "held"),
+    sa.Index(None, "facts"),
 )
 
 _OF_MANIFEST = ("manifests.repository", "manifests.digest")
@@ -190,6 +193,7 @@ tag_packages = sa.Table(
     sa.Column("tag", _TAG, primary_key=True),
     sa.Column("packages", _DIGEST, sa.ForeignKey("documents.digest"), nullable=False),
     sa.Column("position", sa.BigInteger, nullable=False, comment="how far of tag_history is in it"),
+    sa.Index(None, "packages"),
 )
 
 verdicts = sa.Table(
@@ -263,6 +267,7 @@ approvals = sa.Table(
     sa.Column("approved_by", sa.String(128), nullable=False),
     sa.Column("revoked_at", Instant),
     sa.Column("revoked_by", sa.String(128), nullable=False),
+    sa.Index(None, "content"),
 )
 
 package_sightings = sa.Table(

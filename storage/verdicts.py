@@ -1,8 +1,9 @@
-"""Verdicts, in the order they were made. Append-only."""
+"""Verdicts, in the order they were made. None is ever changed; old ones go (`storage.forgetting`)."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -76,15 +77,53 @@ async def latest_of_many(
 
 async def snapshots_named(tx: Transaction) -> frozenset[Digest]:
     """The advisory snapshots that the last verdicts on manifests on record name, with or without a tag."""
+    named: set[Digest] = set()
+    async for some in made_of(tx, is_in_force()):
+        named |= {made.inputs.snapshot for made in some if made.inputs.snapshot is not None}
+    return frozenset(named)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A verdict by its id, and what it was made of: all that is read of it where only that matters."""
+
+    id: str
+    inputs: VerdictInputs
+
+
+def is_in_force() -> sa.ColumnElement[bool]:
+    """Whether a verdict is the last one on a manifest on record, or the last one on it under a tag."""
     last = sa.select(sa.func.max(verdicts.c.number)).group_by(verdicts.c.repository, verdicts.c.digest, verdicts.c.tag)
     is_on_record = sa.exists().where(
         manifests.c.repository == verdicts.c.repository, manifests.c.digest == verdicts.c.digest
     )
-    rows = await tx.stream_scalars(sa.select(verdicts.c.body).where(verdicts.c.number.in_(last), is_on_record))
-    named: set[Digest] = set()
+    return sa.and_(verdicts.c.number.in_(last), is_on_record)
+
+
+async def made_of(tx: Transaction, which: sa.ColumnElement[bool]) -> AsyncIterator[Sequence[Made]]:
+    """What those verdicts were made of for which `which` holds, some at a time."""
+    rows = await tx.stream_scalars(sa.select(verdicts.c.body).where(which))
     async for some in rows.partitions(_AT_ONCE):
-        named |= await asyncio.to_thread(_snapshots, some)
-    return frozenset(named)
+        yield await asyncio.to_thread(_made, some)
+
+
+async def newest_number(tx: Transaction) -> int:
+    """The number of the verdict that was appended last, 0 if there is none."""
+    return await tx.scalar(sa.select(sa.func.max(verdicts.c.number))) or 0
+
+
+async def older(tx: Transaction, before: datetime, up_to: int) -> list[tuple[int, str]]:
+    """Numbers and ids of the verdicts made before `before`, of those with a number up to `up_to`."""
+    rows = await tx.execute(
+        sa.select(verdicts.c.number, verdicts.c.id).where(verdicts.c.judged_at < before, verdicts.c.number <= up_to)
+    )
+    return [(number, name) for number, name in rows]
+
+
+async def forget(tx: Transaction, numbers: Collection[int]) -> int:
+    """Remove verdicts; gives how many there were."""
+    gone = await tx.execute(sa.delete(verdicts).where(verdicts.c.number.in_(numbers)))
+    return gone.rowcount
 
 
 async def list_newest(
@@ -99,16 +138,8 @@ async def list_newest(
     return tuple(_read(body) for body in await tx.scalars(query))
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """What is read of a verdict where only its inputs matter."""
-
-    inputs: VerdictInputs
-
-
-def _snapshots(bodies: Iterable[str]) -> set[Digest]:
-    named = (_decoded(_Named, body).inputs.snapshot for body in bodies)
-    return {snapshot for snapshot in named if snapshot is not None}
+def _made(bodies: Iterable[str]) -> list[Made]:
+    return [_decoded(Made, body) for body in bodies]
 
 
 def _read(body: str) -> Verdict:

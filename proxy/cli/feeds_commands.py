@@ -137,15 +137,13 @@ async def _pruned(settings: Settings, keep_days: int, *, dry_run: bool = False) 
     async with open_state(settings) as state:
         if dry_run:
             return await pruning.prune(state.database, snapshots, keep_days, utc_now(), dry_run=True)
-        return await pruning.prune_and_record(
-            state.database, snapshots, keep_days, utc_now(), actor=by.name, address=by.address
-        )
+        return await pruning.prune_and_record(state.database, snapshots, keep_days, utc_now(), by)
 
 
 async def _record(settings: Settings, report: FeedReport, deed: str) -> None:
     by = administrator()
     async with open_state(settings) as state, state.database.transaction() as tx:
-        await audit.append(tx, report.record(utc_now(), by.name, by.address, deed))
+        await audit.append(tx, report.record(utc_now(), by, deed))
 
 
 def _show(report: FeedReport) -> None:

@@ -1,4 +1,4 @@
-"""`imagegate registry gc|usage`: what the embedded registry holds, and what of it nobody needs."""
+"""`imagegate registry gc|usage`: what the embedded registry holds, and what of it, and of the records, nobody needs."""
 
 import asyncio
 from typing import Annotated
@@ -11,11 +11,10 @@ from proxy.cli.local_state import open_state
 from proxy.cli.output import console
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
-from proxy.collecting import collect_and_record, needed_since, sentence
+from proxy.collecting import Cleared, clear_and_record, of_blobs, of_records, preview
 from proxy.upstream.quotas import Allowance, Quotas
 from scanning.oci.names import Repository
 from storage import registry
-from storage.collection import preview
 from storage.content.build import build_content
 
 
@@ -31,8 +30,13 @@ def _gc(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
 ) -> None:
-    """Remove blobs that no manifest refers to. A gate may run meanwhile, and pushes go on."""
-    typer.echo(asyncio.run(_collect(settings_for(context), dry_run=dry_run)))
+    """Remove blobs that no manifest refers to, and old records. A gate may run meanwhile, and pushes go on."""
+    cleared = asyncio.run(_clear(settings_for(context), dry_run=dry_run))
+    blobs, records = of_blobs(cleared.blobs), of_records(cleared.records)
+    if dry_run:
+        typer.echo(f"Would remove: {blobs}.\nWould forget: {records}.\nNothing was changed.")
+    else:
+        typer.echo(f"Removed: {blobs}.\nForgotten: {records}.")
 
 
 def _usage(context: typer.Context) -> None:
@@ -46,17 +50,13 @@ def _usage(context: typer.Context) -> None:
     console().print(table if held else "The embedded registry holds no blobs.")
 
 
-async def _collect(settings: Settings, *, dry_run: bool) -> str:
+async def _clear(settings: Settings, *, dry_run: bool) -> Cleared:
     by = administrator()
     async with open_state(settings) as state:
         content = build_content(settings.content, settings.content_path)
         if dry_run:
-            collected = await preview(state.database, content, needed_since(settings.content, utc_now()))
-            return f"Would remove: {sentence(collected)}. Nothing was changed."
-        collected = await collect_and_record(
-            state.database, content, settings.content, utc_now(), actor=by.name, address=by.address
-        )
-        return f"Removed: {sentence(collected)}."
+            return await preview(state.database, content, settings, utc_now())
+        return await clear_and_record(state.database, content, settings, utc_now(), by)
 
 
 async def _held(settings: Settings) -> dict[Repository, tuple[int, Allowance | None]]:

@@ -3,8 +3,9 @@
 import asyncio
 from datetime import datetime
 
+from proxy.identity.administrator import Administrator
 from storage import audit, verdicts
-from storage.audit import AuditRecord, Event
+from storage.audit import Event
 from storage.database import Database
 from storage.snapshots import Pruned, Snapshots
 
@@ -23,20 +24,13 @@ async def prune(
 
 
 async def prune_and_record(
-    database: Database, snapshots: Snapshots, keep_days: int, now: datetime, *, actor: str, address: str = ""
+    database: Database, snapshots: Snapshots, keep_days: int, now: datetime, by: Administrator
 ) -> Pruned:
-    """The same, and in the audit it is `actor` who did. Nothing to remove leaves no record."""
+    """The same, done `by` somebody who is named in the audit. Nothing to remove leaves no record."""
     pruned = await prune(database, snapshots, keep_days, now)
     if pruned:
-        record = AuditRecord(
-            at=now,
-            event=Event.FEEDS_CHANGED,
-            actor=actor,
-            address=address,
-            outcome="pruned",
-            detail=sentence(pruned),
-        )
         async with database.transaction() as tx:
+            record = by.record(now, Event.FEEDS_CHANGED, outcome="pruned", detail=sentence(pruned))
             await audit.append(tx, record)
     return pruned
 

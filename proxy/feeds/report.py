@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from config.errors import ImagegateError
+from proxy.identity.administrator import Administrator
 from storage.audit import AuditRecord, Event
 from storage.snapshots import Snapshot
 
@@ -47,14 +48,12 @@ class FeedReport:
     snapshot: Snapshot | None
     results: tuple[EcosystemResult, ...]
 
-    def record(self, at: datetime, actor: str, address: str, deed: str) -> AuditRecord:
+    def record(self, at: datetime, by: Administrator, deed: str) -> AuditRecord:
         """What the audit keeps of it."""
         taken = ", ".join(f"{result.ecosystem} {result.outcome}" for result in self.results)
-        return AuditRecord(
-            at=at,
-            event=Event.FEEDS_CHANGED,
-            actor=actor,
-            address=address,
+        return by.record(
+            at,
+            Event.FEEDS_CHANGED,
             outcome="failed" if self.failed else "done",
             digest=str(self.snapshot.digest) if self.snapshot else "",
             detail=f"{deed}: {taken}",

@@ -185,12 +185,5 @@ async def _record(
 def _audit(event: Event, record: ApprovalRecord, by: Administrator, now: datetime) -> AuditRecord:
     approval = record.approval
     where = ", ".join(map(str, approval.repositories))
-    return AuditRecord(
-        at=now,
-        event=event,
-        actor=by.name,
-        address=by.address,
-        outcome="done",
-        digest=str(approval.content),
-        detail=f"approval {approval.id} of {approval.name} for {where}, owner {record.owner}: {record.reason}",
-    )
+    detail = f"approval {approval.id} of {approval.name} for {where}, owner {record.owner}: {record.reason}"
+    return by.record(now, event, digest=str(approval.content), detail=detail)

@@ -98,7 +98,10 @@ class Replay:
 async def _get(tx: Transaction, verdict_id: str) -> Verdict:
     verdict = await verdicts.get(tx, verdict_id)
     if verdict is None:
-        raise NotFoundError(f"there is no verdict {verdict_id}; imagegate verdict list shows the newest")
+        raise NotFoundError(
+            f"there is no verdict {verdict_id} (any more): old ones that are not in force are forgotten after"
+            " records.keep_days days; imagegate verdict list shows the newest"
+        )
     return verdict
 
 

@@ -1,6 +1,9 @@
-"""Who acts at the command line or the admin API."""
+"""Who acts at the command line or the admin API, or beside all requests, and what the audit keeps of that."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from storage.audit import AuditRecord, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,3 +12,21 @@ class Administrator:
 
     name: str
     address: str
+
+    def record(
+        self, at: datetime, event: Event, *, outcome: str = "done", digest: str = "", detail: str = ""
+    ) -> AuditRecord:
+        """What the audit keeps of what they did."""
+        return AuditRecord(
+            at=at,
+            event=event,
+            actor=self.name,
+            address=self.address,
+            outcome=outcome,
+            digest=digest,
+            detail=detail,
+        )
+
+
+ITSELF = Administrator("imagegate", "")
+"""The gate, which also does things that nobody asks for."""

@@ -101,11 +101,4 @@ async def revoke(database: Database, grant_id: str, by: Administrator, now: date
 def _record(event: Event, grant: Grant, by: Administrator, now: datetime) -> AuditRecord:
     allowed = f"{grant.role} on {', '.join(grant.repositories)}"
     expires = f" until {grant.expires_at.isoformat()}" if grant.expires_at else ""
-    return AuditRecord(
-        at=now,
-        event=event,
-        actor=by.name,
-        address=by.address,
-        outcome="done",
-        detail=f"token {grant.id} ({grant.name}): {allowed}{expires}",
-    )
+    return by.record(now, event, detail=f"token {grant.id} ({grant.name}): {allowed}{expires}")

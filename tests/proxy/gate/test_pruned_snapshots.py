@@ -9,6 +9,7 @@ import pytest
 from proxy.errors import DeniedError
 from proxy.feeds.importer import import_path
 from proxy.feeds.pruning import prune, prune_and_record, sentence
+from proxy.identity.administrator import Administrator
 from scanning.oci.names import Tag
 from storage.audit import Event
 from storage.errors import SnapshotError
@@ -48,7 +49,9 @@ async def test_a_verdict_in_force_can_be_made_again_and_one_that_was_replaced_sa
 
     for tag, is_admitted in (("app", False), ("tool", True)):
         assert await served(world, tag) is is_admitted
-    pruned = await prune_and_record(world.database, world.snapshots, 7, world.time.now(), actor="alice")
+    pruned = await prune_and_record(
+        world.database, world.snapshots, 7, world.time.now(), Administrator("alice", "console")
+    )
 
     assert (pruned.snapshots, pruned.files) == (1, 1)
     record = next(record for record in await world.audited() if record.outcome == "pruned")
