@@ -12,8 +12,9 @@ from config.policy_file import load_policy_file
 from config.reference import commented_default, settings_schema
 from config.settings import Settings
 from config.settings_file import find_settings_file, placed
+from proxy.cli.global_options import GlobalOptions
 from proxy.cli.output import complain
-from proxy.cli.session import GlobalOptions, settings_for
+from proxy.cli.session import settings_for
 from proxy.serving.tls import load_identity
 from proxy.upstream.build import remote_options
 

@@ -1,10 +1,9 @@
-"""What the options before the command say, and the settings a command gets from them."""
+"""The settings that a command gets from the options before it, and who gives it."""
 
 import getpass
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,8 @@ import typer
 
 from config.settings import Settings
 from config.settings_file import load_settings
+from proxy.cli.global_options import GlobalOptions
 from proxy.identity.administrator import Administrator
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalOptions:
-    """`--config` and `--state-dir`; None where not given."""
-
-    config: Path | None = None
-    state_dir: Path | None = None
 
 
 def settings_for(

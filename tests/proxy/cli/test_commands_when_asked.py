@@ -5,8 +5,10 @@ import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
+import pytest
 import typer
 from typer.core import TyperGroup
+from typer.testing import CliRunner
 
 import proxy.cli
 from proxy.cli import build_app
@@ -31,14 +33,50 @@ def test_every_command_that_a_module_registers_is_found_by_its_name() -> None:
         assert (found.name, found.help) == (name, command.help)
 
 
-def test_a_command_is_imported_without_the_others_and_without_what_only_few_gates_need() -> None:
+def test_help_lists_each_command_with_its_own_words() -> None:
+    asked = typer.main.get_command(build_app())
+    assert isinstance(asked, TyperGroup)
+    context = asked.make_context("imagegate", [], resilient_parsing=True)
+    listed = CliRunner().invoke(build_app(), ["--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"}).stdout
+    lines = {line.split()[1]: line for line in listed.splitlines() if line.startswith("│") and len(line.split()) > 1}
+    for name in asked.list_commands(context):
+        command = asked.get_command(context, name)
+        assert command is not None
+        assert command.help is not None
+        assert " ".join(command.help.split("\n\n")[0].split()) in lines[name]
+
+
+LIBRARIES = ("aiohttp", "alembic", "boto3", "cryptography", "pydantic", "sqlalchemy", "structlog")
+"""What takes long to load."""
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_what_needs_no_command_loads_none_and_no_library_of_theirs(option: str) -> None:
+    loaded = loaded_by(f"CliRunner().invoke(build_app(), [{option!r}])")
+    assert "proxy.cli" in loaded
+    assert not {name for name in loaded if name.endswith(("_command", "_commands"))}
+    assert not loaded.intersection(LIBRARIES)
+
+
+def test_a_command_is_loaded_without_the_others_and_without_what_only_few_gates_need() -> None:
+    loaded = loaded_by("typer.main.get_command(build_app()).get_command(None, 'token')")
+    assert "proxy.cli.token_commands" in loaded
+    assert not {name for name in loaded if name.startswith("boto")}
+    assert "proxy.cli.feeds_commands" not in loaded
+
+
+def test_check_begins_without_what_it_loads_beside_its_workers() -> None:
+    loaded = loaded_by("typer.main.get_command(build_app()).get_command(None, 'check')")
+    assert "proxy.cli.check_command" in loaded
+    assert not {name for name in loaded if name.endswith("_commands")}
+    assert not loaded.intersection(("aiohttp", "sqlalchemy", "structlog", "config.policy", "proxy.cli.checking"))
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules of a new process after this statement."""
     program = (
-        "import sys, typer; from proxy.cli import build_app;"
-        "typer.main.get_command(build_app()).get_command(None, 'check');"
-        "print(*(name for name in sys.modules if name.startswith(('proxy.cli.', 'boto'))))"
+        "import sys, typer; from typer.testing import CliRunner; from proxy.cli import build_app;"
+        f"{statement}; print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    imported = set(done.stdout.split())
-    assert "proxy.cli.check_command" in imported
-    assert not {name for name in imported if name.startswith("boto")}
-    assert not {name for name in imported if name.endswith("_commands")}
+    return set(done.stdout.split())

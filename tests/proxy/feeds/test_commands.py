@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from proxy.cli import feeds_commands
-from proxy.cli.session import GlobalOptions
+from proxy.cli.global_options import GlobalOptions
 from tests.proxy.feeds.feed_server import FeedServer, archive, serving
 from tests.scanning.advisories.records import affected, fixed, record
 from tests.scanning.advisories.test_exploitation import catalogue, entry
