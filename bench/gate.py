@@ -5,7 +5,6 @@ import base64
 import json
 import os
 import ssl
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from proxy.demo.client import Client
 from proxy.demo.images import Image
 from proxy.upstream.origin import Origin
 from scanning.oci.names import Reference, Repository
+from tests.tokens import new_token
 
 REPOSITORY = Repository("bench/app")
 IMAGEGATE = [sys.executable, "-c", "from proxy.cli import main; main()"]
@@ -43,7 +43,7 @@ class Gate:
         request = urllib.request.Request(  # noqa: S310 - our own server
             f"{self.server.url}/auth/token?{query}", headers={"Authorization": f"Basic {login}"}
         )
-        with urllib.request.urlopen(request, timeout=30, context=self.server.tls) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60, context=self.server.tls) as answer:  # noqa: S310
             return f"Bearer {json.load(answer)['token']}"
 
     def push(self, image: Image, reference: Reference) -> None:
@@ -81,12 +81,6 @@ def gate(
     with serving(
         "imagegate", [*IMAGEGATE, "serve"], port, folder / "log", ready="/healthz", environment=environment, tls=tls
     ) as server:
-        yield Gate(server, _token(environment, "developer"), _token(environment, "operator"), environment)
-
-
-def _token(environment: Mapping[str, str], role: str) -> str:
-    command = [*IMAGEGATE, "token", "create", f"bench-{role}-{os.urandom(4).hex()}", "--role", role]
-    done = subprocess.run(command, env={**environment}, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BenchError(f"no token was made: {done.stderr}")
-    return done.stdout.strip()
+        database = f"sqlite+aiosqlite:///{folder / 'state'}/imagegate.sqlite3"
+        developer, operator = (new_token(database, f"bench-{role}", role, "**") for role in ("developer", "operator"))
+        yield Gate(server, developer, operator, environment)

@@ -83,7 +83,7 @@ def _script(asked: Sequence[Question]) -> str:
 
 def _wrk(url: str, further: Sequence[str], connections: int, seconds: float) -> Rate:
     command = [tool("wrk", "wrk"), "--latency", "--threads", "1", "--connections", str(connections)]
-    command += ["--duration", f"{max(1, round(seconds))}s", "--timeout", "30s", *further, url]
+    command += ["--duration", f"{max(1, round(seconds))}s", "--timeout", f"{_PATIENCE_SECONDS}s", *further, url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     said = done.stdout
     failed = re.search(r"Non-2xx or 3xx responses: \d+|Socket errors: .*", said)

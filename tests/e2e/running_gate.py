@@ -1,6 +1,5 @@
 """A gate as a user runs it: the `imagegate` command in a process of its own, with its own state folder."""
 
-import asyncio
 import http.client
 import json
 import os
@@ -11,19 +10,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from config.patterns import RepositoryPattern
-from proxy.clock import utc_now
-from proxy.identity import tokens
-from proxy.identity.administrator import Administrator
-from proxy.identity.principal import Role
-from proxy.identity.tokens import NewGrant
-from storage.database import Database
 from tests.ports import free_port
+from tests.tokens import new_token
 
 START_SECONDS = 120
 
@@ -118,7 +110,7 @@ class RunningGate:
 
     def token(self, name: str, role: str, *repositories: str) -> str:
         """A new token for what the patterns match, as `imagegate token create` makes it."""
-        return asyncio.run(_new_token(self.database_url, NewGrant(name, Role(role), _patterns(repositories), None)))
+        return new_token(self.database_url, name, role, *repositories)
 
     def audit(self, *arguments: str) -> list[dict[str, Any]]:
         """The newest audit records, newest first, once the gate has handed all of them to the database."""
@@ -141,17 +133,6 @@ class RunningGate:
                 return
             time.sleep(0.05)
         raise AssertionError(f"audit records still wait for the database:\n{self.log}")
-
-
-def _patterns(repositories: Sequence[str]) -> tuple[RepositoryPattern, ...]:
-    return tuple(map(RepositoryPattern, repositories))
-
-
-async def _new_token(database_url: str, grant: NewGrant) -> str:
-    database = await Database.open(database_url)
-    _, token = await tokens.create(database, grant, Administrator("tester", "127.0.0.1"), utc_now())
-    await database.close()
-    return token.text
 
 
 _IMAGEGATE = [sys.executable, "-c", "from proxy.cli import main; main()"]
