@@ -1,4 +1,8 @@
-"""The six things a person can do, with each real client, in front of both upstreams."""
+"""The six things a person can do, with each real client, in front of both upstreams.
+
+docker and podman pack a real Debian for half a minute of processor time: such an image goes to one upstream with docker
+and to the other with podman, and to both with skopeo.
+"""
 
 import re
 
@@ -9,6 +13,13 @@ from tests.e2e.conftest import Gate, SigningKey
 from tests.images import File, TestImage, debian, dpkg_status, image
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+
+
+def at(*pairs: tuple[str, str]) -> pytest.MarkDecorator:
+    """Run at these gates with these clients, and at both with skopeo."""
+    return pytest.mark.parametrize(
+        ("gate", "client"), [*pairs, ("embedded", "skopeo"), ("remote", "skopeo")], indirect=True
+    )
 
 
 def application(name: str, *layers: dict[str, File | bytes]) -> TestImage:
@@ -36,6 +47,7 @@ def test_1_login_takes_a_token_as_password_and_nothing_else(client: Client, gate
     assert client.login(gate.host, gate.developer).ok
 
 
+@at(("embedded", "docker"), ("remote", "podman"))
 def test_2_an_image_with_an_ssh_client_is_refused_and_the_line_says_why(
     client: Client, gate: Gate, debian_images: dict[str, TestImage]
 ) -> None:
@@ -54,6 +66,7 @@ def test_2_an_image_with_an_ssh_client_is_refused_and_the_line_says_why(
     assert not operator(client, gate).pull(reference).ok
 
 
+@at(("embedded", "podman"), ("remote", "docker"))
 @pytest.mark.usefixtures("testdata")
 def test_3_an_unpatched_image_is_refused_with_cve_package_and_versions(
     client: Client, gate: Gate, debian_images: dict[str, TestImage]
@@ -72,6 +85,7 @@ def test_3_an_unpatched_image_is_refused_with_cve_package_and_versions(
     assert "RUN apt-get update && apt-get install" in everything
 
 
+@at(("embedded", "docker"), ("remote", "podman"))
 def test_3_its_patched_twin_is_admitted(client: Client, gate: Gate, debian_images: dict[str, TestImage]) -> None:
     reference = f"{gate.host}/{client.name}/patched:1"
     said = developer(client, gate).push(debian_images["patched"], reference)
