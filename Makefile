@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := config scanning storage proxy bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench fuzz conformance lint format lock image clean
+.PHONY: help run demo test tests bench fuzz conformance lint format lock image clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,9 @@ run: $(VENV)/.installed ## serve on 127.0.0.1:5000 with the embedded registry; A
 demo: $(VENV)/.installed ## a temporary gate, four small images, and what a client sees of each
 	$(BIN)/imagegate demo $(ARGS)
 
-test: lint ## lint, then all tests; ARGS='tests/config -k purl' for some of them
+test: lint tests ## lint, then all tests; ARGS='tests/config -k purl' for some of them
+
+tests: $(VENV)/.tested ## all tests without lint
 	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) $(ARGS)
 
 bench: $(VENV)/.installed ## speed beside the registry alone and nginx; ARGS='--quick' takes a minute or two
