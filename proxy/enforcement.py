@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
-from proxy.errors import DeniedError, UnauthorizedError
+from proxy.errors import DeniedError, NameUnknownError, UnauthorizedError
 from proxy.identity.authenticate import Client
 from proxy.identity.challenge import CATALOG_SCOPE, repository_scope
 from proxy.identity.credentials import read_authorization
-from proxy.identity.principal import Action, Caller
+from proxy.identity.principal import Action, Caller, Principal
 from proxy.routing import Access, Call, Match, Route, Router
 from proxy.services import Services
 from proxy.upstream.port import UpstreamReadOnlyError
@@ -55,6 +55,14 @@ class Enforcer:
         repository = Repository(match.parameters["repository"])
         if not caller.principal.may(access.action, repository):
             await self._refuse(caller, access.action, repository, _scope(request, match))
+            if _looks_before_it_pushes(request, match, caller.principal):
+                # An answer to HEAD has no body, so the client would stop at a bare 403. Where nothing is there yet it
+                # goes on, and is refused with the sentence.
+                raise NameUnknownError(f"there is no repository {repository}, or it is not yours to see")
+            raise DeniedError(
+                _why_denied(caller.principal, access.action, repository),
+                detail={"action": access.action, "repository": repository.name},
+            )
         if access.action is not Action.PULL:
             await self._check_writable(caller, access.action, repository)
         return Call(request, self.services, client, match.parameters, caller, repository)
@@ -71,7 +79,7 @@ class Enforcer:
         return Caller(principal, client.address, client.request_id)
 
     async def _refuse(self, caller: Caller, action: Action, repository: Repository, scope: str) -> None:
-        """401 where a token with more scope would do, else 403, on the record."""
+        """401 where a token with more scope would do; else it is put on record that the caller may not."""
         principal = caller.principal
         if principal.granted(action, repository):
             raise UnauthorizedError(
@@ -79,12 +87,7 @@ class Enforcer:
                 scope=scope,
                 error="insufficient_scope",
             )
-        reason = (
-            f"the token {principal.name!r} ({principal.role}) may not {action} {repository}; ask an administrator for"
-            f" one that covers {repository}"
-        )
         await self._record(caller, repository, str(action))
-        raise DeniedError(reason, detail={"action": action, "repository": repository.name})
 
     async def _check_writable(self, caller: Caller, action: Action, repository: Repository) -> None:
         """Nothing is begun, held or sent where it could never be published."""
@@ -107,6 +110,19 @@ class Enforcer:
         )
         if self.services.denials.is_to_be_told(caller.principal.grant, denied):
             await self.services.record(denied)
+
+
+def _looks_before_it_pushes(request: web.Request, match: Match, principal: Principal) -> bool:
+    """Whether somebody who pushes elsewhere asks by HEAD if a blob or manifest of this digest is there already."""
+    named = match.parameters.get("digest") or match.parameters.get("reference", "")
+    return request.method == hdrs.METH_HEAD and ":" in named and principal.pushes
+
+
+def _why_denied(principal: Principal, action: Action, repository: Repository) -> str:
+    said = f"the token {principal.name!r} ({principal.role}) may not {action} {repository}; ask an administrator for"
+    if not principal.covers(repository):
+        return f"{said} one that covers {repository}"
+    return f"{said} {'an admin' if action is Action.DELETE else 'a developer'}'s token"
 
 
 def _scope(request: web.Request, match: Match) -> str:

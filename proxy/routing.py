@@ -123,7 +123,9 @@ class Router:
                     allowed=tuple(sorted(resource.routes)),
                 )
             return Match(route, found.groupdict())
-        raise NotFoundError("there is nothing at this address; the registry API starts at /v2/")
+        raise NotFoundError(
+            "there is nothing at this address; the registry API starts at /v2/, the gate's own at /api/v1/"
+        )
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

@@ -127,15 +127,29 @@ async def forget(tx: Transaction, numbers: Collection[int]) -> int:
 
 
 async def list_newest(
-    tx: Transaction, *, repository: Repository | None = None, outcome: Outcome | None = None, limit: int
+    tx: Transaction,
+    *,
+    repository: Repository | None = None,
+    outcome: Outcome | None = None,
+    limit: int,
+    before: str | None = None,
 ) -> tuple[Verdict, ...]:
-    """The last `limit` verdicts of a repository, with an outcome, or of all; newest first."""
+    """The last `limit` verdicts of a repository, with an outcome, or of all; newest first.
+
+    `before` names a verdict: only older ones are wanted. If there is no such verdict, there are none.
+    """
     query = sa.select(verdicts.c.body).order_by(verdicts.c.number.desc()).limit(limit)
     if repository is not None:
         query = query.where(verdicts.c.repository == str(repository))
     if outcome is not None:
         query = query.where(verdicts.c.outcome == outcome)
+    if before is not None:
+        query = query.where(verdicts.c.number < _number_of(before))
     return tuple(_read(body) for body in await tx.scalars(query))
+
+
+def _number_of(verdict_id: str) -> sa.ScalarSelect[int]:
+    return sa.select(verdicts.c.number).where(verdicts.c.id == verdict_id).scalar_subquery()
 
 
 def _made(bodies: Iterable[str]) -> list[Made]:

@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from config.patterns import RepositoryPattern, is_repository_name
+from proxy.admin.parameters import check_parameters
 from proxy.errors import BadRequestError, DeniedError, NotFoundError, TooLargeError
 from proxy.gate import approving
 from proxy.gate.approving import Act, approve_base, approve_packages, meant, read_packages
@@ -51,6 +52,7 @@ class _Wanted(BaseModel):
 
 async def listing(call: Call) -> web.StreamResponse:
     """What is in force for `?repository=`; without it everything that ever was approved, for admins."""
+    check_parameters(call.request.rel_url.query, "repository")
     name = call.request.rel_url.query.get("repository", "")
     if name:
         repository = Repository(name)
@@ -67,6 +69,7 @@ async def listing(call: Call) -> web.StreamResponse:
 
 async def show(call: Call) -> web.StreamResponse:
     """One approval with its packages, for admins."""
+    check_parameters(call.request.rel_url.query)
     await _administrator(call, ())
     database = call.services.database
     record = await _known(call)

@@ -2,6 +2,7 @@
 
 from aiohttp import hdrs, web
 
+from proxy.admin.parameters import check_parameters
 from proxy.errors import BadRequestError
 from proxy.gate.inventory import bill_of_materials
 from proxy.routing import Call
@@ -11,6 +12,7 @@ from scanning.sbom import SbomFormat, media_type
 
 async def sbom(call: Call) -> web.StreamResponse:
     """The image's bill of materials, `?format=cyclonedx` (unless told otherwise) or `spdx`."""
+    check_parameters(call.request.rel_url.query, "format")
     wanted = call.request.rel_url.query.get("format", SbomFormat.CYCLONEDX)
     if wanted not in tuple(SbomFormat):
         raise BadRequestError(f"there is no format {wanted[:40]!r}; there are {' and '.join(SbomFormat)}")

@@ -10,7 +10,7 @@ from rich.table import Table
 from config.patterns import RepositoryPattern
 from config.settings import Settings
 from proxy.cli.local_state import open_state
-from proxy.cli.output import console, printable
+from proxy.cli.output import command_line, console, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.gate.approving import Act, approve_packages
@@ -60,12 +60,14 @@ def revoke(context: typer.Context, approval_id: str) -> ApprovalRecord:
     return asyncio.run(_revoked(settings_for(context), approval_id))
 
 
-def approve_after_asking(settings: Settings, source: str, purls: Sequence[str], approved: Act, *, yes: bool) -> None:
+def approve_after_asking(
+    context: typer.Context, source: str, purls: Sequence[str], approved: Act, *, yes: bool
+) -> None:
     """Approve packages if the person at the terminal agrees, or has said `yes`; else leave with exit status 1."""
     if not yes and not typer.confirm("Approve them?"):
         raise typer.Exit(1)
-    record = asyncio.run(_approved(settings, source, purls, approved))
-    typer.echo(f"Approved; revoke: imagegate package revoke {record.approval.id}")
+    record = asyncio.run(_approved(settings_for(context), source, purls, approved))
+    typer.echo(f"Approved; revoke: {command_line(context)} package revoke {record.approval.id}")
 
 
 async def _approved(settings: Settings, source: str, purls: Sequence[str], approved: Act) -> ApprovalRecord:

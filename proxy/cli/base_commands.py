@@ -10,7 +10,7 @@ from config.settings import Settings
 from proxy.cli.approvals import OwnerOption, ReasonOption, RepositoryOption, act, print_list, revoke
 from proxy.cli.find_image import behind_gate
 from proxy.cli.local_state import open_state, open_upstream
-from proxy.cli.output import printable
+from proxy.cli.output import command_line, printable
 from proxy.cli.session import settings_for
 from proxy.errors import NotFoundError
 from proxy.gate.approving import Act, approve_base, meant, read_base
@@ -46,7 +46,7 @@ def _approve(
         typer.echo(
             f"{image} ({content.platform}) is an approved base: {len(content.diff_ids)} layers,"
             f" {len(content.packages)} packages, as {content.repository}@{content.manifest};"
-            f" revoke: imagegate base revoke {record.approval.id}"
+            f" revoke: {command_line(context)} base revoke {record.approval.id}"
         )
 
 

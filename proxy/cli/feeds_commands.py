@@ -142,7 +142,7 @@ async def _pruned(settings: Settings, keep_days: int, *, dry_run: bool = False) 
 
 async def _record(settings: Settings, report: FeedReport, deed: str) -> None:
     by = administrator()
-    async with open_state(settings) as state, state.database.transaction() as tx:
+    async with open_state(settings, may_be_new=True) as state, state.database.transaction() as tx:
         await audit.append(tx, report.record(utc_now(), by, deed))
 
 

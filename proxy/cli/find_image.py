@@ -58,7 +58,7 @@ async def find_image(settings: Settings, named: str, repository: str) -> AsyncIt
             await remote.close()
     else:
         image = ImageReference.parse(named)
-        async with open_state(settings) as state, open_upstream(settings, state.database) as upstream:
+        async with open_state(settings, may_be_new=True) as state, open_upstream(settings, state.database) as upstream:
             yield FoundImage(upstream, image.repository, image.reference, judged_as or image.repository)
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from config.errors import ImagegateError
 from config.settings import Settings
 from proxy.errors import ManifestUnknownError
 from proxy.gate.advisories import AdvisoryDesk
@@ -20,6 +21,10 @@ from storage.database import Database
 from storage.snapshots import Snapshots
 
 
+class NoStateError(ImagegateError):
+    """No gate has left anything where the settings say that its state is."""
+
+
 @dataclass(frozen=True, slots=True)
 class LocalState:
     """What commands read and write."""
@@ -34,8 +39,17 @@ class LocalState:
 
 
 @asynccontextmanager
-async def open_state(settings: Settings) -> AsyncIterator[LocalState]:
-    """Open the database and the advisories that `settings` name, and close them afterwards."""
+async def open_state(settings: Settings, *, may_be_new: bool = False) -> AsyncIterator[LocalState]:
+    """Open the database and the advisories that `settings` name, and close them afterwards.
+
+    Raises `NoStateError` where there is none yet, so that a mistyped folder is no gate that knows nothing; it is made
+    for a command that prepares a gate, which says `may_be_new`.
+    """
+    if not may_be_new and not settings.has_database:
+        raise NoStateError(
+            f"there is no gate in {settings.state_dir}: name the folder of yours with --state-dir, or its settings file"
+            " with --config; imagegate serve starts a new one"
+        )
     make_state_folder(settings.state_dir)
     database = await Database.open(settings.database)
     try:
@@ -65,7 +79,10 @@ async def resolve(settings: Settings, state: LocalState, image: ImageReference) 
     async with open_upstream(settings, state.database) as upstream:
         stored = await upstream.get_manifest(image.repository, image.reference)
     if stored is None:
-        raise ManifestUnknownError(f"there is no {image}, neither behind the gate nor in quarantine")
+        raise ManifestUnknownError(
+            f"there is no {image}, neither behind the gate nor in quarantine; what was refused is told by: imagegate"
+            f" verdict list --repository {image.repository}"
+        )
     return stored.digest
 
 

@@ -1,11 +1,13 @@
 """How commands speak to the person at the terminal."""
 
+import shlex
 import sys
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
+from proxy.cli.global_options import GlobalOptions
 from storage.printable import printable as escaped
 
 _WIDTH_OF_A_FILE = 240
@@ -43,3 +45,15 @@ def command_name() -> str:
     """How the person at the terminal called this program, so that what is suggested can be pasted."""
     called = Path(sys.argv[0])
     return str(called) if called.name == "imagegate" else "imagegate"
+
+
+def command_line(context: typer.Context) -> str:
+    """How to call this program in another terminal, so that it finds the same gate: what is suggested can be pasted."""
+    options = context.ensure_object(GlobalOptions)
+    given = (("--config", options.config), ("--state-dir", options.state_dir))
+    return " ".join((command_name(), *(f"{name} {shlex.quote(str(path))}" for name, path in given if path)))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 reason`, `2 reasons`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

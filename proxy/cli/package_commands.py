@@ -54,7 +54,7 @@ def _vet(
     typer.echo(f"{len(new)} of its {len(listed.purls)} packages are not approved for {where} yet:")
     for purl in new:
         typer.echo(printable(f"  {purl}"))
-    approve_after_asking(settings, file.name, new, approved, yes=yes)
+    approve_after_asking(context, file.name, new, approved, yes=yes)
 
 
 def _list(

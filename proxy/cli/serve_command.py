@@ -8,7 +8,7 @@ import uvloop
 
 from config.patterns import RepositoryPattern
 from config.settings import Settings
-from proxy.cli.output import command_name
+from proxy.cli.output import command_line
 from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.gate.policy import read_policy
@@ -45,7 +45,8 @@ def _serve(
     settings = settings_for(context, _flags(upstream, host=host, port=port, workers=workers))
     configure_logging(settings.logging.level, settings.logging.format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings) if settings.listen.workers == 1 else _run_several(settings))
+        serve = _run if settings.listen.workers == 1 else _run_several
+        runner.run(serve(settings, command_line(context)))
 
 
 def _flags(upstream: str | None, **listen: str | int | None) -> dict[str, Any]:
@@ -58,20 +59,20 @@ def _flags(upstream: str | None, **listen: str | int | None) -> dict[str, Any]:
     return flags
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, imagegate: str) -> None:
     async with running(settings) as services:
-        await _welcome_first(settings, services.database)
+        await _welcome_first(settings, services.database, imagegate)
         await serve_until_told(services)
 
 
-async def _run_several(settings: Settings) -> None:
+async def _run_several(settings: Settings, imagegate: str) -> None:
     sockets = await asyncio.to_thread(open_sockets, settings.listen)
     try:
         prepare(settings)
         _check(settings)
         database = await Database.open(settings.database)
         try:
-            await _welcome_first(settings, database)
+            await _welcome_first(settings, database, imagegate)
         finally:
             await database.close()
         await supervise(settings, sockets)
@@ -88,19 +89,18 @@ def _check(settings: Settings) -> None:
         load_identity(settings.listen)
 
 
-async def _welcome_first(settings: Settings, database: Database) -> None:
+async def _welcome_first(settings: Settings, database: Database, imagegate: str) -> None:
     """Make an admin token and print it, if there has never been any token."""
     async with database.snapshot() as tx:
         if await grants.count(tx):
             return
     new = NewGrant("first-admin", Role.ADMIN, (RepositoryPattern("**"),))
     _, token = await tokens.create(database, new, Administrator("imagegate serve", ""), utc_now())
-    typer.echo(_welcome(settings, token.text))
+    typer.echo(_welcome(settings, token.text, imagegate))
 
 
-def _welcome(settings: Settings, token: str) -> str:
+def _welcome(settings: Settings, token: str, imagegate: str) -> str:
     host = settings.public_origin.partition("://")[2]
-    imagegate = command_name()
     return f"""
 The gate is at {settings.public_origin}; its state is in {settings.state_dir}.
 This is its first start. Keep this admin token, it is shown only now:

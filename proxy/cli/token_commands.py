@@ -1,6 +1,8 @@
 """`imagegate token create|list|revoke`: who may use the gate."""
 
 import asyncio
+import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
@@ -11,7 +13,7 @@ from config.durations import parse_duration
 from config.patterns import RepositoryPattern
 from config.settings import Settings
 from proxy.cli.local_state import open_state
-from proxy.cli.output import complain, console, printable
+from proxy.cli.output import command_line, complain, console, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.identity import tokens
@@ -47,22 +49,42 @@ def _create(
 ) -> None:
     """Make a token. It is printed once, on standard output, and kept nowhere."""
     now = utc_now()
+    if not name.strip():
+        raise typer.BadParameter("say what the token is for; the audit names it so", param_hint="NAME")
     patterns = tuple(RepositoryPattern(text) for text in (repository or ["**"]))
     new = NewGrant(name, role, patterns, _end(expires, now) if expires else None)
-    grant, token = asyncio.run(_make(context, new, now))
+    settings = settings_for(context)
+    is_new = not settings.has_database
+    grant, token = asyncio.run(_make(settings, new, now))
+    if is_new:
+        typer.echo(
+            f"No gate has run in {settings.state_dir} yet; the one that starts there knows this token.", err=True
+        )
     until = f", until {grant.expires_at:%Y-%m-%d %H:%M} UTC" if grant.expires_at else ""
-    typer.echo(
-        f"{grant.role} on {', '.join(grant.repositories)}{until}; revoke: imagegate token revoke {grant.id}", err=True
-    )
+    revoke = f"{command_line(context)} token revoke {grant.id}"
+    typer.echo(f"{grant.role} on {', '.join(grant.repositories)}{until}; revoke: {revoke}", err=True)
     typer.echo(token.text)
 
 
-def _list(context: typer.Context) -> None:
+def _list(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
     """List tokens, newest first. Secrets are not kept, so they cannot be shown."""
     now = utc_now()
-    found = asyncio.run(_all(settings_for(context)))
+    found = sorted(asyncio.run(_all(settings_for(context))), key=lambda grant: grant.created_at, reverse=True)
+    if as_json:
+        for grant in found:
+            typer.echo(
+                json.dumps(
+                    {name: value for name, value in asdict(grant).items() if name != "secret_hash"}
+                    | {"state": _state(grant, now).partition(" ")[0]},
+                    default=str,
+                )
+            )
+        return
     table = Table("id", "name", "role", "repositories", "created (UTC)", "by", "state", box=None, pad_edge=False)
-    for grant in sorted(found, key=lambda grant: grant.created_at, reverse=True):
+    for grant in found:
         table.add_row(
             grant.id,
             printable(grant.name),
@@ -103,8 +125,8 @@ def _state(grant: Grant, now: datetime) -> str:
     return f"{'until' if grant.is_alive(now) else 'expired'} {grant.expires_at:%Y-%m-%d %H:%M}"
 
 
-async def _make(context: typer.Context, new: NewGrant, now: datetime) -> tuple[Grant, OpaqueToken]:
-    async with open_state(settings_for(context)) as state:
+async def _make(settings: Settings, new: NewGrant, now: datetime) -> tuple[Grant, OpaqueToken]:
+    async with open_state(settings, may_be_new=True) as state:
         return await tokens.create(state.database, new, administrator(), now)
 
 

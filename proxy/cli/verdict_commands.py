@@ -1,8 +1,11 @@
 """`imagegate verdict show|list|replay`: what the gate decided, and why."""
 
 import asyncio
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -10,10 +13,12 @@ from rich.table import Table
 from config.settings import Settings
 from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.local_state import open_state
-from proxy.cli.output import console, headed, printable, terminal_width
+from proxy.cli.output import console, counted, headed, printable, terminal_width
 from proxy.cli.session import settings_for
 from proxy.gate.report import Explained, headline, record_of, report
+from proxy.gate.verdict_document import as_document
 from scanning.documents import encode
+from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict
 from storage import verdicts
@@ -55,21 +60,40 @@ def _list(
     repository: Annotated[str, typer.Option(help="Only of this repository.")] = "",
     outcome: Annotated[Outcome | None, typer.Option(help="Only with this outcome.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    gate: GateOption = "",
+    token: TokenOption = "",
 ) -> None:
-    """List the newest verdicts."""
+    """List the newest verdicts; those of a gate that is asked over HTTP, of one repository."""
     wanted = Repository(repository) if repository else None
-    found = asyncio.run(_newest(settings_for(context), wanted, outcome, limit))
+    if client := gate_client(gate, token):
+        found = asyncio.run(client.verdicts(wanted, outcome, limit))
+    else:
+        kept = asyncio.run(_newest(settings_for(context), wanted, outcome, limit))
+        found = tuple(as_document(verdict) for verdict in kept)
+    if as_json:
+        for verdict in found:
+            typer.echo(json.dumps(verdict))
+        return
     table = Table("id", "judged (UTC)", "outcome", "image", "first reason", box=None, pad_edge=False)
     for verdict in found:
-        reasons = verdict.violations or verdict.warnings
-        table.add_row(
-            verdict.id,
-            f"{verdict.judged_at:%Y-%m-%d %H:%M:%S}",
-            f"{verdict.outcome}{' (audit)' if verdict.enforced is not verdict.outcome else ''}",
-            f"{verdict.repository}@{verdict.digest.algorithm}:{verdict.digest.short}…",
-            printable(f"{reasons[0].subject} [{reasons[0].rule}]") if reasons else "",
-        )
+        table.add_row(*map(printable, _row(verdict)))
     console().print(table if found else "No verdicts yet.")
+
+
+def _row(verdict: Mapping[str, Any]) -> Iterator[str]:
+    yield verdict["id"]
+    yield f"{datetime.fromisoformat(verdict['judged_at']):%Y-%m-%d %H:%M:%S}"
+    yield verdict["outcome"] + (" (audit)" if verdict["enforced"] != verdict["outcome"] else "")
+    whole = f"{verdict['repository']}@{verdict['digest']}"
+    digest = Digest.parse(verdict["digest"])
+    yield f"{verdict['repository']}@{digest.algorithm}:{digest.short}…"
+    reasons = verdict["violations"] or verdict["warnings"]
+    yield " ".join(part for part in _first(reasons[0]) if part != whole) if reasons else ""
+
+
+def _first(reason: Mapping[str, Any]) -> tuple[str, str]:
+    return reason["subject"], f"[{reason['rule']}]"
 
 
 def _replay(
@@ -81,7 +105,8 @@ def _replay(
     verdict = old.verdict
     if verdict.decision == new.verdict.decision:
         reasons, remarks = len(verdict.violations), len(verdict.warnings)
-        typer.echo(f"The same answer: {headline(verdict)}, {reasons} reasons, {remarks} warnings.")
+        said = f"{counted(reasons, 'reason')}, {counted(remarks, 'warning')}"
+        typer.echo(f"The same answer: {headline(verdict)}, {said}.")
         if verdict != replace(new.verdict, id=verdict.id):  # a version that writes other things makes other ids of them
             typer.echo("This version of imagegate says more of it, or in other words, than the one that judged it.")
         return

@@ -76,7 +76,7 @@ def vet(
     purls = sorted({package.purl for package in new})
     where = ", ".join(map(str, approved.repositories))
     typer.echo(f"These {len(purls)} count as vetted in {where} then, in these versions, until that is revoked.")
-    approve_after_asking(settings, str(image), purls, approved, yes=yes)
+    approve_after_asking(context, str(image), purls, approved, yes=yes)
 
 
 def _table(image: ImageReference, addition: Addition) -> Table:

@@ -56,9 +56,18 @@ class Principal:
     scopes: tuple[Scope, ...] | None = None
     catalog: bool = True
 
+    @property
+    def pushes(self) -> bool:
+        """Whether the role is one that pushes, wherever that may be."""
+        return Action.PUSH in _ALLOWED[self.role]
+
+    def covers(self, repository: Repository) -> bool:
+        """Whether the grant is for this repository, whatever it allows there."""
+        return any(pattern.matches(repository.name) for pattern in self.repositories)
+
     def granted(self, action: Action, repository: Repository) -> bool:
         """Whether the grant itself allows `action`, whatever the token in hand was issued for."""
-        return action in _ALLOWED[self.role] and any(p.matches(repository.name) for p in self.repositories)
+        return action in _ALLOWED[self.role] and self.covers(repository)
 
     def may(self, action: Action, repository: Repository) -> bool:
         """Whether this request allows `action` on `repository`."""

@@ -76,6 +76,20 @@ def test_a_refused_push_says_what_where_why_and_how_to_mend_it(every_client: Cli
     assert "REFUSED" in gate.running.command("verdict", "show", told[1]).stdout
 
 
+@pytest.mark.parametrize("gate", ["embedded"], indirect=True)
+def test_who_may_not_push_there_is_told_whom_to_ask(every_client: Client, gate: Gate) -> None:
+    log_in(every_client, gate, gate.running.token("elsewhere", "developer", "elsewhere/**"))
+    repository = fresh_repository(every_client.name)
+    said = every_client.push(application(repository), f"{gate.host}/{repository}:1")
+    assert not said.ok
+    if every_client.name not in SILENT:
+        told = re.search(
+            r"'elsewhere' \(developer\) may not \w+ (\S+); ask an administrator for one that covers", said.text
+        )
+        assert told, said.text
+        assert told[1] == str(repository)
+
+
 def test_a_refused_pull_says_what_is_missing(every_client: Client, gate: Gate) -> None:
     repository = f"signed/{fresh_repository(every_client.name)}"
     reference = f"{gate.host}/{repository}:1"

@@ -1,5 +1,7 @@
 """Reading verdicts over HTTP."""
 
+from dataclasses import replace
+
 import pytest
 
 from config.vocabulary import Effect, Mode
@@ -80,3 +82,40 @@ async def test_the_newest_of_a_repository(face: Face) -> None:
     assert [verdict["id"] for verdict in answer.json["verdicts"]] == ["v1"]
     assert (await face.call("GET", "/api/v1/verdicts")).status == 400
     assert (await face.call("GET", "/api/v1/verdicts?repository=team/app&n=101")).status == 400
+
+
+async def test_older_ones_are_where_the_link_leads(face: Face) -> None:
+    async with face.services.database.transaction() as tx:
+        for name in ("v2", "v3"):
+            await verdicts.append(tx, replace(VERDICT, id=name))
+    asked, seen = "/api/v1/verdicts?repository=team/app&outcome=reject&n=2", []
+    while asked:
+        answer = await face.call("GET", asked)
+        seen.append([verdict["id"] for verdict in answer.json["verdicts"]])
+        asked = answer.headers.get("Link", "").partition(">")[0].removeprefix("<")
+    assert seen == [["v3", "v2"], ["v1"]]
+
+
+@pytest.mark.parametrize(("outcome", "found"), [("reject", 1), ("admit", 0), ("quarantine", 0)])
+async def test_those_with_one_outcome(face: Face, outcome: str, found: int) -> None:
+    answer = await face.call("GET", f"/api/v1/verdicts?repository=team/app&outcome={outcome}")
+    assert len(answer.json["verdicts"]) == found
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("verdicts?repository=team/app&outcome=rejected", "there is no outcome 'rejected'; there are admit, "),
+        (
+            "verdicts?repository=team/app&otcome=reject",
+            "there is no parameter 'otcome' at this address; there are: rep",
+        ),
+        ("verdicts/v1?format=text", "there is no parameter 'format' at this address; there are none"),
+        ("images/team/app/1/sbom?fromat=spdx", "there is no parameter 'fromat' at this address; there are: format"),
+        ("approvals?repo=team/app", "there is no parameter 'repo' at this address; there are: repository"),
+    ],
+)
+async def test_a_wish_that_nobody_reads_is_refused(face: Face, address: str, said: str) -> None:
+    """What is ignored would answer another question than the one that was asked."""
+    answer = await face.call("GET", f"/api/v1/{address}")
+    assert (answer.status, answer.message[: len(said)]) == (400, said)

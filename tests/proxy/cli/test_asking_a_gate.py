@@ -5,14 +5,16 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE
+from dataclasses import replace
 
 import pytest
 
 from config.vocabulary import Mode
-from proxy.cli.gate_client import GateUnreachableError, gate_client
+from proxy.cli.gate_client import GateClient, GateUnreachableError, gate_client
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import ManifestKind
 from scanning.oci.media_types import OCI_MANIFEST
+from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict, VerdictInputs
 from storage import verdicts
 from tests.proxy.face import START, Face
@@ -42,9 +44,14 @@ async def _verdict(face: Face) -> None:
 
 async def show(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
     """Run `imagegate verdict show` as a user does: its exit status, output and errors."""
+    return await imagegate(environment, "verdict", "show", *arguments)
+
+
+async def imagegate(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Run `imagegate`: its exit status, output and errors."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-c", "from proxy.cli import main; main()", "verdict", "show", *arguments),
+        *("-c", "from proxy.cli import main; main()", *arguments),
         env={name: value for name, value in os.environ.items() if not name.startswith("IMAGEGATE_")} | environment,
         stdout=PIPE,
         stderr=PIPE,
@@ -70,8 +77,37 @@ async def test_it_gives_the_document_as_json(face: Face) -> None:
 async def test_what_the_gate_refuses_is_said_in_its_words(face: Face) -> None:
     status, _, errors = await show({}, "v2", "--gate", face.url, "--token", face.token)
     assert status == 2
-    assert "answered 404" in errors
-    assert "no such verdict" in errors
+    assert errors == f"{face.url} answered 404: there is no such verdict, or its repository is not yours to see\n"
+
+
+async def test_whoever_reads_no_refusals_lists_them_from_afar(face: Face) -> None:
+    """A client that leaves the sentence out leaves a person with nothing but the repository's name."""
+    refused = replace(VERDICT, id="v2", outcome=Outcome.REJECT)
+    async with face.services.database.transaction() as tx:
+        await verdicts.append(tx, refused)
+    asked = {"IMAGEGATE_GATE": face.url, "IMAGEGATE_TOKEN": face.token}
+    wanted = ("verdict", "list", "--repository", "team/app", "--outcome", "reject")
+
+    status, output, errors = await imagegate(asked, *wanted)
+    assert (status, errors) == (0, "")
+    _, line = output.splitlines()
+    assert line.split() == ["v2", *f"{START:%Y-%m-%d %H:%M:%S} reject".split(), f"team/app@sha256:{MANIFEST.short}…"]
+
+    status, output, _ = await imagegate(asked, *wanted, "--json")
+    assert (status, json.loads(output)["id"]) == (0, "v2")
+
+    status, _, errors = await imagegate(asked, "verdict", "list")
+    assert (status, "name the repository" in errors) == (2, True)
+
+
+async def test_a_list_from_afar_is_as_long_as_asked_for(face: Face) -> None:
+    async with face.services.database.transaction() as tx:
+        for number in range(2, 130):
+            await verdicts.append(tx, replace(VERDICT, id=f"v{number}"))
+    client = GateClient(face.url, face.token)
+    for limit, wanted in ((120, range(129, 9, -1)), (1000, range(129, 0, -1))):
+        found = await client.verdicts(Repository("team/app"), None, limit)
+        assert [verdict["id"] for verdict in found] == [f"v{number}" for number in wanted]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_a_base_image_is_approved_listed_shown_and_revoked(own: Run) -> None:
     assert said.stdout.startswith(f"{approved}, as team/app@{CLEAN.digest}; revoke: ")
     (line,) = own("base", "list", "--json").stdout.splitlines()
     approval = json.loads(line)["approval"]["id"]
-    assert f"imagegate base revoke {approval}" in said.stdout
+    assert f" base revoke {approval}\n" in said.stdout
 
     shown = own("base", "show", approval)
     assert f"team/app@{CLEAN.digest}" in shown.stdout

