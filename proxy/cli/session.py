@@ -5,14 +5,16 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from config.settings import Settings
 from config.settings_file import load_settings
 from proxy.cli.global_options import GlobalOptions
-from proxy.identity.administrator import Administrator
+
+if TYPE_CHECKING:
+    from proxy.identity.administrator import Administrator
 
 
 def settings_for(
@@ -29,8 +31,10 @@ def settings_for(
     return load_settings(config or options.config, flags)
 
 
-def administrator() -> Administrator:
+def administrator() -> "Administrator":
     """The person at this terminal, for the audit."""
+    from proxy.identity.administrator import Administrator  # noqa: PLC0415 - brings the database's libraries
+
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container may run as a user without an account
