@@ -4,12 +4,14 @@ import ctypes
 import os
 import resource
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from proxy.inspection import landlock
 from scanning.layers.limits import InspectionLimits
 
 NICENESS = 5
@@ -32,15 +34,17 @@ def give_way(niceness: int = NICENESS) -> None:
         Path("/proc/self/autogroup").write_text(f"{niceness}", "ascii")
 
 
-def leave_network() -> None:
-    """Give up gaining privileges and, where the kernel lets us, the network; call it before any thread starts.
+def leave_system() -> None:
+    """Give up gaining privileges and, where the kernel lets us, the network, files and other processes; call it before
+    any thread starts.
 
-    Everything a worker needs must be imported by now.
+    Everything a worker needs must be loaded by now, but for what Python imports late: its own folders stay readable.
     """
     library = ctypes.CDLL(None, use_errno=True)
     library.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     # Best effort: containers often forbid it. Only root may leave the network without leaving its user, too.
     library.unshare(_NEW_NETWORK if os.geteuid() == 0 else _NEW_NETWORK | _NEW_USER)
+    landlock.give_up_all_but(sys.path)
 
 
 def bound_resources(limits: InspectionLimits) -> None:

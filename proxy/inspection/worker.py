@@ -14,7 +14,7 @@ from proxy.inspection.confinement import (
     ProcessorTimeSpentError,
     bound_resources,
     give_way,
-    leave_network,
+    leave_system,
     processor_time,
 )
 from proxy.inspection.framing import (
@@ -109,7 +109,7 @@ def main(niceness: int) -> int:
     gc.set_threshold(_COLLECT_AFTER)
     sys.setswitchinterval(_SWITCH_SECONDS)
     give_way(niceness)
-    leave_network()
+    leave_system()
     intake = Intake(limits, requests)
     intake.start()
     bound_resources(limits)
