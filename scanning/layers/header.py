@@ -15,8 +15,10 @@ from scanning.errors import UnreadableLayerError
 BLOCK_BYTES = 512
 ZERO_BLOCK = bytes(BLOCK_BYTES)
 
-_FIELDS = Struct("100s 24s 12s 12s 8s c 100s 8s 64x 16s 167x")
-"""Name, mode and owner, size, time, checksum, type, link, magic, device."""
+_FIELDS = Struct("100s 24s 12s 12s 8s c 100s 255s")
+"""Name, mode and owner, size, time, checksum, type, link, and the rest from the magic on."""
+_DEVICE, _PREFIX, _TIMES = slice(72, 88), slice(88, 243), (slice(88, 100), slice(100, 112))
+"""Where in the rest: of ustar the device and the prefix, of GNU the times of access and change."""
 _USTAR, _GNU = b"ustar\x00", b"ustar  \x00"
 _STAR_TRAILER = b"tar\x00"
 _OCTAL = b"01234567"
@@ -26,7 +28,7 @@ _NO_DEVICE = frozenset({bytes(16), b"0000000\x00" * 2})
 _LARGEST = (1 << 63) - 1
 LARGEST_OWNER = (1 << 32) - 2
 """The largest user or group id there is; the one after it tells chown(2) to leave the owner as it is."""
-_REMEMBERED = 4096
+_REMEMBERED, _REMEMBERED_RESTS = 4096, 256
 
 
 def checksum_holds(block: bytes) -> bool:
@@ -50,45 +52,58 @@ def some_checksum_holds(block: bytes) -> bool:
 class Header:
     """A header block as it stands, before extended headers and long names. Read again and again to be fast.
 
-    Number fields that repeat, as modes, owners and checksums do, are remembered.
+    What repeats from member to member is remembered: modes, owners and checksums, and the rest from the magic on.
     """
 
-    __slots__ = ("_owners", "_totals", "device", "gid", "link", "mode", "name", "size", "type", "uid")
+    __slots__ = (
+        *("_owners", "_rests", "_totals"),
+        *("device", "gid", "link", "mode", "name", "size", "type", "uid"),
+    )
 
     def __init__(self) -> None:
         self._owners: dict[bytes, tuple[int, int, int]] = {}
         self._totals: dict[bytes, int] = {}
+        self._rests: dict[bytes, tuple[bytes, tuple[int, int]]] = {}
         self.type = self.name = self.link = b""
         self.size = self.mode = self.uid = self.gid = 0
         self.device = (0, 0)
 
     def read(self, block: bytes) -> None:
         """Read one block that is not all zeros. Raises `UnreadableLayerError` without entry or offset."""
-        name, owner, size, time, field, self.type, link, magic, device = _FIELDS.unpack(block)
+        name, owner, size, time, field, self.type, link, rest = _FIELDS.unpack(block)
         if (self._totals.get(field) or self._total_of(field)) != _total(block):
             raise UnreadableLayerError("the tar header has a bad checksum: the archive is damaged or misaligned")
         name = name.rstrip(_NUL)
         if 0 in name:
             name = _text(name, "name")
-        if magic[:6] == _USTAR:
-            if block[508:] == _STAR_TRAILER:
-                raise UnreadableLayerError("the header is in star's own format, which readers take differently")
-            if block[345]:
-                name = _text(block[345:500], "prefix") + b"/" + name
-        elif magic == _GNU:
-            if block[345:369].strip(_BLANK):
-                _number(block[345:357], "access time", signed=True)
-                _number(block[357:369], "change time", signed=True)
-        elif block[257:].strip(_NUL):
-            raise UnreadableLayerError("the header has no known magic, but data where other formats keep a prefix")
+        prefix, self.device = self._rests.get(rest) or self._rest(rest)
+        if prefix:
+            name = prefix + b"/" + name
         if time[11] or time[:11].strip(_OCTAL):
             _number(time, "time", signed=True)
         self.name = name
         self.link = _text(link, "link") if link[0] else b""
         digits = size[:11]
         self.size = int(digits, 8) if not (size[11] or digits.strip(_OCTAL)) else _number(size, "size")
-        self.device = (0, 0) if device in _NO_DEVICE else _device(device)
         self.mode, self.uid, self.gid = self._owners.get(owner) or self._owner(owner)
+
+    def _rest(self, rest: bytes) -> tuple[bytes, tuple[int, int]]:
+        """The prefix of the name and the device, from the magic on."""
+        prefix = b""
+        if rest.startswith(_USTAR):
+            if rest.endswith(_STAR_TRAILER):
+                raise UnreadableLayerError("the header is in star's own format, which readers take differently")
+            prefix = _text(rest[_PREFIX], "prefix") if rest[_PREFIX.start] else b""
+        elif rest.startswith(_GNU):
+            for field, what in zip(_TIMES, ("access time", "change time"), strict=True):
+                _number(rest[field], what, signed=True)
+        elif rest.strip(_NUL):
+            raise UnreadableLayerError("the header has no known magic, but data where other formats keep a prefix")
+        device = rest[_DEVICE]
+        read = prefix, (0, 0) if device in _NO_DEVICE else _device(device)
+        if len(self._rests) < _REMEMBERED_RESTS:
+            self._rests[rest] = read
+        return read
 
     def _total_of(self, field: bytes) -> int:
         try:

@@ -33,7 +33,7 @@ def archive_path(raw: bytes, limits: InspectionLimits) -> str:
         raise UnreadableLayerError("a member has no name")
     text = to_text(raw) if b"\\" in raw else raw.decode("utf-8", "backslashreplace")
     text = text.rstrip("/").removeprefix("./")
-    if "/." in text or "//" in text or text[:1] in _UNUSUAL_START:
+    if "/./" in text or "/.." in text or "//" in text or text[:1] in _UNUSUAL_START or text.endswith("/."):
         components = [component for component in text.split("/") if component not in {"", "."}]
         if ".." in components:
             raise UnreadableLayerError("a name leads upwards with `..`", entry=text)

@@ -12,6 +12,7 @@ from scanning.layers.header import LARGEST_OWNER
 
 _RECORD = re.compile(rb"([0-9]{1,10}) (?:([^=\x00]+)=)?")
 _TIME = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
+_ONE_TIME = re.compile(rb"([0-9]{1,10}) [amc]time=-?[0-9]{1,18}(?:\.[0-9]*)?\n")
 _NUMBER = re.compile(rb"[0-9]{1,19}")
 _TIMES = frozenset({b"atime", b"mtime", b"ctime"})
 _NAMES = frozenset({b"path", b"linkpath", b"uname", b"gname"})
@@ -55,6 +56,9 @@ SAYS_NOTHING = PaxHeader()
 
 def read_pax(content: bytes) -> PaxHeader:
     """Read an `x` header. Raises `UnreadableLayerError` on anything that readers do not agree on."""
+    time = _ONE_TIME.fullmatch(content)
+    if time is not None and int(time[1]) == len(content):  # as Python's tarfile writes for nearly every member
+        return SAYS_NOTHING
     records = _records(content)
     if records.keys() <= _TIMES:
         return SAYS_NOTHING

@@ -118,21 +118,22 @@ class TarReader:
         view, place, end = memoryview(chunk), 0, len(chunk)
         while place < end:
             if self._data:
-                step = min(self._data, end - place)
-                self._data -= step
-                piece = view[place : place + step]
-                self.data_start = place
-                place += step
+                start, place = place, place + self._data
+                self._data = 0
+                if place > end:
+                    place, self._data = end, place - end
                 if self._meta:
-                    self._collect(piece)
+                    self._collect(chunk[start:place])
                 else:
-                    yield piece
+                    self.data_start = start
+                    yield view[start:place]
                     if not self._data:
                         yield END_OF_ENTRY
             elif self._padding:
-                step = min(self._padding, end - place)
-                self._padding -= step
-                place += step
+                place += self._padding
+                self._padding = 0
+                if place > end:
+                    place, self._padding = end, place - end
             elif self._zero_blocks > 1 and not self._partial:
                 if chunk.count(0, place) == end - place:
                     place = end
@@ -142,9 +143,13 @@ class TarReader:
                     raise self._refusal(_AFTER_END)
                 self._is_after_end, self._zero_blocks = True, 0
             else:
-                block = self._partial + chunk[place : place + BLOCK_BYTES - len(self._partial)]
-                place += len(block) - len(self._partial)
-                self._partial = b""
+                if self._partial:
+                    block = self._partial + chunk[place : place + BLOCK_BYTES - len(self._partial)]
+                    place += len(block) - len(self._partial)
+                    self._partial = b""
+                else:
+                    block = chunk[place : place + BLOCK_BYTES]
+                    place += len(block)
                 self.offset = self._position + place - len(block)
                 entry = self._read_block(block)
                 if entry is not None:
@@ -226,15 +231,13 @@ class TarReader:
         self._data = header.size
         self._padding = -header.size % BLOCK_BYTES
 
-    def _collect(self, piece: memoryview) -> None:
+    def _collect(self, content: bytes) -> None:
         if self._data or self._collected:
-            self._collected += piece
+            self._collected += content
             if self._data:
                 return
             content = bytes(self._collected)
             self._collected.clear()
-        else:
-            content = bytes(piece)
         kind, self._meta = self._meta, b""
         if kind == _AFTER:
             self.table = content

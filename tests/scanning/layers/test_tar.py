@@ -6,6 +6,7 @@ from scanning.errors import LimitExceededError, UnreadableLayerError
 from scanning.facts import EntryKind, FileEntry
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import InspectionLimits
+from scanning.layers.tar import TarReader
 from scanning.oci.digest import Digest
 from tests.scanning.layers.archives import (
     END,
@@ -87,6 +88,20 @@ class TestWhatIsRead:
 
     def test_ustar_prefix(self) -> None:
         assert only_entry(member(b"name", prefix=b"some/long"), END).path == "some/long/name"
+
+    def test_what_is_remembered_of_a_header_is_of_no_other(self) -> None:
+        tty, disk = {"major": b"0000005\x00"}, {"major": b"0000010\x00"}
+        archive = (
+            *(member(b"a", prefix=b"x"), member(b"b"), member(b"c", prefix=b"y"), member(b"d", magic=GNU)),
+            *(header(b"e", b"3", **tty), header(b"f", b"3", **disk), member(b"g", prefix=b"x"), member(b"h", magic=V7)),
+        )
+        reader = TarReader(LIMITS)
+        read = [(event.path, reader.device) for event in reader.feed(b"".join(archive)) if isinstance(event, FileEntry)]
+        nothing = (0, 0)
+        assert read == [
+            *(("x/a", nothing), ("b", nothing), ("y/c", nothing), ("d", nothing)),
+            *(("e", (5, 0)), ("f", (8, 0)), ("x/g", nothing), ("h", nothing)),
+        ]
 
     def test_gnu_long_names_and_links(self) -> None:
         name, link = b"d/" * 100 + b"name", b"e/" * 100 + b"target"
@@ -358,7 +373,7 @@ class TestDifferentials:
 
 
 class TestNames:
-    @pytest.mark.parametrize("name", [b"../a", b"a/../b", b"a/..", b"..", b"/../etc/passwd"])
+    @pytest.mark.parametrize("name", [b"../a", b"a/../b", b"a/..", b"..", b"/../etc/passwd", b"./..", b"/a//.."])
     def test_t55_names_that_lead_upwards(self, name: bytes) -> None:
         assert "upwards" in refusal(header(name), END)
         assert "upwards" in refusal(header(b"a", b"1", link=name), END)
