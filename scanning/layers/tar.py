@@ -119,9 +119,7 @@ class TarReader:
         while place < end:
             if self._data:
                 start, place = place, place + self._data
-                self._data = 0
-                if place > end:
-                    place, self._data = end, place - end
+                self._data = place - end if place > end else 0
                 if self._meta:
                     self._collect(chunk[start:place])
                 else:
@@ -131,9 +129,7 @@ class TarReader:
                         yield END_OF_ENTRY
             elif self._padding:
                 place += self._padding
-                self._padding = 0
-                if place > end:
-                    place, self._padding = end, place - end
+                self._padding = place - end if place > end else 0
             elif self._zero_blocks > 1 and not self._partial:
                 if chunk.count(0, place) == end - place:
                     place = end
@@ -143,13 +139,9 @@ class TarReader:
                     raise self._refusal(_AFTER_END)
                 self._is_after_end, self._zero_blocks = True, 0
             else:
-                if self._partial:
-                    block = self._partial + chunk[place : place + BLOCK_BYTES - len(self._partial)]
-                    place += len(block) - len(self._partial)
-                    self._partial = b""
-                else:
-                    block = chunk[place : place + BLOCK_BYTES]
-                    place += len(block)
+                block = self._partial + chunk[place : place + BLOCK_BYTES - len(self._partial)]
+                place += len(block) - len(self._partial)
+                self._partial = b""
                 self.offset = self._position + place - len(block)
                 entry = self._read_block(block)
                 if entry is not None:
