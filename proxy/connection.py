@@ -44,6 +44,7 @@ class Connection(web.RequestHandler):
         "_body",
         "_client",
         "_deadline",
+        "_gone",
         "_handled",
         "_header_timeout",
         "_heard",
@@ -75,6 +76,7 @@ class Connection(web.RequestHandler):
         self._write_timeout = write_timeout
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
+        self._gone: BaseException | None = None
         self._wire: asyncio.WriteTransport | None = None
         self._heard = False
         self._repeats = repeats
@@ -237,6 +239,21 @@ class Connection(web.RequestHandler):
         self._wire = None
         super().connection_lost(exc)
 
+    async def start(self) -> None:
+        """Answer requests until the connection ends.
+
+        Where a client is gone, the error that says so, and the frames and the body it came through hold each other,
+        and with them half a MiB and more of what was still to be sent or read, until Python looks for cycles. So it
+        forgets where it came from.
+        """
+        try:
+            await super().start()
+        finally:
+            error, self._gone = self._gone, None
+            while error is not None:
+                error.__traceback__ = None
+                error = error.__cause__ or error.__context__
+
     async def _handle_request(
         self,
         request: web.BaseRequest,
@@ -245,6 +262,9 @@ class Connection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         try:
             return await super()._handle_request(request, start_time, request_handler)
+        except ConnectionError as error:
+            self._gone = error
+            raise
         finally:
             self._handled += 1
 
