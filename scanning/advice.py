@@ -12,12 +12,16 @@ from functools import cmp_to_key
 
 from config.versions import InvalidVersionError, compare_packages
 from config.vocabulary import Effect, Severity
+from config.wording import counted
 from scanning.advisories.model import Finding
 from scanning.facts import ImageFacts, Package
 from scanning.packages.purl import type_of
 from scanning.packages.upgrading import Upgrade, upgrade_steps
 from scanning.rules.advisories import finding_subject
+from scanning.rules.advisory_data import INSTALL_PACKAGES
 from scanning.rules.case import Case
+from scanning.rules.inspection import KEEP_RELEASE
+from scanning.rules.signatures import NAME_A_SIGNER
 from scanning.verdict import Verdict, Violation
 
 
@@ -43,10 +47,9 @@ class Action:
     steps: tuple[str, ...]
 
 
-_INSPECTION = "inspection"
 _TITLES = {
     "rules": "Use another repository",
-    _INSPECTION: "Make it readable in one way only",
+    "inspection": "Build it so that all of it can be inspected",
     "deny.secrets": "Take {n} out and revoke {them}",
     "deny.malware": "Find out how {n} came in, and build without {them}",
     "deny.malicious": "Remove {n}",
@@ -82,9 +85,7 @@ _NOUNS = {
     "require.minimum_age": ("package that is too new", "packages that are too new"),
     "foreign_layers": ("layer", "layers"),
 }
-_NO_ORIGIN = "Let it tell where its programs come from"
-_NO_END = "Ask an admin for data about the ends of releases"
-_FINDINGS, _VETTED, _END = "deny.findings", "require.vetted_packages", "deny.end_of_life"
+_FINDINGS, _VETTED = "deny.findings", "require.vetted_packages"
 _HARDENING = "deny.hardening"
 _OF_SOURCES = ("apk", "deb")
 """Advisories of these speak of source packages."""
@@ -106,15 +107,38 @@ def advise(case: Case | None, verdict: Verdict) -> tuple[Action, ...]:
 
 
 def _actions(case: Case | None, violations: Sequence[Violation]) -> Iterator[Action]:
-    groups: dict[tuple[str, Effect, str, bool], list[Violation]] = {}
+    groups: dict[tuple[str, str, Effect, bool], list[Violation]] = {}
     for violation in violations:
-        check = violation.check if violation.rule == _HARDENING else ""
-        groups.setdefault((violation.rule, violation.effect, check, violation.inherited), []).append(violation)
-    for (rule, *_), group in groups.items():
+        title = _title(violation)
+        groups.setdefault((violation.rule, title, violation.effect, violation.inherited), []).append(violation)
+    for (rule, title, *_), group in groups.items():
         if rule == _FINDINGS and case is not None and _knows(case, group):
             yield from _upgrades(case, group)
         else:
-            yield _plain(rule, group)
+            yield _plain(rule, title, group)
+
+
+def _title(told: Violation) -> str:
+    """What is to be done about it and others like it, with places for how many they are."""
+    match told.rule:
+        case "deny.hardening":
+            return f"Mend {told.subject}"
+        case "inspection" if told.fix == KEEP_RELEASE:
+            return "Let it tell which distribution it is"
+        case "inspection" if told.effect is Effect.WARN:  # it was read, and has no package database
+            return "Let it tell where its programs come from"
+        case "deny.end_of_life" if not told.check:
+            return "Ask an admin for data about the ends of releases"
+        case "require.advisories" if told.fix == INSTALL_PACKAGES:
+            return "Install packages that advisories speak of"
+        case "require.minimum_age" if not told.purl:
+            return "Ask a gate how long it has known the packages"
+        case "require.vetted_packages" if not told.purl:
+            return "Install what no package brings as vetted packages"
+        case "require.signatures" if told.fix == NAME_A_SIGNER:
+            return "Ask an admin to name who signs"
+        case rule:
+            return _TITLES.get(rule, f"Keep the rule {rule}")
 
 
 def _knows(case: Case, group: Iterable[Violation]) -> bool:
@@ -123,19 +147,10 @@ def _knows(case: Case, group: Iterable[Violation]) -> bool:
     return case.facts is not None and all((told.purl, told.subject) in known for told in group)
 
 
-def _plain(rule: str, group: Sequence[Violation]) -> Action:
-    one, many = _NOUNS.get(rule, ("", ""))
-    count = f"{len(group)} {one if len(group) == 1 else many}"
-    if rule == _HARDENING:
-        title = f"Mend {group[0].subject}"
-    elif rule == _INSPECTION and group[0].effect is Effect.WARN:  # it was read, and has no package database
-        title = _NO_ORIGIN
-    elif rule == _END and not group[0].check:
-        title = _NO_END
-    else:
-        title = _TITLES.get(rule, "Keep the rule {rule}").format(
-            rule=rule, n=count, them="it" if len(group) == 1 else "them"
-        )
+def _plain(rule: str, title: str, group: Sequence[Violation]) -> Action:
+    if rule in _NOUNS:
+        count, them = counted(len(group), *_NOUNS[rule]), "it" if len(group) == 1 else "them"
+        title = title.replace("{n}", count).replace("{them}", them)
     steps = tuple(dict.fromkeys(violation.fix for violation in group))
     items = _ordered(tuple(map(_item, group)))
     return Action(_inherited(title, group), rule, group[0].effect, items, _with_base(steps, group))
@@ -201,8 +216,7 @@ def _counted(verb: str, of_package: Mapping[str, Sequence[tuple[Violation, Findi
     worst_first = sorted(severities, key=lambda one: -one.rank)
     counts = (f"{severities[one]} {one}" if len(severities) > 1 else str(one) for one in worst_first)
     rated = ", ".join(counts)
-    packages = f"{len(of_package)} package{'' if len(of_package) == 1 else 's'}"
-    return f"{verb} {packages}: {total} finding{'' if total == 1 else 's'} ({rated})"
+    return f"{verb} {counted(len(of_package), 'package')}: {counted(total, 'finding')} ({rated})"
 
 
 def _package_item(told: Sequence[tuple[Violation, Finding]], built: Sequence[Package], to: str) -> Item:

@@ -1,5 +1,6 @@
 """The verdict: what the gate decided about one manifest in one repository, why, and from what."""
 
+import re
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +10,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import ManifestKind
 
 _STEP_SHOWN = 60
+_ONE_OF_MANY = re.compile(r"\b1 ((?:more |executable )?)(package|file)s\b")
 
 
 class Outcome(StrEnum):
@@ -132,10 +134,15 @@ class Verdict:
     def decision(self) -> tuple[object, ...]:
         """What was decided and by which rules about what: equal where two versions only tell or number it otherwise."""
         told = (self.violations, self.warnings)
-        reasons = (tuple(sorted((each.rule, each.effect, each.subject) for each in some)) for some in told)
+        reasons = (tuple(sorted((each.rule, each.effect, _about(each.subject)) for each in some)) for some in told)
         return self.outcome, self.mode, tuple(sorted(self.waived)), *reasons
 
     @property
     def enforced(self) -> Outcome:
         """What the gate does: in audit mode everything passes, and the record says what would have been."""
         return Outcome.ADMIT if self.mode is Mode.AUDIT else self.outcome
+
+
+def _about(subject: str) -> str:
+    """What a reason is about, as it is told today: older versions of imagegate told of "1 packages"."""
+    return _ONE_OF_MANY.sub(r"1 \1\2", subject)

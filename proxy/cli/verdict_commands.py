@@ -11,9 +11,10 @@ import typer
 from rich.table import Table
 
 from config.settings import Settings
+from config.wording import counted
 from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.local_state import open_state
-from proxy.cli.output import console, counted, headed, printable, terminal_width
+from proxy.cli.output import console, headed, printable, terminal_width
 from proxy.cli.session import settings_for
 from proxy.gate.report import Explained, headline, record_of, report
 from proxy.gate.verdict_document import as_document

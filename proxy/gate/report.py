@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from config.vocabulary import Effect, Mode
+from config.wording import counted
 from scanning.advice import Action, Item, advise
 from scanning.oci.manifest import ManifestKind
 from scanning.rules.case import Case
@@ -102,8 +103,8 @@ def _lines(parts: Sequence[Explained], basis: Basis, width: int, most: int | Non
 
 
 def _summary(verdict: Verdict, to_do: int, remarks: int) -> str:
-    said = [f"{to_do} {'thing' if to_do == 1 else 'things'} to do"] if to_do else []
-    said += [f"{remarks} {'remark' if remarks == 1 else 'remarks'}"] if remarks else []
+    said = [f"{counted(to_do, 'thing')} to do"] if to_do else []
+    said += [counted(remarks, "remark")] if remarks else []
     return f"{', '.join(said)}." if said else f"The {verdict.kind} keeps every rule."
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from config.policy import RepositoryRule
 from config.policy.require import RequireAdvisories
 from config.vocabulary import Effect
+from config.wording import counted
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.facts import ImageFacts
 from scanning.packages.purl import type_of
@@ -15,6 +16,8 @@ from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
 
 _NO_ECOSYSTEM = "generic"
+INSTALL_PACKAGES = "install them as packages of a distribution, about which advisories speak"
+"""What to do about what no feed will ever speak of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +81,14 @@ def _what_is_wrong(data: Needed, required: RequireAdvisories | None, now: dateti
 def _uncovered_packages(report: AdvisoryReport, facts: ImageFacts) -> Answers:
     if report.unmatched:
         kinds = Counter(type_of(purl) for purl in report.unmatched)
-        counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        by_kind = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         commonest = kinds.most_common(1)[0][0]
         instance = next(purl for purl in report.unmatched if purl.startswith(f"pkg:{commonest}/"))
         yield Violation(
             "require.advisories",
             Effect.WARN,
-            f"{len(report.unmatched)} of {len(facts.packages)} packages",
+            f"{len(report.unmatched)} of {counted(len(facts.packages), 'package')}",
             "",
-            f"no advisory data covers them: {counted} (for instance {instance})",
-            "ask an admin to add a feed for their ecosystem"
-            if kinds.keys() - {_NO_ECOSYSTEM}
-            else "install them as packages of a distribution, about which advisories speak",
+            f"no advisory data covers them: {by_kind} (for instance {instance})",
+            "ask an admin to add a feed for their ecosystem" if kinds.keys() - {_NO_ECOSYSTEM} else INSTALL_PACKAGES,
         )

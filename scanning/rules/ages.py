@@ -5,6 +5,7 @@ from datetime import datetime
 
 from config.durations import format_duration
 from config.vocabulary import Effect
+from config.wording import counted
 from scanning.approvals import plain
 from scanning.facts import Package
 from scanning.rules.question import Answers, Question, Waived
@@ -66,7 +67,7 @@ def _unknown(question: Question, packages: tuple[Package, ...]) -> Answers:
         yield Violation(
             "require.minimum_age",
             Effect.WARN,
-            f"{len(asked)} packages",
+            counted(len(asked), "package"),
             "",
             "only a gate knows since when it has seen them, and there are no records of one here",
             "ask on the gate's own machine, or push",

@@ -1,5 +1,6 @@
 """The base image that an image is built on (H02)."""
 
+from config.wording import counted
 from scanning.hardening.catalogue import CHECKS
 from scanning.heritage import Nearest, nearest, trace
 from scanning.rules.question import Answers, Question
@@ -36,14 +37,14 @@ def base(question: Question) -> Answers:
 
 
 def _difference(found: Nearest) -> str:
-    base, wanted = found.base, len(found.base.content.diff_ids)
+    base, layers = found.base, counted(len(found.base.content.diff_ids), "layer")
     has = f"the first {found.shared_layers}" if found.shared_layers else "none"
-    said = f"the nearest approved base is {base.name}, and it begins with {has} of that image's {wanted} layers"
+    said = f"the nearest approved base is {base.name}, and it begins with {has} of that image's {layers}"
     if not found.missing:
         return f"{said}; it has all of its packages"
     shown = ", ".join(_plain(purl) for purl in found.missing[:_SHOWN])
     more = f" and {len(found.missing) - _SHOWN} more" if len(found.missing) > _SHOWN else ""
-    return f"{said}; of its {len(base.packages)} packages it lacks, or has in another version: {shown}{more}"
+    return f"{said}; of its {counted(len(base.packages), 'package')} it lacks, or has in another version: {shown}{more}"
 
 
 def _plain(purl: str) -> str:

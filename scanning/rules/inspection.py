@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 
 from config.vocabulary import Effect
+from config.wording import counted
 from scanning.facts import ImageFacts, LayerRefusal
 from scanning.hardening.catalogue import CHECKS
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
 
 _AMBIGUOUS = CHECKS["H26"]
+KEEP_RELEASE = "keep etc/os-release in the image"
+"""What to do where nothing says which distribution it is."""
 _OF_DISTRIBUTIONS = frozenset({"deb", "apk", "rpm", "alpm"})
 
 
@@ -30,16 +33,16 @@ def uninspected(question: Question) -> Answers:
         yield Violation(
             "inspection",
             Effect.REJECT,
-            f"{len(nameless)} packages of a distribution",
+            counted(len(nameless), "package of a distribution", "packages of a distribution"),
             nameless[0].path,
             "no os-release says which distribution, so no advisory can be matched",
-            "keep etc/os-release in the image",
+            KEEP_RELEASE,
         )
     if facts and facts.executables and not facts.packages:
         yield Violation(
             "inspection",
             Effect.WARN,
-            f"{facts.executables} executable files",
+            counted(facts.executables, "executable file"),
             "",
             "no package database tells where they come from, so advisories cannot be matched",
             "build on a base image with a package database",

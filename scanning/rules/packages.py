@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from config.wording import counted
 from scanning.approvals import plain
 from scanning.facts import Package
 from scanning.hardening.belongings import replaced_weaknesses, unowned_weaknesses
@@ -94,7 +95,7 @@ def unvetted(question: Question) -> Answers:
         yield Violation(
             "require.vetted_packages",
             required.effect,
-            f"{facts.executables} executable files",
+            counted(facts.executables, "executable file"),
             "",
             "no package owns them, so nobody has vetted them",
             "install software from packages that the policy vets",

@@ -4,6 +4,9 @@ from scanning.oci.manifest import ManifestKind
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
 
+NAME_A_SIGNER = "ask an admin to add a signer to the policy"
+"""What to do where nobody's signature would do."""
+
 
 def signatures(question: Question) -> Answers:
     """`require.signatures`: enough different keys of the named signers have signed what is run."""
@@ -27,6 +30,6 @@ def signatures(question: Question) -> Answers:
         f"{case.repository}@{case.manifest.digest}",
         "",
         f"it is signed by {have}, and the policy wants {want}{failed}",
-        "sign it with: cosign sign --key KEY" if required.of else "ask an admin to add a signer to the policy",
+        "sign it with: cosign sign --key KEY" if required.of else NAME_A_SIGNER,
         "H13",
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from config.vocabulary import Effect
+from config.wording import counted
 from scanning.downgrades import Doubt, Regression, regressions
 from scanning.facts import ImageFacts
 from scanning.rules.question import Answers, Question, Waived
@@ -36,7 +37,7 @@ def downgrade(question: Question) -> Answers:
 
 def _violation(facts: ImageFacts, listed: list[Regression], why: str, effect: Effect) -> Violation:
     shown = ", ".join(map(str, listed[:_SHOWN]))
-    more = f" and {len(listed) - _SHOWN} more packages" if len(listed) > _SHOWN else ""
+    more = f" and {counted(len(listed) - _SHOWN, 'more package')}" if len(listed) > _SHOWN else ""
     layers = {regression.package.layer for regression in listed}
     layer = layers.pop() if len(layers) == 1 else None
     return Violation(

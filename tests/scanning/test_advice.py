@@ -1,7 +1,10 @@
 """What to do so that an image is admitted, as pure values."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from config.vocabulary import Effect, Severity
 from scanning.advice import Action, Item, advise
@@ -74,7 +77,31 @@ def test_programs_without_a_package_database_are_told_apart_from_what_cannot_be_
     assert (action.title, action.effect) == ("Let it tell where its programs come from", Effect.WARN)
 
     (action,) = advice(facts(problems=("two files have one name",)))
-    assert (action.title, action.effect) == ("Make it readable in one way only", Effect.REJECT)
+    assert (action.title, action.effect) == ("Build it so that all of it can be inspected", Effect.REJECT)
+
+
+NAMELESS = Package("deb", "bash", "5", "pkg:deb/bash@5", "5", "var/lib/dpkg/status")
+
+
+@pytest.mark.parametrize(
+    ("what", "policy", "title"),
+    [
+        ({"packages": (NAMELESS,), "distribution": None}, {}, "Let it tell which distribution it is"),
+        (
+            {},
+            {"require": {"minimum_age": {"age": "7d", "purls": ["pkg:deb/**"]}}},
+            "Ask a gate how long it has known the packages",
+        ),
+        ({}, {"require": {"signatures": {"of": []}}}, "Ask an admin to name who signs"),
+        (
+            {"packages": (), "distribution": None, "executables": 3},
+            {"require": {"vetted_packages": {"purls": []}}},
+            "Install what no package brings as vetted packages",
+        ),
+    ],
+)
+def test_what_is_to_be_done_is_what_mends_it(what: Mapping[str, Any], policy: Mapping[str, Any], title: str) -> None:
+    assert title in [action.title for action in advice(facts(**what), **policy)]
 
 
 class TestFindings:
@@ -140,7 +167,7 @@ def test_an_index_does_not_repeat_what_its_images_say() -> None:
     child = judge(case(facts(tools=(SSH,))), STRICT, NOW)
     asked = replace(case(), facts=None, children=(child,))
     verdict = judge(asked, policy(require={"signatures": {"of": []}}), NOW)
-    assert [action.title for action in advise(asked, verdict)] == ["Sign it"]
+    assert [action.title for action in advise(asked, verdict)] == ["Ask an admin to name who signs"]
 
 
 def test_a_rule_without_a_title_of_its_own_is_named() -> None:

@@ -117,7 +117,7 @@ class TestTheRule:
         (violation,) = verdict.violations
         assert violation.sentence == (
             f"H02 base image that is not approved in layer {layer('zwei').short}: the nearest approved base is"
-            " base/debian:12, and it begins with the first 1 of that image's 2 layers; of its 1 packages it lacks, or"
+            " base/debian:12, and it begins with the first 1 of that image's 2 layers; of its 1 package it lacks, or"
             " has in another version: deb/debian/libssl3@3.0.20-1~deb12u2 [require.base]; build it on an approved base"
             " image (imagegate base list), or ask an admin to approve its own: imagegate base approve IMAGE"
         )

@@ -65,7 +65,7 @@ def test_a_young_package_is_told_until_when_it_waits_and_the_verdict_holds_until
 def test_without_the_records_of_a_gate_it_is_said_that_nothing_is_known_of_ages() -> None:
     verdict = judge(case(facts(packages=(REQUESTS, OPENSSL)), sightings=None), WAITS, NOW)
     assert [(one.rule, one.effect, one.subject) for one in verdict.warnings] == [
-        ("require.minimum_age", Effect.WARN, "1 packages")
+        ("require.minimum_age", Effect.WARN, "1 package")
     ]
 
 

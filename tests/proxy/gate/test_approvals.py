@@ -68,7 +68,7 @@ async def test_another_base_is_told_the_nearest_one(small_world: World) -> None:
     pushed = await small_world.push(BUILT_ON_ANOTHER)
 
     (warning,) = pushed.warnings
-    assert "begins with none of that image's 1 layers" in warning
+    assert "begins with none of that image's 1 layer" in warning
     assert "deb/debian/base-files@12.4" in warning
 
 
