@@ -52,8 +52,3 @@ def command_line(context: typer.Context) -> str:
     options = context.ensure_object(GlobalOptions)
     given = (("--config", options.config), ("--state-dir", options.state_dir))
     return " ".join((command_name(), *(f"{name} {shlex.quote(str(path))}" for name, path in given if path)))
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 reason`, `2 reasons`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -83,7 +83,7 @@ To do
        - libssl3, openssl 3.0.15-1 -> 3.0.16-1: CVE-2026-0001, CVE-2026-0002
   => RUN apt-get update && apt-get install -y --only-upgrade libssl3 openssl
 
-4.  Sign it [require.signatures: quarantine]
+4.  Ask an admin to name who signs [require.signatures: quarantine]
      - app@{BAD.digest}: it is signed by nobody the
        policy trusts, and the policy wants a signer
   => ask an admin to add a signer to the policy
