@@ -80,9 +80,19 @@ class _Gate(TyperGroup):
             raise typer.Exit(2) from error
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        with self._listing():
+            super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The commands and options that begin with `incomplete`, without waiting for libraries."""
+        with self._listing():
+            return super().shell_complete(ctx, incomplete)
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
         self._is_listing = True
         try:
-            super().format_help(ctx, formatter)
+            yield
         finally:
             self._is_listing = False
 
@@ -91,7 +101,7 @@ class _Gate(TyperGroup):
         return list(_COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of this name, None if there is none. While help is written, what the list says of it."""
+        """The command of this name, None if there is none. While commands are listed, what the list says."""
         if self._is_listing:
             return TyperCommand(cmd_name, help=_COMMANDS[cmd_name].summary)
         for name in (cmd_name,) if cmd_name in _COMMANDS else _COMMANDS:  # an unknown name is compared with all
@@ -130,7 +140,7 @@ def build_app() -> typer.Typer:
         help="The gatekeeper in front of an image registry.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=False,
+        add_completion=True,
     )
     app.callback()(_global_options)
     return app

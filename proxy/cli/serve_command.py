@@ -60,9 +60,14 @@ def _flags(upstream: str | None, **listen: str | int | None) -> dict[str, Any]:
 
 
 async def _run(settings: Settings, imagegate: str) -> None:
-    async with running(settings) as services:
-        await _welcome_first(settings, services.database, imagegate)
-        await serve_until_told(services)
+    sockets = await asyncio.to_thread(open_sockets, settings.listen)  # else the token is told of a gate that cannot be
+    try:
+        async with running(settings) as services:
+            await _welcome_first(settings, services.database, imagegate)
+            await serve_until_told(services, sockets)
+    finally:
+        for each in sockets:
+            each.close()
 
 
 async def _run_several(settings: Settings, imagegate: str) -> None:

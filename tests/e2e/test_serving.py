@@ -181,6 +181,7 @@ def test_a_port_that_is_taken_is_a_sentence(gate: RunningGate, tmp_path: Path) -
     refused = RunningGate(tmp_path / "second", port=gate.port).command("serve")
     assert refused.returncode == 2
     assert f"127.0.0.1:{gate.port} cannot be listened on: Address already in use" in refused.stderr
+    assert refused.stdout == "", "no token is told of a gate that is none"
 
 
 def _readyz(gate: RunningGate) -> int:

@@ -1,5 +1,6 @@
 """Commands are imported when somebody asks for them, and none is forgotten for that."""
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -70,6 +71,34 @@ def test_check_begins_without_what_it_loads_beside_its_workers() -> None:
     assert "proxy.cli.check_command" in loaded
     assert not {name for name in loaded if name.endswith("_commands")}
     assert not loaded.intersection(("aiohttp", "sqlalchemy", "structlog", "config.policy", "proxy.cli.checking"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("ver", ["verdict"]),
+        ("token ", ["create", "list", "revoke"]),
+        ("verdict list --out", ["--outcome"]),
+        ("verdict list --outcome ", ["admit", "quarantine", "reject"]),
+        ("token create ci --role d", ["developer"]),
+    ],
+)
+def test_the_shell_completes_commands_options_and_their_values(typed: str, offered: list[str]) -> None:
+    words = f"imagegate {typed}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_IMAGEGATE_COMPLETE": "complete_bash"}
+    program = "import sys; sys.argv[0] = 'imagegate'; from proxy.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | asked, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == offered
+
+
+def test_completing_the_name_of_a_command_loads_none() -> None:
+    loaded = loaded_by(
+        "group = typer.main.get_command(build_app()); "
+        "group.shell_complete(group.make_context('imagegate', [], resilient_parsing=True), 'ver')"
+    )
+    assert not {name for name in loaded if name.endswith(("_command", "_commands"))}
 
 
 def loaded_by(statement: str) -> set[str]:
