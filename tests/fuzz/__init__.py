@@ -6,8 +6,8 @@
     forge.py     input as changes to documents, bytes and lines, so that what lies behind checks of the whole is reached
     tar.py       input as an archive whose checksums are right, for the same reason
     corpus.py    inputs to begin with: a text file for each target below `corpus/`
-    runner.py    one target under atheris, in a process of its own
-    __main__.py  all of them, one after the other
+    __main__.py  the command: which targets, for how long, and what was found
+    runner.py    one target after the other under atheris, each in a process of its own
 
 What a run has found is put into the tests of the module that was mended, as a readable case.
 """

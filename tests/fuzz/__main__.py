@@ -8,15 +8,18 @@ Ends with status 1 where something was found: libFuzzer's report is printed, and
 
 import argparse
 import importlib.util
+import json
 import os
 import secrets
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.fuzz import corpus, forge
+from tests.fuzz.jobs import Job
 from tests.fuzz.targets import FORGED, TARGETS
 
 _SECONDS_FOR_ONE = 30
@@ -26,8 +29,22 @@ _MOST_KEPT, _LARGEST_KEPT = 30, 1024
 _RUNNER = (sys.executable, "-m", "tests.fuzz.runner")
 
 
-def fuzz(target: str, seconds: int, seed: int, folder: Path) -> str:
-    """Fuzz one target; gives libFuzzer's report if something was found, else ""."""
+def fuzz(targets: Iterable[str], seconds: int, seed: int, folder: Path) -> list[str]:
+    """Fuzz targets, each for so many seconds; gives libFuzzer's report of each in which something was found."""
+    jobs = [_job(target, seconds, seed, folder) for target in targets]
+    with (
+        (folder / "runner.log").open("w") as log,
+        subprocess.Popen(
+            _RUNNER, env=os.environ | {"PYTHONHASHSEED": "0"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+        ) as runner,
+    ):  # fmt: skip
+        told, _ = runner.communicate("".join(f"{json.dumps(asdict(job))}\n" for job in jobs))
+    ended = dict(line.split() for line in told.splitlines())
+    return [report for job in jobs if (report := _report(job, ended.get(job.target)))]
+
+
+def _job(target: str, seconds: int, seed: int, folder: Path) -> Job:
     inputs, found = folder / target, folder / "found"
     for made in (inputs, found):
         made.mkdir(exist_ok=True)
@@ -35,22 +52,23 @@ def fuzz(target: str, seconds: int, seed: int, folder: Path) -> str:
         (inputs / f"{number:04}").write_bytes(content)
     # What is changed by few bytes is not to be fed one byte for most of the time, as what begins with nothing is.
     lengths = (
-        [f"-max_len={forge.MAX_BYTES}", "-len_control=0"] if target in FORGED else [f"-max_len={corpus.MAX_BYTES}"]
+        (f"-max_len={forge.MAX_BYTES}", "-len_control=0") if target in FORGED else (f"-max_len={corpus.MAX_BYTES}",)
     )
-    done = subprocess.run(
-        [
-            *_RUNNER, target, str(inputs), f"-max_total_time={seconds}", f"-seed={seed}",
-            f"-timeout={_SECONDS_FOR_ONE}", f"-rss_limit_mb={_MEGABYTES}", *lengths,
-            f"-artifact_prefix={found}/{target}-", "-print_final_stats=1",
-        ],
-        env=os.environ | {"PYTHONHASHSEED": "0"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
+    options = (
+        str(inputs), f"-max_total_time={seconds}", f"-seed={seed}", f"-timeout={_SECONDS_FOR_ONE}",
+        f"-rss_limit_mb={_MEGABYTES}", *lengths, f"-artifact_prefix={found}/{target}-", "-print_final_stats=1",
     )  # fmt: skip
-    (folder / f"{target}.log").write_text(done.stdout)
-    if done.returncode:
-        return done.stdout
-    told = [line for line in done.stdout.splitlines() if line.startswith(("Done", "stat::number_of_executed_units"))]
-    print(f"{target}: {' '.join(told)}", flush=True)  # noqa: T201  # this is a command
+    return Job(target, options, str(folder / f"{target}.log"))
+
+
+def _report(job: Job, status: str | None) -> str:
+    """What is to be told of a job that ended so, None if it never did; "" if nothing was found."""
+    log = Path(job.log)
+    said = log.read_text(errors="replace") if log.exists() else ""
+    if status != "0":
+        return f"{job.target} ended with status {status}\n{said}"
+    done = [line for line in said.splitlines() if line.startswith(("Done", "stat::number_of_executed_units"))]
+    print(f"{job.target}: {' '.join(done)}", flush=True)  # noqa: T201  # this is a command
     return ""
 
 
@@ -78,14 +96,14 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="imagegate-fuzz-"))
     seed = chosen.seed or secrets.randbelow(1 << 31) + 1
     seconds = max(1, chosen.seconds // len(targets))
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        reports = list(pool.map(lambda target: fuzz(target, seconds, seed, folder), targets))
-        if chosen.keep:
-            list(pool.map(lambda target: keep(target, folder), targets))
-    for report in filter(None, reports):
+    reports = fuzz(targets, seconds, seed, folder)
+    if chosen.keep:
+        for target in targets:
+            keep(target, folder)
+    for report in reports:
         print(report)  # noqa: T201
     print(f"{len(targets)} targets, {seconds} seconds each, seed {seed}; what was found lies in {folder}")  # noqa: T201
-    return 1 if any(reports) else 0
+    return 1 if reports else 0
 
 
 if __name__ == "__main__":
