@@ -222,6 +222,22 @@ class ReplacedFile:
     purl: str = ""
 
 
+class Fetched(StrEnum):
+    """What a script fetches."""
+
+    PROGRAM = "program"
+    """Something that it runs at once."""
+    PACKAGES = "packages"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A script fetches something to run, on this line, from 1."""
+
+    what: Fetched
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class FileFinds:
     """What one file of a layer told its readers. Only files that told something have one."""
@@ -240,6 +256,8 @@ class FileFinds:
     """What a file beside a package tells of its licences (Debian's `copyright`)."""
     diversions: tuple[Diversion, ...] = ()
     fingerprint: Fingerprint | None = None
+    fetches: tuple[Fetch, ...] = ()
+    """What a script fetches when it runs."""
     problem: str = ""
     """Why a file that should have been understood (a package database) could not be."""
     limit: str = ""

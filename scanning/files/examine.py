@@ -6,7 +6,7 @@
     binary    .NET libraries and x86 kernels: what they say of themselves
     Windows   words of tools and packing, as in ELF
     store     private keys in PKCS #12, Java's and other binary forms  held, up to 1 MB
-    text      secrets                                                  the first `MAX_TEXT_BYTES`
+    text      secrets; what scripts fetch                              the first `MAX_TEXT_BYTES`
     code      digests, as package databases record them                of all that `scanning.files.fingerprints` names
 
 Other data (pictures, archives, databases) is looked at no further than its head. Every file's head is read, since
@@ -21,8 +21,8 @@ from dataclasses import replace
 
 from config.vocabulary import ToolKind
 from scanning.errors import InvalidContentError, LimitExceededError
-from scanning.facts import Evidence, FileEntry, FileFinds, Package, Secret, Tool
-from scanning.files import key_stores, logins, packers, secrets, sought, system
+from scanning.facts import Evidence, Fetch, FileEntry, FileFinds, Package, Secret, Tool
+from scanning.files import fetching, key_stores, logins, packers, secrets, sought, system
 from scanning.files.fingerprints import SCRIPT, Fingerprinting, kind_of
 from scanning.files.program import ProgramExamination
 from scanning.files.signatures import SignatureSearch
@@ -40,6 +40,8 @@ _HEAD_BYTES = 4096
 _ELF = b"\x7fELF"
 _LOOKED_AT_CLOSELY = (_ELF, SCRIPT, *key_stores.BEGINNINGS)
 """How files begin that tell something by their content, or may."""
+_SCRIPTS = (".sh", ".bash")
+"""How scripts are called that need not say what runs them."""
 _EXECUTABLE = 0o111
 _WITH_COMMON_NAMES = frozenset({ToolKind.DOWNLOADER, ToolKind.SHELL})
 _ACCOUNT_FILES = frozenset({system.ACCOUNTS, system.PASSWORDS})
@@ -56,7 +58,19 @@ class FileExamination:
     """Reads one regular file."""
 
     __slots__ = (
-        *("_binary", "_entry", "_fingerprinting", "_head", "_is_packed", "_limit", "_limits", "_problem", "_program"),
+        *(
+            "_binary",
+            "_entry",
+            "_fetches",
+            "_fingerprinting",
+            "_head",
+            "_is_packed",
+            "_is_script",
+            "_limit",
+            "_limits",
+            "_problem",
+            "_program",
+        ),
         *("_secrets", "_store", "_text", "_whole", "_windows"),
     )
 
@@ -77,6 +91,8 @@ class FileExamination:
         self._fingerprinting: Fingerprinting | None = None
         self._text: bytearray | None = None
         self._secrets: tuple[Secret, ...] = ()
+        self._is_script = False
+        self._fetches: tuple[Fetch, ...] = ()
 
     def feed(self, chunk: bytes | memoryview, survey: Survey | None = None, start: int = 0) -> None:
         """Take the next bytes; nothing is kept of `chunk` itself. They begin at `start` of the piece that `survey`
@@ -109,7 +125,7 @@ class FileExamination:
             self._end_head()
         path = self._entry.path
         if self._text:
-            self._secrets = secrets.find_in_file(path, self._text)
+            self._read_text(self._text)
         if self._store and (kind := key_stores.kind_of(self._store)):
             self._secrets = (Secret(kind, path),)
         inside, packages = self._inside()
@@ -121,15 +137,17 @@ class FileExamination:
                 packages=(*found.packages, *packages),
                 tools=tools,
                 secrets=self._secrets,
+                fetches=self._fetches,
                 problem=found.problem or self._problem,
             )
             return found if found != FileFinds(path) else None
-        if packages or tools or self._secrets or self._problem:
+        if packages or tools or self._secrets or self._fetches or self._problem:
             return FileFinds(
                 path,
                 packages=packages,
                 tools=tools,
                 secrets=self._secrets,
+                fetches=self._fetches,
                 problem=self._problem,
                 limit=self._limit,
             )
@@ -156,6 +174,12 @@ class FileExamination:
                 self._is_packed = packers.has_upx_mark(head)
         elif b"\0" not in head:
             self._text = bytearray()
+            self._is_script = _is_script(self._entry.path, head)
+
+    def _read_text(self, text: bytearray | bytes | memoryview, seen: frozenset[bytes] | None = None) -> None:
+        self._secrets = secrets.find_in_file(self._entry.path, text, seen)
+        if self._is_script and fetching.may_fetch(script := bytes(text)):
+            self._fetches = fetching.fetches(script.decode("latin-1"))
 
     def _read(self, chunk: bytes | memoryview, survey: Survey | None = None, start: int = 0) -> None:
         if self._fingerprinting is not None:
@@ -172,7 +196,7 @@ class FileExamination:
             if len(chunk) == self._entry.size:  # all of it at once, as most files come: no need for a copy
                 content = chunk[:MAX_TEXT_BYTES]
                 seen = survey.within(start, start + len(content)) if survey else None
-                self._secrets = secrets.find_in_file(self._entry.path, content, seen)
+                self._read_text(content, seen)
             elif len(self._text) < MAX_TEXT_BYTES:
                 self._text += chunk[: MAX_TEXT_BYTES - len(self._text)]
 
@@ -253,6 +277,8 @@ class Examiner:
         piece, path = self._piece, entry.path
         if piece.startswith(_LOOKED_AT_CLOSELY, start) or _is_metadata(path) or named(path) is not None:
             return False
+        if path.endswith(_SCRIPTS):
+            return False
         size = entry.size
         head_end = start + (size if size < _HEAD_BYTES else _HEAD_BYTES)
         if kind_of(entry, b"") is not None or binaries.may_begin(piece, start, size):
@@ -300,6 +326,10 @@ def _is_metadata(path: str) -> bool:
         or path == dpkg.DIVERSIONS
         or system.is_os_release(path)
     )
+
+
+def _is_script(path: str, head: bytes) -> bool:
+    return head.startswith(SCRIPT) or path.endswith(_SCRIPTS)
 
 
 def _with_metadata(path: str, content: bytes, limits: InspectionLimits) -> FileFinds:

@@ -339,6 +339,14 @@ _ALL = (
         ("NIST 4.1.3",),
         "deny.malware",
     ),
+    Check(
+        "H37",
+        "program or package that is fetched when the container starts",
+        Gravity.HIGH,
+        "nobody has inspected it, and it can be another one each time",
+        "fetch it while the image is built, with its digest or version named, so that it is inspected with the image",
+        ("CIS 4.2", "CIS 4.11", "NIST 4.1.3"),
+    ),
 )
 
 CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _ALL})

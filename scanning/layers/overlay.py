@@ -21,6 +21,7 @@ from scanning.hardening import configuration as configuration_checks
 from scanning.hardening import environment as environment_checks
 from scanning.hardening import filesystem as filesystem_checks
 from scanning.hardening import jobs as job_checks
+from scanning.hardening import starting as starting_checks
 from scanning.layers.belongings import Belongings
 from scanning.layers.filesystem import FileSystem
 from scanning.layers.history import build_steps
@@ -79,6 +80,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
                     filesystem_checks.weaknesses(tree, layers),
                     job_checks.weaknesses(jobs, layers, belongings.brought),
                     environment_checks.weaknesses(config, tree, layers, belongings.brought),
+                    starting_checks.weaknesses(config, tree, layers, survey.found_through),
                 )
             ),
         ),

@@ -134,7 +134,7 @@ class Survey:
             reached = self._tree.resolve(path)
             if reached is None:
                 continue
-            found = self._found_through(path)
+            found = self.found_through(path)
             if found is not None and found.os_release is not None:
                 return found.os_release
             self._unread(path, reached[0])
@@ -143,15 +143,16 @@ class Survey:
 
     def accounts(self) -> tuple[Account, ...]:
         """The accounts of its passwd."""
-        found = self._found_through(system.ACCOUNTS)
+        found = self.found_through(system.ACCOUNTS)
         return found.accounts if found else ()
 
     def open_accounts(self) -> tuple[tuple[str, str], ...]:
         """The accounts without a password, each after the file that says so."""
-        files = ((path, self._found_through(path)) for path in (system.ACCOUNTS, system.PASSWORDS))
+        files = ((path, self.found_through(path)) for path in (system.ACCOUNTS, system.PASSWORDS))
         return tuple((path, name) for path, found in files if found for name in found.open_accounts)
 
-    def _found_through(self, path: str) -> FileFinds | None:
+    def found_through(self, path: str) -> FileFinds | None:
+        """What the file told that `path` leads to, None if nothing."""
         reached = self._tree.resolve(path)
         if reached is None:
             return None
@@ -181,7 +182,7 @@ class Survey:
 
     def licences(self, path: str) -> tuple[str, ...]:
         """What the file at `path` tells of the licences of the package it lies beside."""
-        found = self._found_through(path) if path else None
+        found = self.found_through(path) if path else None
         return found.licences if found else ()
 
 

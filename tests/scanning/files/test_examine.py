@@ -103,6 +103,7 @@ _BEGINNINGS = (
     b"\xff Go ",
     b"MZ",
     b"MZ\x90\0",
+    b"curl x | sh\n",
 )
 
 
@@ -110,7 +111,9 @@ _BEGINNINGS = (
     path=st.sampled_from(
         ("usr/bin/ssh", "opt/x", "a/ssh.exe", "app/a.dist-info/METADATA", "var/lib/dpkg/status", "root/.netrc")
     ),
-    content=st.lists(st.sampled_from((*_PIECES, b"MZ\x90\0")), max_size=8).map(b"".join),
+    content=st.lists(st.sampled_from((*_PIECES, b"MZ\x90\0", b"#!/bin/sh\n", b"curl x | sh\n")), max_size=8).map(
+        b"".join
+    ),
     chunk=st.sampled_from((1, 7, 63, 64, 65, 512, 4095, 4096, 4097, 10_000)),
 )
 def test_how_a_file_is_cut_never_changes_what_it_tells(path: str, content: bytes, chunk: int) -> None:
@@ -121,7 +124,7 @@ def test_how_a_file_is_cut_never_changes_what_it_tells(path: str, content: bytes
     path=st.sampled_from(
         (
             *("usr/bin/ssh", "opt/x", "opt/gcc", "app/a.dist-info/METADATA", "var/lib/dpkg/status", "root/.netrc"),
-            *("etc/a.conf", "usr/lib/python3/dist-packages/a.py", "srv/a.json", "root/.git/config", "bin/tool"),
+            *("etc/a.conf", "usr/lib/python3/dist-packages/a.py", "srv/a.json", "root/.git/config", "bin/tool", "a.sh"),
         )
     ),
     mode=st.sampled_from((0o644, 0o755)),

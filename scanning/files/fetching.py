@@ -1,0 +1,83 @@
+"""Commands that fetch a program and run it at once: `curl https://... | sh`. And those that install packages.
+
+Whatever they bring when a container starts was never in the image, so nobody has inspected it.
+"""
+
+import re
+from collections.abc import Iterator
+
+from scanning.facts import Fetch, Fetched
+
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
+_INTERPRETERS = re.compile(r"(?:python|perl|ruby|node|php)[0-9.]*")
+_BEFORE = frozenset({"sudo", "env", "exec", "nohup", "command", "time"})
+_DOWNLOADERS = re.compile(r"(?<![\w./-])(?:/\S{0,100}/)?(?:curl|wget)(?=\s)")
+_ENDS = re.compile(r"&&|[;&\n]")
+_SUBSTITUTED = re.compile(
+    r"(?:(?<![\w./-])(?:/\S{0,100}/)?(?:ba|da|a|z|k)?sh(?:\s+-\S{1,20}){0,4}|\beval|\bsource|(?:^|[\s;&])\.)\s{1,20}"
+    r"[\"']?(?:\$\(|<\(|`)\s{0,20}(?:curl|wget)\s"
+)
+_INSTALLED = re.compile(
+    r"(?<![\w./-])(?:apt-get|apt|apk|yum|dnf|microdnf|zypper|pip3?|npm|yarn|gem)(?:\s+-\S{1,200}){0,8}\s+(?:install|add|ci)(?=\s|$)"
+)
+_WORDS = (b"curl", b"wget", b"install", b"apk", b"yarn", b"npm")
+_LONGEST = 4096
+"""Characters of one command that are looked at."""
+_MOST_WORDS = 8
+_MOST_LINES = 100_000
+
+
+def may_fetch(script: bytes) -> bool:
+    """Whether it is worth to read a script with `fetches`."""
+    return any(word in script for word in _WORDS)
+
+
+def fetches(text: str) -> tuple[Fetch, ...]:
+    """What `text`, a command or a script, fetches to run it: the first of each kind, with its line from 1."""
+    found: dict[Fetched, Fetch] = {}
+    for number, command in _commands(text):
+        if Fetched.PROGRAM not in found and _is_run_at_once(command):
+            found[Fetched.PROGRAM] = Fetch(Fetched.PROGRAM, number)
+        if Fetched.PACKAGES not in found and _INSTALLED.search(command):
+            found[Fetched.PACKAGES] = Fetch(Fetched.PACKAGES, number)
+    return tuple(found.values())
+
+
+def _commands(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are no comment, those put together that a backslash continues, and where each begins."""
+    whole, begin = "", 0
+    for number, line in enumerate(text.split("\n", _MOST_LINES)[:_MOST_LINES], start=1):
+        begin = begin or number
+        if not whole and line.lstrip().startswith("#"):
+            begin = 0
+            continue
+        is_continued = line.endswith("\\")
+        if len(whole) < _LONGEST:
+            whole += line[: _LONGEST - len(whole)].removesuffix("\\") + " "
+        if not is_continued:
+            yield begin, whole
+            whole, begin = "", 0
+    if whole:
+        yield begin, whole
+
+
+def _is_run_at_once(command: str) -> bool:
+    if _SUBSTITUTED.search(command):
+        return True
+    is_fetched = False
+    for part in command.replace("||", ";").split("|"):
+        if is_fetched and _runs_its_input(part):
+            return True
+        last = _ENDS.split(part)[-1]
+        is_fetched = _DOWNLOADERS.search(f" {last}") is not None or (is_fetched and last == part)
+    return False
+
+
+def _runs_its_input(command: str) -> bool:
+    words = _ENDS.split(command.lstrip("& "), maxsplit=1)[0].split(maxsplit=_MOST_WORDS)
+    while words and (words[0] in _BEFORE or "=" in words[0] or words[0].startswith("-")):
+        del words[0]
+    name, arguments = (words[0].rpartition("/")[2].strip("\"')`"), words[1:]) if words else ("", [])
+    if name in _SHELLS:
+        return "-c" not in arguments
+    return _INTERPRETERS.fullmatch(name) is not None and (not arguments or arguments[0] == "-")

@@ -1,0 +1,82 @@
+"""Commands that fetch a program and run it, and those that only look alike."""
+
+import pytest
+
+from scanning.facts import Fetch, Fetched
+from scanning.files.fetching import fetches
+from tests.scanning.files.files import told
+
+PROGRAM, PACKAGES = Fetched.PROGRAM, Fetched.PACKAGES
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl -fsSL https://example.org/x | sh",
+        "wget -qO- https://example.org/x|bash -s -- --now",
+        "/usr/bin/curl https://example.org/x | sudo -E /bin/bash",
+        "cd /opt && curl -s https://example.org/x | gunzip | sh -x",
+        "curl https://example.org/x 2>/dev/null || true; wget -O- https://example.org/y | python3 -",
+        "curl https://example.org/x |\\\n  sh",
+        'bash -c "$(curl -fsSL https://example.org/x)"',
+        "sh <(wget -qO- https://example.org/x)",
+        "eval `curl https://example.org/x`",
+        ". <(curl https://example.org/x)",
+        "curl https://example.org/x | A=1 exec perl",
+    ],
+)
+def test_t94_a_program_that_is_fetched_and_run(command: str) -> None:
+    assert fetches(command) == (Fetch(PROGRAM, 1),)
+    assert fetches(f"#!/bin/sh\nset -e\n{command}\nexec app\n") == (Fetch(PROGRAM, 3),)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl -fsS http://localhost:8080/health || exit 1",
+        "curl -s https://example.org/x | jq -r .name",
+        "curl -s https://example.org/x | python3 -c 'import json, sys; print(json.load(sys.stdin))'",
+        "curl -s https://example.org/x > /tmp/x; cat /tmp/y | sh",
+        "# curl https://example.org/x | sh",
+        "echo libcurl | sh",
+        "curl https://example.org/x | sh -c 'cat > /dev/null'",
+        "exec /usr/bin/curl-test | shuf",
+        "apt-get --version; npm run install-check",
+        "x=$(curl https://example.org/x)",
+    ],
+)
+def test_what_only_looks_like_it(command: str) -> None:
+    assert fetches(command) == ()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "apt-get update && apt-get install -y nginx",
+        "apk add --no-cache curl",
+        "pip install -r x.txt",
+        "npm ci && node .",
+    ],
+)
+def test_t94_packages_that_are_installed(command: str) -> None:
+    assert fetches(f"set -e\n{command}\n{command}") == (Fetch(PACKAGES, 2),)
+
+
+def test_scripts_tell_it_and_other_texts_do_not() -> None:
+    command = b"curl https://example.org/x | sh\n"
+    for path, content in (("opt/start", b"#!/bin/sh\n" + command), ("opt/start.sh", b"\n" + command)):
+        found = told(path, content)
+        assert found is not None
+        assert found.fetches == (Fetch(PROGRAM, 2),)
+    assert told("usr/share/doc/README", command) is None
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "piece", ["curl |", "sh -", "apt ", "curl x | sudo ", "$(curl", "sh" + " " * 20, "\\\n", "a=|", "/a"]
+)
+def test_t56_no_script_takes_long_to_be_read(piece: str) -> None:
+    long = piece * (2_000_000 // len(piece))
+    lines = "\n".join((piece * 1000)[:4000] for _ in range(500))
+    for text in (long, lines):
+        assert {one.what for one in fetches(f"{text}\nnpm ci")} <= {PROGRAM, PACKAGES}
