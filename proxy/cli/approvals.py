@@ -9,7 +9,7 @@ from rich.table import Table
 
 from config.patterns import RepositoryPattern
 from config.settings import Settings
-from proxy.cli.local_state import open_state
+from proxy.cli.local_database import open_database
 from proxy.cli.output import command_line, console, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
@@ -71,15 +71,15 @@ def approve_after_asking(
 
 
 async def _approved(settings: Settings, source: str, purls: Sequence[str], approved: Act) -> ApprovalRecord:
-    async with open_state(settings) as state:
-        return await approve_packages(state.database, source, purls, approved)
+    async with open_database(settings) as database:
+        return await approve_packages(database, source, purls, approved)
 
 
 async def _all(settings: Settings, kind: ApprovalKind) -> tuple[ApprovalRecord, ...]:
-    async with open_state(settings) as state, state.database.snapshot() as tx:
+    async with open_database(settings) as database, database.snapshot() as tx:
         return await approvals.list_all(tx, kind)
 
 
 async def _revoked(settings: Settings, approval_id: str) -> ApprovalRecord:
-    async with open_state(settings) as state:
-        return await revoke_approval(state.database, approval_id, administrator(), utc_now())
+    async with open_database(settings) as database:
+        return await revoke_approval(database, approval_id, administrator(), utc_now())

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from config.settings import Settings
-from proxy.cli.local_state import open_state
+from proxy.cli.local_database import open_database
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
 from scanning.oci.names import Repository
@@ -57,5 +57,5 @@ def _list(
 async def _newest(
     settings: Settings, repository: Repository | None, event: Event | None, limit: int
 ) -> tuple[tuple[int, AuditRecord], ...]:
-    async with open_state(settings) as state, state.database.snapshot() as tx:
+    async with open_database(settings) as database, database.snapshot() as tx:
         return await audit.newest(tx, event=event, repository=repository, limit=limit)

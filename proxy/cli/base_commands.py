@@ -9,7 +9,8 @@ import typer
 from config.settings import Settings
 from proxy.cli.approvals import OwnerOption, ReasonOption, RepositoryOption, act, print_list, revoke
 from proxy.cli.find_image import behind_gate
-from proxy.cli.local_state import open_state, open_upstream
+from proxy.cli.local_database import open_database
+from proxy.cli.local_state import open_upstream
 from proxy.cli.output import command_line, printable
 from proxy.cli.session import settings_for
 from proxy.errors import NotFoundError
@@ -98,17 +99,17 @@ def _revoke(
 async def _approved(
     settings: Settings, image: ImageReference, approved: Act
 ) -> list[tuple[ApprovalRecord, BaseContent]]:
-    async with open_state(settings) as state:
-        async with open_upstream(settings, state.database) as upstream:
-            digest = await meant(state.database, upstream, image)
-        records = await approve_base(state.database, image, digest, approved)
-        return [(record, await read_base(state.database, record)) for record in records]
+    async with open_database(settings) as database:
+        async with open_upstream(settings, database) as upstream:
+            digest = await meant(database, upstream, image)
+        records = await approve_base(database, image, digest, approved)
+        return [(record, await read_base(database, record)) for record in records]
 
 
 async def _kept(settings: Settings, approval_id: str) -> tuple[ApprovalRecord, BaseContent]:
-    async with open_state(settings) as state:
-        async with state.database.snapshot() as tx:
+    async with open_database(settings) as database:
+        async with database.snapshot() as tx:
             record = await approvals.get(tx, approval_id)
         if record is None or record.approval.kind is not ApprovalKind.BASE:
             raise NotFoundError(f"there is no approved base image {approval_id}; imagegate base list shows them")
-        return record, await read_base(state.database, record)
+        return record, await read_base(database, record)

@@ -16,7 +16,7 @@ from config.policy_file import load_policy, load_policy_file
 from config.settings import Settings
 from proxy.cli.check_question import Asked
 from proxy.cli.find_image import FoundImage, find_image
-from proxy.cli.local_state import approvals_of, open_gate_records
+from proxy.cli.local_database import approvals_of, open_gate_records
 from proxy.cli.output import complain
 from proxy.clock import utc_now
 from proxy.errors import ManifestUnknownError

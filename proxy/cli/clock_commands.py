@@ -6,7 +6,7 @@ from datetime import datetime
 import typer
 
 from config.settings import Settings
-from proxy.cli.local_state import open_state
+from proxy.cli.local_database import open_database
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.timekeeping import accept
@@ -29,5 +29,5 @@ def _accept(context: typer.Context) -> None:
 
 async def _accepted(settings: Settings, now: datetime) -> datetime | None:
     by = administrator()
-    async with open_state(settings) as state:
-        return await accept(state.database, now, by)
+    async with open_database(settings) as database:
+        return await accept(database, now, by)

@@ -14,7 +14,7 @@ from rich.progress import Progress as ProgressBars
 from rich.table import Table
 
 from config.settings import Settings
-from proxy.cli.local_state import open_state
+from proxy.cli.local_database import open_database
 from proxy.cli.output import console, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
@@ -134,15 +134,15 @@ async def _fetch(sources: Sources, snapshots: Snapshots, *, force: bool, progres
 
 async def _pruned(settings: Settings, keep_days: int, *, dry_run: bool = False) -> Pruned:
     by, snapshots = administrator(), Snapshots(settings.advisories_path)
-    async with open_state(settings) as state:
+    async with open_database(settings) as database:
         if dry_run:
-            return await pruning.prune(state.database, snapshots, keep_days, utc_now(), dry_run=True)
-        return await pruning.prune_and_record(state.database, snapshots, keep_days, utc_now(), by)
+            return await pruning.prune(database, snapshots, keep_days, utc_now(), dry_run=True)
+        return await pruning.prune_and_record(database, snapshots, keep_days, utc_now(), by)
 
 
 async def _record(settings: Settings, report: FeedReport, deed: str) -> None:
     by = administrator()
-    async with open_state(settings, may_be_new=True) as state, state.database.transaction() as tx:
+    async with open_database(settings, may_be_new=True) as database, database.transaction() as tx:
         await audit.append(tx, report.record(utc_now(), by, deed))
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from config.errors import ImagegateError
 from config.settings import Settings
-from proxy.cli.local_state import open_state, open_upstream
+from proxy.cli.local_database import open_database
+from proxy.cli.local_state import open_upstream
 from proxy.upstream.build import remote_options, token_origins
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.docker_config import DockerConfigError, read_login
@@ -58,7 +59,7 @@ async def find_image(settings: Settings, named: str, repository: str) -> AsyncIt
             await remote.close()
     else:
         image = ImageReference.parse(named)
-        async with open_state(settings, may_be_new=True) as state, open_upstream(settings, state.database) as upstream:
+        async with open_database(settings, may_be_new=True) as database, open_upstream(settings, database) as upstream:
             yield FoundImage(upstream, image.repository, image.reference, judged_as or image.repository)
 
 

@@ -4,25 +4,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from config.errors import ImagegateError
 from config.settings import Settings
+from proxy.cli.local_database import open_database
 from proxy.errors import ManifestUnknownError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.replay import Replay
-from proxy.state_folder import make_state_folder
 from proxy.upstream.build import build_upstream
 from proxy.upstream.port import Upstream
-from scanning.approvals import Approvals
 from scanning.oci.digest import Digest
 from scanning.oci.names import ImageReference
-from storage import approvals, held_tags
+from storage import held_tags
 from storage.content.build import build_content
 from storage.database import Database
 from storage.snapshots import Snapshots
-
-
-class NoStateError(ImagegateError):
-    """No gate has left anything where the settings say that its state is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +33,10 @@ class LocalState:
 
 
 @asynccontextmanager
-async def open_state(settings: Settings, *, may_be_new: bool = False) -> AsyncIterator[LocalState]:
-    """Open the database and the advisories that `settings` name, and close them afterwards.
-
-    Raises `NoStateError` where there is none yet, so that a mistyped folder is no gate that knows nothing; it is made
-    for a command that prepares a gate, which says `may_be_new`.
-    """
-    if not may_be_new and not settings.has_database:
-        raise NoStateError(
-            f"there is no gate in {settings.state_dir}: name the folder of yours with --state-dir, or its settings file"
-            " with --config; imagegate serve starts a new one"
-        )
-    make_state_folder(settings.state_dir)
-    database = await Database.open(settings.database)
-    try:
+async def open_state(settings: Settings) -> AsyncIterator[LocalState]:
+    """Open the database, as `open_database` does, and the advisories that `settings` name."""
+    async with open_database(settings) as database:
         yield LocalState(database, AdvisoryDesk(Snapshots(settings.advisories_path)))
-    finally:
-        await database.close()
 
 
 @asynccontextmanager
@@ -84,21 +65,3 @@ async def resolve(settings: Settings, state: LocalState, image: ImageReference) 
             f" verdict list --repository {image.repository}"
         )
     return stored.digest
-
-
-@asynccontextmanager
-async def open_gate_records(settings: Settings) -> AsyncIterator[Database | None]:
-    """Open the database of the gate that `settings` name; None where there was no gate yet."""
-    if not settings.has_database:
-        yield None
-        return
-    async with open_state(settings) as state:
-        yield state.database
-
-
-async def approvals_of(records: Database | None) -> Approvals:
-    """What is approved at a gate; nothing where there is none."""
-    if records is None:
-        return Approvals()
-    async with records.snapshot() as tx:
-        return await approvals.in_force(tx)

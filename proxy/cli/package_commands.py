@@ -9,7 +9,7 @@ import typer
 from config.errors import ImagegateError
 from config.settings import Settings
 from proxy.cli.approvals import OwnerOption, ReasonOption, act, approve_after_asking, print_list, revoke
-from proxy.cli.local_state import open_state
+from proxy.cli.local_database import open_database
 from proxy.cli.output import printable
 from proxy.cli.session import settings_for
 from proxy.gate.approving import Act
@@ -85,7 +85,7 @@ def _read(file: Path) -> ListedPackages:
 
 async def _unapproved(settings: Settings, listed: ListedPackages, approved: Act) -> list[str]:
     """Those that no approval in force covers which holds at least where this one is to hold."""
-    async with open_state(settings) as state, state.database.snapshot() as tx:
+    async with open_database(settings) as database, database.snapshot() as tx:
         known = await approvals.in_force(tx)
     wanted = set(approved.repositories)
     covered = {purl for approval, purls in known.sets if wanted <= set(approval.repositories) for purl in purls}

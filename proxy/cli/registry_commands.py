@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from config.settings import Settings
-from proxy.cli.local_state import open_state
+from proxy.cli.local_database import open_database
 from proxy.cli.output import console
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
@@ -52,15 +52,15 @@ def _usage(context: typer.Context) -> None:
 
 async def _clear(settings: Settings, *, dry_run: bool) -> Cleared:
     by = administrator()
-    async with open_state(settings) as state:
+    async with open_database(settings) as database:
         content = build_content(settings.content, settings.content_path)
         if dry_run:
-            return await preview(state.database, content, settings, utc_now())
-        return await clear_and_record(state.database, content, settings, utc_now(), by)
+            return await preview(database, content, settings, utc_now())
+        return await clear_and_record(database, content, settings, utc_now(), by)
 
 
 async def _held(settings: Settings) -> dict[Repository, tuple[int, Allowance | None]]:
     quotas = Quotas(settings.content.quotas)
-    async with open_state(settings) as state, state.database.snapshot() as tx:
+    async with open_database(settings) as database, database.snapshot() as tx:
         held = await registry.bytes_held(tx)
         return {name: (size, await quotas.allowance(tx, name)) for name, size in held.items()}

@@ -12,7 +12,7 @@ from rich.table import Table
 from config.durations import parse_duration
 from config.patterns import RepositoryPattern
 from config.settings import Settings
-from proxy.cli.local_state import open_state
+from proxy.cli.local_database import open_database
 from proxy.cli.output import command_line, complain, console, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
@@ -126,15 +126,15 @@ def _state(grant: Grant, now: datetime) -> str:
 
 
 async def _make(settings: Settings, new: NewGrant, now: datetime) -> tuple[Grant, OpaqueToken]:
-    async with open_state(settings, may_be_new=True) as state:
-        return await tokens.create(state.database, new, administrator(), now)
+    async with open_database(settings, may_be_new=True) as database:
+        return await tokens.create(database, new, administrator(), now)
 
 
 async def _all(settings: Settings) -> tuple[Grant, ...]:
-    async with open_state(settings) as state, state.database.snapshot() as tx:
+    async with open_database(settings) as database, database.snapshot() as tx:
         return await grants.list_all(tx)
 
 
 async def _revoked(settings: Settings, token_id: str) -> bool:
-    async with open_state(settings) as state:
-        return await tokens.revoke(state.database, token_id, administrator(), utc_now())
+    async with open_database(settings) as database:
+        return await tokens.revoke(database, token_id, administrator(), utc_now())

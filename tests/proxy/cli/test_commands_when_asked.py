@@ -59,11 +59,12 @@ def test_what_needs_no_command_loads_none_and_no_library_of_theirs(option: str) 
     assert not loaded.intersection(LIBRARIES)
 
 
-def test_a_command_is_loaded_without_the_others_and_without_what_only_few_gates_need() -> None:
-    loaded = loaded_by("typer.main.get_command(build_app()).get_command(None, 'token')")
-    assert "proxy.cli.token_commands" in loaded
-    assert not {name for name in loaded if name.startswith("boto")}
-    assert "proxy.cli.feeds_commands" not in loaded
+@pytest.mark.parametrize("command", ["token", "audit", "clock"])
+def test_a_command_about_records_loads_the_database_and_nothing_of_the_registry(command: str) -> None:
+    loaded = loaded_by(f"typer.main.get_command(build_app()).get_command(None, {command!r})")
+    assert [name for name in loaded if name.endswith("_commands")] == [f"proxy.cli.{command}_commands"]
+    assert "storage.database" in loaded
+    assert not {name for name in loaded if name.startswith(("aiohttp", "boto", "proxy.gate", "proxy.upstream"))}
 
 
 def test_check_begins_without_what_it_loads_beside_its_workers() -> None:

@@ -1,0 +1,53 @@
+"""The gate's records, opened by a command on the machine where they lie. Most commands need nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from config.errors import ImagegateError
+from config.settings import Settings
+from proxy.state_folder import make_state_folder
+from scanning.approvals import Approvals
+from storage import approvals
+from storage.database import Database
+
+
+class NoStateError(ImagegateError):
+    """No gate has left anything where the settings say that its state is."""
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, *, may_be_new: bool = False) -> AsyncIterator[Database]:
+    """Open the database that `settings` name, and close it afterwards.
+
+    Raises `NoStateError` where there is none yet, so that a mistyped folder is no gate that knows nothing; it is made
+    for a command that prepares a gate, which says `may_be_new`.
+    """
+    if not may_be_new and not settings.has_database:
+        raise NoStateError(
+            f"there is no gate in {settings.state_dir}: name the folder of yours with --state-dir, or its settings file"
+            " with --config; imagegate serve starts a new one"
+        )
+    make_state_folder(settings.state_dir)
+    database = await Database.open(settings.database)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_gate_records(settings: Settings) -> AsyncIterator[Database | None]:
+    """Open the database of the gate that `settings` name; None where there was no gate yet."""
+    if not settings.has_database:
+        yield None
+        return
+    async with open_database(settings) as database:
+        yield database
+
+
+async def approvals_of(records: Database | None) -> Approvals:
+    """What is approved at a gate; nothing where there is none."""
+    if records is None:
+        return Approvals()
+    async with records.snapshot() as tx:
+        return await approvals.in_force(tx)
