@@ -74,7 +74,10 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         secrets=tuple(dict.fromkeys((*_in_layers(layers), *_in_configuration(config), *_in_annotations(manifest)))),
         weaknesses=(
             *configuration_checks.weaknesses(config),
-            *_a_few_of_each(account_checks.weaknesses(accounts, survey.open_accounts())),
+            *_a_few_of_each(
+                replace(one, layer=survey.layer_of(one.where))
+                for one in account_checks.weaknesses(accounts, survey.open_accounts())
+            ),
             *_a_few_of_each(
                 chain(
                     filesystem_checks.weaknesses(tree, layers),

@@ -151,6 +151,11 @@ class Survey:
         files = ((path, self.found_through(path)) for path in (system.ACCOUNTS, system.PASSWORDS))
         return tuple((path, name) for path, found in files if found for name in found.open_accounts)
 
+    def layer_of(self, path: str) -> Digest | None:
+        """The layer that what `path` leads to is from; None where it is nowhere."""
+        reached = self._tree.resolve(path)
+        return self._layers[reached[1].source.layer].digest if reached else None
+
     def found_through(self, path: str) -> FileFinds | None:
         """What the file told that `path` leads to, None if nothing."""
         reached = self._tree.resolve(path)
