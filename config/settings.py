@@ -337,6 +337,12 @@ class Records(_Section):
         description="Days for which a verdict stays, with what it was made of. What is in force stays anyway; 0: all"
         " stay, for ever.",
     )
+    unasked_days: int = Field(
+        180,
+        ge=0,
+        description="Days after which an image of a remote upstream that nobody pulled, nor pushed under a tag, is"
+        " known no more; it is inspected anew when somebody pulls it; 0: never.",
+    )
 
 
 class Cache(_Section):
@@ -569,6 +575,11 @@ class Settings(_Section):
         if mistakes:
             raise MisplacedValueError(mistakes)
         return self
+
+    def upstream_of(self, repository: str) -> Upstream:
+        """The upstream that has a repository: the one with the longest prefix that fits, else `upstream`."""
+        fitting = [each for each in self.upstreams if repository.startswith(f"{each.prefix}/")]
+        return max(fitting, key=lambda each: len(each.prefix), default=self.upstream)
 
     @property
     def public_origin(self) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from config.settings import Settings
 from proxy.identity.administrator import Administrator
+from scanning.oci.names import Repository
 from storage import audit, collection, forgetting
 from storage.audit import AuditRecord, Event
 from storage.collection import Collected
@@ -68,7 +69,7 @@ def of_records(forgotten: Forgotten) -> str:
     """What records were, or would be, forgotten."""
     return (
         f"{forgotten.verdicts} old verdicts, what was found in {forgotten.layers} layers that no image has,"
-        f" {forgotten.documents} documents that nothing names"
+        f" {forgotten.documents} documents that nothing names, {forgotten.manifests} images that nobody pulls"
     )
 
 
@@ -78,8 +79,17 @@ def _needed_since(settings: Settings, now: datetime) -> datetime:
 
 
 def _bounds(settings: Settings, now: datetime) -> Bounds:
-    days = settings.records.keep_days
-    return Bounds(now - timedelta(days=days) if days else None, _needed_since(settings, now))
+    keep, unasked = settings.records.keep_days, settings.records.unasked_days
+
+    def is_remote(repository: Repository) -> bool:
+        return unasked > 0 and settings.upstream_of(repository.name).kind == "remote"
+
+    return Bounds(
+        now - timedelta(days=keep) if keep else None,
+        _needed_since(settings, now),
+        now - timedelta(days=unasked),
+        is_remote,
+    )
 
 
 async def _put(database: Database, record: AuditRecord) -> None:

@@ -1,7 +1,9 @@
-"""Old verdicts, facts of layers that nothing has any more, and the documents that only these named, are forgotten.
+"""Old verdicts, facts of layers that nothing has any more, and the documents that only these named, are forgotten; and
+manifests of remote registries that nobody asks for.
 
     mark      in one snapshot: which verdicts are kept, and which documents these and the rows of tables name
-    sweep     verdicts, then layers, then documents: some at a time, each time in a transaction of its own
+    sweep     verdicts, then layers, then documents, then manifests: some at a time, each time in a transaction of its
+              own; what manifests leave goes the next time, and so do those that an index listed
 
 A verdict is kept while it is young; while it is in force, that is the last one on a manifest on record or under one of
 its tags; while a bill of materials is to be made of it; and while a verdict that is kept lists it as one of its images.
@@ -12,17 +14,20 @@ Whatever goes on meanwhile is right:
 - Who records a verdict makes it anew, with those of its images, and never names one that was there before.
 - Who names a document puts it in the same transaction (`storage.documents`). What was recorded since the mark is looked
   at before each removal, while nobody can put any.
-- The facts of a layer are read from it again by whoever misses them.
+- The facts of a layer are read from it again by whoever misses them, and a manifest that is not on record is judged
+  anew by whoever asks for it, whatever verdict there was.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self, TypeVar
 
 import sqlalchemy as sa
 
-from storage import audit, documents, layers, verdicts
+from scanning.oci.digest import Digest
+from scanning.oci.names import Repository
+from storage import audit, documents, layers, manifests, verdicts
 from storage.database import Database, Transaction
 from storage.layers import Known
 from storage.schema import documents as documents_table
@@ -33,15 +38,20 @@ from storage.verdicts import Made
 
 _AT_ONCE = 200
 _BRIEF_DIGITS = 15
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Verdicts made before `verdicts` may go (None: none may), and facts of layers found before `layers`."""
+    """Verdicts made before `verdicts` may go (None: none may), and facts of layers found before `layers`; manifests of
+    repositories that are `remote` if nobody has asked for them since `manifests`.
+    """
 
     verdicts: datetime | None
     layers: datetime
+    manifests: datetime = _NEVER
+    remote: Callable[[Repository], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +61,11 @@ class Forgotten:
     verdicts: int = 0
     layers: int = 0
     documents: int = 0
+    manifests: int = 0
 
     def __bool__(self) -> bool:
         """Whether anything is."""
-        return bool(self.verdicts or self.layers or self.documents)
+        return bool(self.verdicts or self.layers or self.documents or self.manifests)
 
 
 async def forget(database: Database, bounds: Bounds) -> Forgotten:
@@ -77,13 +88,25 @@ async def forget(database: Database, bounds: Bounds) -> Forgotten:
             seen = await _named_since(tx, seen, mark.named)
             unnamed = [digest for digest in digests if digest not in mark.named]
             documents_gone += await documents.forget(tx, unnamed)
-    return Forgotten(verdicts_gone, layers_gone, documents_gone)
+    manifests_gone = 0
+    for unasked in _pieces(await _unasked(database, bounds)):
+        async with database.transaction() as tx:
+            for repository, digest in unasked:
+                manifests_gone += await manifests.forget_unasked(tx, repository, digest, bounds.manifests)
+    return Forgotten(verdicts_gone, layers_gone, documents_gone, manifests_gone)
 
 
 async def preview(database: Database, bounds: Bounds) -> Forgotten:
     """What `forget` would forget now; nothing is changed."""
     mark = await _mark(database, bounds)
-    return Forgotten(len(mark.verdicts), len(mark.layers), len(mark.documents))
+    manifests_unasked = await _unasked(database, bounds)
+    return Forgotten(len(mark.verdicts), len(mark.layers), len(mark.documents), len(manifests_unasked))
+
+
+async def _unasked(database: Database, bounds: Bounds) -> Sequence[tuple[Repository, Digest]]:
+    async with database.snapshot() as tx:
+        found = await manifests.unasked(tx, bounds.manifests)
+    return [(repository, digest) for repository, digest in found if bounds.remote(repository)]
 
 
 class _Named:

@@ -15,7 +15,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
 from storage.database import Transaction
-from storage.schema import held_tags, manifest_blobs, manifest_children, manifests, verdicts
+from storage.schema import held_tags, manifest_blobs, manifest_children, manifests, tag_history, verdicts
 from storage.upsert import insert
 
 MAX_ANCESTORS = 64
@@ -175,6 +175,42 @@ async def forget(tx: Transaction, repository: Repository, digest: Digest) -> boo
     """Remove a manifest with its edges and the tags that wait for it; False if it is not there."""
     gone = await tx.execute(sa.delete(manifests).where(*_is(repository, digest)))
     return gone.rowcount > 0
+
+
+async def unasked(tx: Transaction, before: datetime) -> tuple[tuple[Repository, Digest], ...]:
+    """Every manifest that nothing needs and that nobody has asked for since `before` (see `_is_unasked`)."""
+    rows = await tx.execute(sa.select(manifests.c.repository, manifests.c.digest).where(*_is_unasked(before)))
+    return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
+
+
+async def forget_unasked(tx: Transaction, repository: Repository, digest: Digest, before: datetime) -> bool:
+    """Remove a manifest with its edges, unless something needs it by now, or somebody asked for it."""
+    gone = await tx.execute(sa.delete(manifests).where(*_is(repository, digest), *_is_unasked(before)))
+    return gone.rowcount > 0
+
+
+def _is_unasked(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    """It is not held, no tag that was pushed through the gate means it or waits for it, no index on record lists it,
+    and what it refers to is not on record; since `before` it was neither judged, nor found at the upstream, nor new.
+    """
+    subject = manifests.alias()
+
+    def is_in(table: sa.Table, digest: sa.Column[str]) -> sa.ColumnElement[bool]:
+        return sa.exists().where(table.c.repository == manifests.c.repository, digest == manifests.c.digest)
+
+    return (
+        sa.not_(manifests.c.held),
+        sa.func.coalesce(manifests.c.seen_at, manifests.c.first_seen) < before,
+        ~is_in(tag_history, tag_history.c.manifest),
+        ~is_in(held_tags, held_tags.c.manifest),
+        ~is_in(manifest_children, manifest_children.c.child),
+        ~sa.exists().where(subject.c.repository == manifests.c.repository, subject.c.digest == manifests.c.subject),
+        ~sa.exists().where(
+            verdicts.c.repository == manifests.c.repository,
+            verdicts.c.digest == manifests.c.digest,
+            verdicts.c.judged_at >= before,
+        ),
+    )
 
 
 async def parents(tx: Transaction, repository: Repository, child: Digest) -> tuple[Digest, ...]:

@@ -9,7 +9,7 @@ Whoever deletes it through the gate removes that together with it.
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from proxy.clock import Clock
 from proxy.gate.admissions import Admissions
@@ -26,6 +26,8 @@ from storage.manifests import ManifestRecord, Seen
 NOTING = "noting what the upstream has"
 """The name of the tasks that do so."""
 _GATHER_SECONDS = 0.2
+_NOTED_AGAIN = timedelta(hours=1)
+"""When it is noted again that somebody asks for something, where that is all the note is for."""
 _Key = tuple[Repository, Digest]
 
 
@@ -53,6 +55,12 @@ class Behind:
             return None
         return on_record(known)
 
+    def saw(self, known: ManifestRecord | None) -> None:
+        """The upstream has just been found to have, under a tag, what is `known`: note that somebody asks for it."""
+        now = self._clock()
+        if known is not None and not known.held and not _is_young(known.seen_at, now):
+            self._note(Seen(known.repository, known.digest, known.first_seen, now))
+
     async def find(self, repository: Repository, tag: Tag) -> StoredManifest | None:
         """What the upstream has under a tag now. Raises the `UpstreamError` family; so does `get`."""
         return await self._upstream.get_manifest(repository, tag)
@@ -61,7 +69,9 @@ class Behind:
         """The manifest, if the upstream has it now. `known` is what is on record of it."""
         asked_at = self._clock()
         stored = await self._ask(repository, digest)
-        if stored is not None and known is not None and not known.held:
+        if stored is None or known is None or known.held:
+            return stored
+        if self._fresh or not _is_young(known.seen_at, asked_at):
             self._note(Seen(repository, digest, known.first_seen, asked_at))
         return stored
 
@@ -76,8 +86,6 @@ class Behind:
         return await asyncio.shield(self._asking.begin(key, self._upstream.get_manifest(repository, digest)))
 
     def _note(self, seen: Seen) -> None:
-        if not self._fresh:
-            return
         self._seen[seen.repository, seen.digest] = seen
         if self._noting is None:
             self._noting = asyncio.create_task(self._write(), name=NOTING)
@@ -94,3 +102,7 @@ class Behind:
             return
         finally:
             self._noting = None
+
+
+def _is_young(noted: datetime | None, now: datetime) -> bool:
+    return noted is not None and timedelta(0) <= now - noted < _NOTED_AGAIN

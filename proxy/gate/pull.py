@@ -109,6 +109,10 @@ class Pull:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
         if pusher and head:
             return stored
+        if recalled is None and last is None:
+            last = await self._standing.records.find(repository, stored.digest)
+            if behind is not None:
+                self._behind.saw(last.manifest)
         decide = partial(self._decide, Place.asked_by(caller), repository)
         decision = recalled or await decide(stored, last)
         if behind is not None and not pusher and isinstance(reference, Tag):
@@ -251,7 +255,8 @@ class Pull:
         self, place: Place, repository: Repository, stored: StoredManifest, last: Judged | None = None
     ) -> Verdict:
         on_record = last or await self._standing.records.find(repository, stored.digest)
-        standing = await self._standing.measured(on_record.verdict)
+        # What is on record no more is recorded anew, with the blobs that may be read because of it.
+        standing = await self._standing.measured(on_record.verdict) if on_record.manifest is not None else None
         # Under another media type the same bytes can be another thing: then they are read, and judged, anew.
         if standing is not None and standing.inputs.media_type == stored.media_type:
             return standing

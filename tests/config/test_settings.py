@@ -291,3 +291,22 @@ def test_a_content_store_that_makes_no_sense_is_refused(text: str, problem: str)
 def test_a_prefix_in_a_bucket_ends_in_a_slash() -> None:
     Path("f.yaml").write_text("content: {kind: s3, s3: {bucket: b, prefix: images}}")
     assert load_settings(Path("f.yaml")).content.s3.prefix == "images/"
+
+
+def test_a_repository_is_at_the_upstream_with_the_longest_prefix_that_fits() -> None:
+    settings = Settings(
+        upstream={"kind": "remote", "url": "https://a.example"},
+        upstreams=[
+            {"prefix": "hub", "kind": "remote", "url": "https://b.example"},
+            {"prefix": "hub/own", "kind": "embedded"},
+        ],
+    )
+    found = [settings.upstream_of(name) for name in ("app", "hubris/app", "hub", "hub/app", "hub/own/app", "hub/own")]
+    assert [(each.kind, each.url) for each in found] == [
+        ("remote", "https://a.example"),
+        ("remote", "https://a.example"),
+        ("remote", "https://a.example"),
+        ("remote", "https://b.example"),
+        ("embedded", ""),
+        ("remote", "https://b.example"),
+    ]

@@ -21,11 +21,13 @@ from storage import (
     audit,
     documents,
     forgetting,
+    held_tags,
     layers,
     manifests,
     registry,
     sboms,
     schema,
+    tag_history,
     tag_packages,
     verdicts,
 )
@@ -303,6 +305,82 @@ def test_everything_a_verdict_names_is_a_document_but_the_snapshot_and_other_ver
     named = {name: digest(name) for name in (*known, "snapshot")}
     inputs = VerdictInputs(media_type=OCI_MANIFEST, **named)  # type: ignore[arg-type]
     assert set(inputs.documents) == {named[name] for name in known}
+
+
+class TestUnasked:
+    """Manifests of remote registries, of which the gate hears no deletion. Only APP is at one."""
+
+    UNASKED = replace(BOUNDS, manifests=NOW - timedelta(days=180), remote=lambda repository: repository == APP)
+
+    async def forgotten(self, records: Records) -> set[str]:
+        """Which of the manifests of APP go."""
+        before = await self.on_record(records)
+        foreseen = await preview(records.database, self.UNASKED)
+        assert (await forget(records.database, self.UNASKED)).manifests == foreseen.manifests
+        return before - await self.on_record(records)
+
+    async def on_record(self, records: Records) -> set[str]:
+        words = ("image", "index", "signature")
+        async with records.database.snapshot() as tx:
+            return {word for word in words if await manifests.find(tx, APP, digest(word))}
+
+    async def test_what_nobody_asks_for_goes_and_the_next_time_what_it_leaves(self, records: Records) -> None:
+        await records.manifest("image", "layer", facts="facts")
+        await records.judge("old", made_of=["facts"])
+        assert await forget(records.database, self.UNASKED) == Forgotten(manifests=1)
+        assert await forget(records.database, self.UNASKED) == Forgotten(verdicts=1, documents=4)
+
+    async def test_an_index_goes_first_then_what_it_lists_and_what_refers_to_that(self, records: Records) -> None:
+        await records.manifest("index", lists=["image"])
+        await records.manifest("image")
+        async with records.database.transaction() as tx:
+            signature = image("signature", subject="image")
+            await manifests.record(tx, APP, signature, b"{}", held=False, facts=None, now=OLD)
+        for expected in ({"index"}, {"image"}, {"signature"}, set()):
+            assert await self.forgotten(records) == expected
+
+    async def test_what_is_behind_the_gate_itself_stays(self, records: Records) -> None:
+        await records.manifest(repository=OTHER)
+        assert await forget(records.database, self.UNASKED) == NOTHING
+
+    @pytest.mark.parametrize("why", ["held", "seen", "judged", "tag", "waiting tag", "new", "index", "subject"])
+    async def test_what_is_needed_stays(self, records: Records, why: str) -> None:
+        await records.manifest()
+        where = schema.manifests.c.digest == str(digest("image"))
+        async with records.database.transaction() as tx:
+            if why == "held":
+                await tx.execute(sa.update(schema.manifests).values(held=True).where(where))
+            elif why == "seen":
+                await manifests.note_seen(tx, [manifests.Seen(APP, digest("image"), OLD, YOUNG)])
+            elif why == "new":
+                await tx.execute(sa.update(schema.manifests).values(first_seen=YOUNG).where(where))
+            elif why == "tag":
+                await tag_history.record(tx, APP, Tag("1.0"), digest("image"), OLD)
+            elif why == "waiting tag":
+                await held_tags.hold(tx, APP, Tag("1.0"), digest("image"), OLD)
+            elif why in ("index", "subject"):
+                needs = index("index", "image") if why == "index" else image("index")
+                await manifests.record(tx, APP, needs, b"{}", held=False, facts=None, now=YOUNG)
+                if why == "subject":
+                    await tx.execute(sa.update(schema.manifests).values(subject=str(digest("index"))).where(where))
+        if why == "judged":
+            await records.judge("young", at=YOUNG)
+        assert await self.forgotten(records) == set()
+
+    async def test_what_somebody_asks_for_meanwhile_stays(
+        self, records: Records, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await records.manifest()
+        find = manifests.unasked
+
+        async def then_asked(tx: Transaction, before: datetime) -> object:
+            found = await find(tx, before)
+            async with records.database.transaction() as other:
+                await manifests.note_seen(other, [manifests.Seen(APP, digest("image"), OLD, NOW)])
+            return found
+
+        monkeypatch.setattr(manifests, "unasked", then_asked)
+        assert await forget(records.database, self.UNASKED) == NOTHING
 
 
 REPOSITORIES = (APP, OTHER)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from proxy.errors import DeniedError, NotFoundError
+from proxy.errors import BlobUnknownError, DeniedError, NotFoundError
 from scanning.oci.names import Repository, Tag
 from storage import forgetting, layers, verdicts
 from storage.forgetting import Bounds, Forgotten
@@ -24,6 +24,13 @@ async def forget(world: World) -> Forgotten:
     """What a gate does by itself, once a year is over."""
     now = world.time.now()
     return await forgetting.forget(world.database, Bounds(now - YEAR, now - timedelta(days=1)))
+
+
+async def forget_unasked(world: World) -> int:
+    """The same before a remote registry; gives how many images are known no more."""
+    now = world.time.now()
+    half = Bounds(None, now - timedelta(days=1), now - timedelta(days=180), lambda _: True)
+    return (await forgetting.forget(world.database, half)).manifests
 
 
 async def more_than_a_year_later(world: World) -> None:
@@ -106,3 +113,32 @@ async def test_a_refusal_is_explained_for_as_long_as_verdicts_are_kept(small_wor
     await forget(world)
     async with world.database.snapshot() as tx:
         assert await verdicts.latest(tx, Repository(refused.repository), refused.digest) is None
+
+
+@pytest.mark.parametrize("by", ["tag", "digest"])
+async def test_what_is_pulled_stays_known_and_what_nobody_pulls_is_inspected_anew(world: World, by: str) -> None:
+    await world.change_policy(policy_text())
+    await world.put_behind(FIRST, Tag("first"))
+    await world.put_behind(SECOND, Tag("second"))
+    for each in (FIRST, SECOND):
+        await world.pull(each.digest)
+    for _ in range(3):
+        await days_pass(world, 100)
+        await world.pull(Tag("first") if by == "tag" else FIRST.digest)
+        await world.noted()
+        await forget_unasked(world)
+    world.pool.reset()
+    await world.pull(FIRST.digest)
+    await world.check_blob(layers_of(FIRST)[0])
+    assert world.pool.begun == 0
+    with pytest.raises(BlobUnknownError):
+        await world.check_blob(layers_of(SECOND)[0])
+
+    assert (await world.pull(Tag("second"))).digest == SECOND.digest
+    await world.check_blob(layers_of(SECOND)[0])
+    await days_pass(world, 190)
+    assert await forget_unasked(world) == 2
+
+
+async def days_pass(world: World, days: int) -> None:
+    await world.wait(days * 86_400)
