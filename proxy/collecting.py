@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from config.settings import Settings
+from config.wording import counted
 from proxy.identity.administrator import Administrator
 from scanning.oci.names import Repository
 from storage import audit, collection, forgetting
@@ -60,16 +61,18 @@ async def clear_and_record(
 def of_blobs(collected: Collected) -> str:
     """What blobs were, or would be, removed."""
     return (
-        f"{collected.unlinked} blobs that no manifest refers to, of {collected.repositories} repositories;"
-        f" {collected.removed} files, {collected.removed_bytes:,} bytes"
+        f"{counted(collected.unlinked, 'blob')} that no manifest refers to, of"
+        f" {counted(collected.repositories, 'repository', 'repositories')};"
+        f" {counted(collected.removed, 'file')}, {collected.removed_bytes:,} bytes"
     )
 
 
 def of_records(forgotten: Forgotten) -> str:
     """What records were, or would be, forgotten."""
     return (
-        f"{forgotten.verdicts} old verdicts, what was found in {forgotten.layers} layers that no image has,"
-        f" {forgotten.documents} documents that nothing names, {forgotten.manifests} images that nobody pulls"
+        f"{counted(forgotten.verdicts, 'old verdict')}, what was found in {counted(forgotten.layers, 'unused layer')},"
+        f" {counted(forgotten.documents, 'document')} that nothing names, and"
+        f" {counted(forgotten.manifests, 'image')} that nobody pulls"
     )
 
 

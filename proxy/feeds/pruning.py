@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime
 
+from config.wording import counted
 from proxy.identity.administrator import Administrator
 from storage import audit, verdicts
 from storage.audit import Event
@@ -37,4 +38,4 @@ async def prune_and_record(
 
 def sentence(pruned: Pruned) -> str:
     """What was, or would be, removed."""
-    return f"{pruned.snapshots} snapshots; {pruned.files} files, {pruned.size:,} bytes"
+    return f"{counted(pruned.snapshots, 'snapshot')}; {counted(pruned.files, 'file')}, {pruned.size:,} bytes"

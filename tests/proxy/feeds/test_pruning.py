@@ -50,7 +50,7 @@ def test_by_command_and_first_only_told(tmp_path: Path, old: Snapshot) -> None:
     assert is_there(old)
     done = run(state, "prune").output
 
-    what = f"1 snapshots; 1 files, {old.feeds[0].size:,} bytes."
+    what = f"1 snapshot; 1 file, {old.feeds[0].size:,} bytes."
     assert told == f"Would remove: {what} Nothing was changed.\n"
     assert kept == "Removed: 0 snapshots; 0 files, 0 bytes.\n"
     assert done == f"Removed: {what}\n"
@@ -64,7 +64,7 @@ async def test_after_an_update(tmp_path: Path, old: Snapshot) -> None:
         )
 
     assert updated.exit_code == 0, updated.output
-    assert updated.output.startswith("Old data removed: 1 snapshots; 1 files")
+    assert updated.output.startswith("Old data removed: 1 snapshot; 1 file")
     assert not is_there(old)
 
 
