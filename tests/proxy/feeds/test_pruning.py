@@ -12,6 +12,7 @@ from proxy.clock import utc_now
 from proxy.running import running
 from storage import audit
 from storage.audit import Event
+from storage.database import Database
 from storage.snapshots import Snapshot, Snapshots
 from tests.proxy.feeds.feed_server import FeedServer, archive, serving
 from tests.proxy.feeds.test_commands import run
@@ -41,6 +42,7 @@ def test_by_command_and_first_only_told(tmp_path: Path, old: Snapshot) -> None:
     (tmp_path / "osv" / "Debian").mkdir(parents=True)
     (tmp_path / "osv" / "Debian" / "all.zip").write_bytes(NEW)
     state = tmp_path / "state"
+    asyncio.run(_first_start(state))
     assert "Removed: 0 snapshots; 0 files, 0 bytes." in run(state, "prune").output
     assert run(state, "import", str(tmp_path / "osv")).exit_code == 0
 
@@ -55,6 +57,11 @@ def test_by_command_and_first_only_told(tmp_path: Path, old: Snapshot) -> None:
     assert kept == "Removed: 0 snapshots; 0 files, 0 bytes.\n"
     assert done == f"Removed: {what}\n"
     assert not is_there(old)
+
+
+async def _first_start(state: Path) -> None:
+    """What a gate makes when it is first started."""
+    await (await Database.open(Settings(state_dir=state).database)).close()
 
 
 async def test_after_an_update(tmp_path: Path, old: Snapshot) -> None:
