@@ -29,7 +29,10 @@ def check_statement(statement: bytes, predicate_type: str, digest: Digest, limit
     subjects = fields.children("subject", _SUBJECT)
     if len(subjects) > MAX_SUBJECTS:
         raise InvalidSignatureError(f"{what} has {len(subjects)} subjects; at most {MAX_SUBJECTS} are read")
-    for subject in subjects:
-        if subject.text_map("digest").get(digest.algorithm) == digest.hex:
-            return subject.text("name")
+    named = [
+        (subject.text_map("digest"), subject.text("name")) for subject in subjects
+    ]  # all of it is understood first
+    for digests, name in named:
+        if digests.get(digest.algorithm) == digest.hex:
+            return name
     raise InvalidSignatureError(f"it signs something else than {digest}, beside which it was found")

@@ -78,8 +78,8 @@ def _agrees(table: Any) -> None:
         assert entry["type"] == one.kind, path
         if posixpath.basename(path).startswith(".wh."):
             continue  # it hides something, and is nothing itself
-        assert entry.get("mode", 0) & 0o7777 == one.mode, path
-        assert (entry.get("uid", 0), entry.get("gid", 0)) == one.owner, path
+        assert (entry.get("mode") or 0) & 0o7777 == one.mode, path
+        assert (entry.get("uid") or 0, entry.get("gid") or 0) == one.owner, path
         assert (entry.get("size") or 0) == len(one.content), path
         assert (entry.get("devMajor") or 0, entry.get("devMinor") or 0) == one.device or one.kind != "char", path
         if one.link:

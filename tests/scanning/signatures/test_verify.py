@@ -288,6 +288,7 @@ def test_t63_a_signed_payload_that_cannot_be_read_counts_for_nothing(payload: by
         b"\xff",
         {**statement_of(IMAGE), "subject": None},
         {**statement_of(IMAGE), "subject": [{"digest": {"sha256": 1}}]},
+        {**statement_of(IMAGE), "subject": [*statement_of(IMAGE)["subject"], {"digest": "of another"}]},
         {**statement_of(IMAGE), "subject": statement_of(IMAGE)["subject"] * 65},
     ],
 )
