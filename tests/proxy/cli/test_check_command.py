@@ -321,7 +321,7 @@ def put(registry: RealRegistry, name: str, image: TestImage) -> None:
 
 def _send(method: str, url: str, body: bytes, media_type: str = "application/octet-stream") -> Any:
     request = urllib.request.Request(url, body, {"Content-Type": media_type}, method=method)  # noqa: S310 (our own registry)
-    return urllib.request.urlopen(request, timeout=30)  # noqa: S310
+    return urllib.request.urlopen(request, timeout=60)  # noqa: S310
 
 
 @pytest.mark.real
