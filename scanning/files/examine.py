@@ -172,7 +172,7 @@ class FileExamination:
             if head.startswith(assembly.MAGIC):
                 self._windows = SignatureSearch()
                 self._is_packed = packers.has_upx_mark(head)
-        elif b"\0" not in head:
+        elif b"\0" not in head or head.startswith(SCRIPT):  # a shell does not mind them
             self._text = bytearray()
             self._is_script = _is_script(self._entry.path, head)
 

