@@ -7,8 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.settings import Settings
+from proxy.background import keep_up
 from proxy.clock import utc_now
-from proxy.running import keep_up, running
+from proxy.running import running
 from scanning.malware import BlobScan, Malware, MalwareScan
 from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict
