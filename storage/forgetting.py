@@ -2,8 +2,8 @@
 manifests of remote registries that nobody asks for.
 
     mark      in one snapshot: which verdicts are kept, and which documents these and the rows of tables name
-    sweep     verdicts, then layers, then documents, then manifests: some at a time, each time in a transaction of its
-              own; what manifests leave goes the next time, and so do those that an index listed
+    sweep     verdicts, then layers, then documents: some at a time, each time in a transaction of its own; then
+              manifests one by one, and what these leave the next time, those that an index listed included
 
 A verdict is kept while it is young; while it is in force, that is the last one on a manifest on record or under one of
 its tags; while a bill of materials is to be made of it; and while a verdict that is kept lists it as one of its images.
@@ -89,10 +89,9 @@ async def forget(database: Database, bounds: Bounds) -> Forgotten:
             unnamed = [digest for digest in digests if digest not in mark.named]
             documents_gone += await documents.forget(tx, unnamed)
     manifests_gone = 0
-    for unasked in _pieces(await _unasked(database, bounds)):
-        async with database.transaction() as tx:
-            for repository, digest in unasked:
-                manifests_gone += await manifests.forget_unasked(tx, repository, digest, bounds.manifests)
+    for repository, digest in await _unasked(database, bounds):
+        async with database.transaction() as tx:  # of its own: who records several waits for none that waits for them
+            manifests_gone += await manifests.forget_unasked(tx, repository, digest, bounds.manifests)
     return Forgotten(verdicts_gone, layers_gone, documents_gone, manifests_gone)
 
 
