@@ -49,6 +49,8 @@ class Event(StrEnum):
 
 DENIED = "denied"
 """The outcome of what somebody may not do."""
+SERVED = "served"
+"""The outcome of a pull that was answered with what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,17 @@ async def policies(tx: Transaction, *, after: int = 0) -> frozenset[str]:
     """The digests of the policies that came into force, of records with numbers above `after`. Reads all of these."""
     query = sa.select(audit.c.digest).where(audit.c.event == Event.POLICY_CHANGED, audit.c.number > after)
     return frozenset(await tx.scalars(query))
+
+
+async def last_served(tx: Transaction, repository: Repository | None = None) -> tuple[AuditRecord, ...]:
+    """The last pull that was served to each actor under each reference, of one repository or of all; newest first."""
+    columns = audit.c
+    last = sa.select(sa.func.max(columns.number)).where(columns.event == Event.PULL, columns.outcome == SERVED)
+    if repository is not None:
+        last = last.where(columns.repository == str(repository))
+    last = last.group_by(columns.repository, columns.reference, columns.actor)
+    rows = await tx.execute(sa.select(audit).where(columns.number.in_(last)).order_by(columns.number.desc()))
+    return tuple(map(_record, rows))
 
 
 @lru_cache(maxsize=8)

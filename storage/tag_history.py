@@ -1,5 +1,6 @@
 """What was admitted under each tag, so that a tag can go on meaning the last of it that is still admitted."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,6 +13,17 @@ from storage.upsert import insert
 
 MOST_KEPT = 32
 """How many manifests are remembered for one tag: the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """What was last admitted under a tag, when, and how many other manifests are remembered that were so before."""
+
+    repository: Repository
+    tag: Tag
+    digest: Digest
+    admitted_at: datetime
+    older: int
 
 
 async def record(tx: Transaction, repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
@@ -40,6 +52,25 @@ async def of(tx: Transaction, repository: Repository, tag: Tag) -> tuple[Digest,
         sa.select(tag_history.c.manifest).where(*_of(repository, tag)).order_by(tag_history.c.position.desc())
     )
     return tuple(map(Digest.parse, found))
+
+
+async def newest_of_each(tx: Transaction, repository: Repository | None = None) -> tuple[Tagged, ...]:
+    """What was last admitted under each tag, of one repository or of all, in the order of their names."""
+    names = tag_history.c.repository, tag_history.c.tag
+    last = sa.select(*names, sa.func.max(tag_history.c.position).label("position"), sa.func.count().label("count"))
+    if repository is not None:
+        last = last.where(tag_history.c.repository == str(repository))
+    newest = last.group_by(*names).subquery()
+    is_newest = sa.and_(*(tag_history.c[name] == newest.c[name] for name in ("repository", "tag", "position")))
+    rows = await tx.execute(
+        sa.select(*names, tag_history.c.manifest, tag_history.c.admitted_at, newest.c.count)
+        .join(newest, is_newest)
+        .order_by(*names)
+    )
+    return tuple(
+        Tagged(Repository(name), Tag(tag), Digest.parse(digest), admitted_at, count - 1)
+        for name, tag, digest, admitted_at, count in rows
+    )
 
 
 async def since(tx: Transaction, repository: Repository, tag: Tag, position: int) -> tuple[tuple[int, Digest], ...]:

@@ -1,4 +1,4 @@
-"""`imagegate image show|sbom|diff|vet REF`: what is in an image, as the gate saw it, and what it decided about it."""
+"""`imagegate image list|show|sbom|diff|vet`: what is in an image, as the gate saw it, and what it decided about it."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from config.settings import Settings
 from proxy.cli.difference_table import difference_table
 from proxy.cli.find_image import behind_gate
 from proxy.cli.gate_client import GateOption, TokenOption, gate_client
+from proxy.cli.image_list import list_images
 from proxy.cli.local_state import LocalState, open_state, open_upstream, resolve
 from proxy.cli.output import complain, console, printable, terminal_width
 from proxy.cli.session import settings_for
@@ -37,6 +38,7 @@ from storage import layers, verdicts
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     commands = typer.Typer(help="What is in the images behind the gate.", no_args_is_help=True)
+    commands.command("list")(list_images)
     commands.command("show")(_show)
     commands.command("sbom")(_sbom)
     commands.command("diff")(_diff)

@@ -43,14 +43,13 @@ from scanning.oci.manifest import Manifest
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests
-from storage.audit import DENIED, Event
+from storage.audit import DENIED, SERVED, Event
 from storage.database import Database
 from storage.errors import StorageError
 from storage.judged import Judged
 
 _PENDING_SECONDS = 10
 """When to ask again for an image whose inspection failed for a reason that is not the image's."""
-_SERVED = "served"
 _MOST_JUDGED = 16
 """How many of the images that share a blob are judged because somebody asks for it; pulling its manifest judges one."""
 
@@ -138,7 +137,7 @@ class Pull:
         target = Target(repository, digest, digest)
         record = None
         if not head:
-            record = self._trail.repeated(Event.PULL, caller, target, verdict=found.verdict, outcome=_SERVED)
+            record = self._trail.repeated(Event.PULL, caller, target, verdict=found.verdict, outcome=SERVED)
         return Recalled(record, partial(self._still_holds, repository, found))
 
     def _still_holds(self, repository: Repository, found: Decision) -> bool:
@@ -235,7 +234,7 @@ class Pull:
         verdict = decision.verdict if isinstance(decision.verdict, Verdict) else None
         detail = str(refusal) if refusal else remark
         target = Target(repository, reference, decision.stored.digest)
-        outcome = _SERVED if admitted else DENIED
+        outcome = SERVED if admitted else DENIED
         self._trail.note(Event.PULL, caller, target, verdict=verdict, outcome=outcome, detail=detail)
 
     async def _held(self, repository: Repository, tag: Tag) -> StoredManifest | None:
