@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanning.facts import FACTS_VERSION, LayerRefusal
+from scanning.oci.digest import Digest
 from storage import documents, layers, schema
 from storage.database import Database
 from storage.errors import StorageError
@@ -26,6 +27,22 @@ async def test_a_document_is_found_by_its_digest(database: Database) -> None:
         assert kept.matches(body)
         assert await documents.get(tx, kept) == body
         assert await documents.get(tx, digest("another")) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", bytes(range(256)) * 5000])
+async def test_a_document_is_kept_in_the_format_of_zlib_and_any_writer_of_it_is_read(
+    database: Database, body: bytes
+) -> None:
+    other = body + b"\n"
+    async with database.transaction() as tx:
+        kept = await documents.put(tx, body)
+        await tx.execute(sa.insert(schema.documents).values(digest=str(Digest.of(other)), body=zlib.compress(other, 9)))
+
+    async with database.snapshot() as tx:
+        stored = await tx.scalar(sa.select(schema.documents.c.body).where(schema.documents.c.digest == str(kept)))
+        assert stored is not None
+        assert zlib.decompress(stored) == body
+        assert await documents.get(tx, Digest.of(other)) == other
 
 
 @pytest.mark.parametrize("stored", [b"not compressed", zlib.compress(b"something else")])
