@@ -34,6 +34,7 @@ _RUN_FIRST = {
         ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"), re.compile(r"-(?:javaagent|agentpath|agentlib):")
     ),
 }
+_WINDOWS = "windows"
 _SHOWN = 200
 _LONGEST = 128 * 1024 - 1
 """Of one entry: Linux starts no program with a longer one (MAX_ARG_STRLEN, execve(2))."""
@@ -52,7 +53,8 @@ def weaknesses(
     for name, pattern in _RUN_FIRST.items():
         if pattern.search(environment.get(name, "")):
             yield Weakness("H27", f"env {name}", "it has code run before that of a program", gravity=Gravity.MEDIUM)
-    for folder in dict.fromkeys(environment["PATH"].split(":")) if "PATH" in environment else ():
+    has_path = "PATH" in environment and config.platform.os != _WINDOWS
+    for folder in dict.fromkeys(environment["PATH"].split(":")) if has_path else ():
         yield from _searched(folder, tree, layers)
 
 

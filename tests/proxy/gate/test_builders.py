@@ -58,7 +58,7 @@ async def test_what_a_builder_writes_is_admitted_with_its_packages(
     image = build()
     pushed = await small_world.push(image)
 
-    assert [warning for warning in pushed.warnings if "executable files" not in warning] == []
+    assert [warning for warning in pushed.warnings if "executable file" not in warning] == []
     assert told(await facts_of(small_world, image.digest)) == FOUND[build]
     assert (await small_world.pull()).body == image.manifest
 

@@ -8,6 +8,7 @@ from config.vocabulary import Gravity
 from scanning.facts import EntryKind, FileEntry
 from scanning.hardening.catalogue import CHECKS
 from scanning.layers.overlay import assemble
+from scanning.oci.manifest import Platform
 from tests.images import File
 from tests.scanning.files.files import ELF
 from tests.scanning.layers.test_belongings import packaged
@@ -123,6 +124,14 @@ def test_t92_code_that_every_program_of_a_language_runs_first(entry: str, is_fou
 )
 def test_t91_folders_of_path_that_everybody_may_write_to(path: str, found: list[tuple[str, str, Gravity]]) -> None:
     assert in_environment("PATH=/usr/bin:/opt/open", f"PATH={path}") == found
+
+
+def test_path_of_an_image_for_windows_is_not_read_as_that_of_linux() -> None:
+    made = layer({"Files/app.exe": b"MZ"})
+    linux = replace(config_of(made), environment=("PATH=C:\\Windows;D:\\app",))
+    windows = replace(linux, platform=Platform("windows", "amd64"))
+    found = [{one.check for one in assemble(manifest_of(made), it, [made]).weaknesses} for it in (linux, windows)]
+    assert found == [{"H14", "H24"}, {"H14"}]
 
 
 @pytest.mark.timeout(60)
