@@ -22,6 +22,8 @@ from proxy.upstream.remote import RemoteUpstream
 from scanning.oci.names import ImageReference, Reference, Repository
 
 _LOCAL = re.compile(r"(localhost|127(\.[0-9]+){3}|\[::1\])(?P<port>:[0-9]+)?")
+_A_PATH = re.compile(r"([./~].*)|(.*(/|\.tar))", re.DOTALL)
+"""What can only be meant as one, or is hardly ever anything else: a reference ends in a tag, which it can be given."""
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -72,7 +74,10 @@ def behind_gate(gate: str, named: str) -> ImageReference:
     host, rest = _split(named)
     own = gate.partition("://")[2]
     if host and _plain(host) != _plain(own):
-        raise ImageNotFoundError(f"{named} is in another registry than this gate, which is at {own}")
+        raise ImageNotFoundError(
+            f"{named} is in another registry than this gate, which is at {own}; an image of this gate needs no address:"
+            f" {rest}"
+        )
     return ImageReference.parse(rest)
 
 
@@ -92,6 +97,8 @@ def _local_image(named: str, judged_as: Repository | None) -> FoundImage | None:
     path = Path(named)
     try:
         if not path.exists():
+            if _A_PATH.fullmatch(named):
+                raise ImageNotFoundError(f"there is no file or folder {named}")
             return None
     except OSError:  # too long for a file's name; a reference may be that long
         return None

@@ -13,6 +13,7 @@ from config.policy_file import load_policy_file, policy_schema
 from proxy.cli.output import complain
 from proxy.cli.session import settings_for
 from proxy.gate.policy import write_profile
+from scanning.oci.names import Repository
 
 
 def register(app: typer.Typer) -> None:
@@ -59,8 +60,9 @@ def _show(
     if not repository:
         typer.echo(_as_yaml(policy.model_dump(mode="json", exclude_none=True)), nl=False)
         return
-    pattern = policy.pattern_for(repository)
-    rule = policy.rule_for(repository)
+    name = Repository(repository).name
+    pattern = policy.pattern_for(name)
+    rule = policy.rule_for(name)
     if pattern is None or rule is None:
         complain(f"No rule of {path} covers {repository}, so everything in it is refused; add a pattern that does.")
         raise typer.Exit(1)

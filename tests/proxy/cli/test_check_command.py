@@ -341,3 +341,9 @@ def test_malware_is_looked_for_where_the_settings_name_a_clamd(
 
     assert checked.exit_code not in (0, 1)
     assert "nobody has looked for malware" in checked.output
+
+
+@pytest.mark.parametrize("named", ["./nothing", "../nothing", "/nothing/at/all", "build/", "image.tar"])
+def test_a_file_that_is_not_there_is_told_as_one(run: Run, named: str) -> None:
+    checked = run("check", named)
+    assert (checked.exit_code, checked.stderr.splitlines()[-1]) == (2, f"there is no file or folder {named}")

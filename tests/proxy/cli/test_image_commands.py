@@ -40,7 +40,8 @@ def test_an_image_of_another_registry_is_refused(beside: Run) -> None:
     said = beside("image", "show", "registry.example.com/team/app:1")
     assert said.exit_code == 2
     assert said.stderr.strip().endswith(
-        "registry.example.com/team/app:1 is in another registry than this gate, which is at 127.0.0.1:5000"
+        "registry.example.com/team/app:1 is in another registry than this gate, which is at 127.0.0.1:5000; an image of"
+        " this gate needs no address: team/app:1"
     )
 
 

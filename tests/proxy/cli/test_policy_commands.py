@@ -70,5 +70,12 @@ def test_show_tells_which_rule_holds_for_a_repository(state: Path) -> None:
     assert "covers elsewhere, so everything in it is refused" in nothing.stderr
 
 
+def test_no_rule_holds_for_what_is_no_repository() -> None:
+    run("init")
+    shown = run("show", "--repository", "Team/**")
+    assert shown.exit_code == 2
+    assert "is not a repository name" in shown.stderr
+
+
 def test_schema_is_json() -> None:
     assert json.loads(run("schema").stdout)["title"] == "Policy"
