@@ -18,6 +18,7 @@ Whatever goes on meanwhile is right:
   anew by whoever asks for it, whatever verdict there was.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ from storage.schema import verdicts as verdicts_table
 from storage.verdicts import Made
 
 _AT_ONCE = 200
+_READ_AT_ONCE = 1000
 _BRIEF_DIGITS = 15
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _Value = TypeVar("_Value")
@@ -169,18 +171,21 @@ async def _mark(database: Database, bounds: Bounds) -> _Mark:
                 named.add(known.facts)
         for column in documents.REFERENCES:
             if column.table is not layers_table:
-                async for digest in await tx.stream_scalars(sa.select(column).where(column.is_not(None))):
-                    named.add(digest)
+                rows = await tx.stream_scalars(sa.select(column).where(column.is_not(None)))
+                async for some in rows.partitions(_READ_AT_ONCE):
+                    named.add(*some)
         named.add(*await audit.policies(tx))
         rows = await tx.stream_scalars(sa.select(documents_table.c.digest))
-        unnamed = [digest async for digest in rows if digest not in named]
+        unnamed: list[str] = []
+        async for some in rows.partitions(_READ_AT_ONCE):
+            unnamed += [digest for digest in some if digest not in named]
     return _Mark([number for number, name in old if name not in kept], unneeded, unnamed, named, seen)
 
 
 async def _named_since(tx: Transaction, seen: _Seen, named: _Named) -> _Seen:
     """Note what was named since `seen`; gives what is seen now. Call it after `documents.wait_for_puts`."""
     async for some in verdicts.made_of(tx, verdicts_table.c.number > seen.verdict):
-        named.add_inputs(some)
+        await asyncio.to_thread(named.add_inputs, some)
     named.add(*await audit.policies(tx, after=seen.record))
     return await _Seen.now(tx)
 
@@ -195,7 +200,7 @@ async def _kept_verdicts(tx: Transaction, before: datetime | None, named: _Named
         for made in some:
             kept.add(made.id)
             listed.update(made.inputs.children)
-        named.add_inputs(some)
+        await asyncio.to_thread(named.add_inputs, some)
     while listed := listed - kept:
         kept |= listed
         images = sorted(listed)
@@ -204,7 +209,7 @@ async def _kept_verdicts(tx: Transaction, before: datetime | None, named: _Named
             async for some in verdicts.made_of(tx, verdicts_table.c.id.in_(ids)):
                 for made in some:
                     listed.update(made.inputs.children)
-                named.add_inputs(some)
+                await asyncio.to_thread(named.add_inputs, some)
     return kept
 
 
