@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scanning.oci.digest import Digest
-from tests.e2e.clients import Client, Said, run
+from tests.e2e.clients import Client, Helm, Said, run
 from tests.e2e.conftest import Gate, need
 from tests.e2e.relay import CuttingRelay, Way, relay_to
 from tests.e2e.running_gate import RunningGate
@@ -94,6 +94,29 @@ def test_a_push_is_whole_though_it_was_cut(
     for layer in pulled.send("GET", f"/v2/{repository}/manifests/1").json["layers"]:
         got = pulled.send("GET", f"/v2/{repository}/blobs/{layer['digest']}")
         assert (got.status, str(Digest.of(got.body))) == (200, layer["digest"])
+
+
+def test_a_chart_is_whole_though_helm_was_cut_both_ways(
+    relayed: tuple[Gate, CuttingRelay], content: bytes, tmp_path: Path
+) -> None:
+    need("helm")
+    gate, relay = relayed
+    helm, charts = Helm(tmp_path), f"oci://{relay.host}/{fresh_repository('charts')}"
+    assert helm.run("create", "app").ok
+    (tmp_path / "app" / "data").write_bytes(content[: LAYER_BYTES // 4])
+    assert helm.run("package", "app").ok
+    said = helm.login(relay.host, gate.developer)
+    assert said.ok, said.text
+
+    cut = relay.cut(Way.UP, CUT_AFTER // 4)
+    until_done(lambda: helm.run("push", "--plain-http", "app-0.1.0.tgz", charts))
+    assert cut.made
+    (tmp_path / "pulled").mkdir()
+    cut = relay.cut(Way.DOWN, CUT_AFTER // 4)
+    pull = ("pull", "--plain-http", f"{charts}/app", "--version", "0.1.0", "--destination", "pulled")
+    until_done(lambda: helm.run(*pull))
+    assert cut.made
+    assert (tmp_path / "pulled" / "app-0.1.0.tgz").read_bytes() == (tmp_path / "app-0.1.0.tgz").read_bytes()
 
 
 def test_curl_goes_on_where_its_download_was_cut(
