@@ -76,8 +76,8 @@ def _agrees(table: Any) -> None:
     for path, entry in told.items():
         one = true[path]
         assert entry["type"] == one.kind, path
-        if posixpath.basename(path).startswith(".wh."):
-            continue  # it hides something, and is nothing itself
+        if path == "." or posixpath.basename(path).startswith(".wh."):
+            continue  # the root, of which nothing is kept, and what hides something and is nothing itself
         assert (entry.get("mode") or 0) & 0o7777 == one.mode, path
         assert (entry.get("uid") or 0, entry.get("gid") or 0) == one.owner, path
         assert (entry.get("size") or 0) == len(one.content), path
