@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from bench.certificate import Certificate
 from bench.errors import BenchError
 from bench.processes import Server, serving
 
@@ -68,20 +69,26 @@ def docker_registry(folder: Path, port: int) -> Iterator[Server]:
 
 
 @contextmanager
-def nginx(kind: Nginx, folder: Path, port: int, upstream: Server) -> Iterator[Server]:
-    """nginx in front of `upstream`, with keep-alive on both sides and one worker for each processor."""
+def nginx(kind: Nginx, folder: Path, port: int, upstream: Server, tls: Certificate | None = None) -> Iterator[Server]:
+    """nginx in front of `upstream`, with keep-alive on both sides and one worker for each processor; over TLS if it is
+    given a certificate.
+    """
     folder.mkdir(parents=True)
     (folder / "cache").mkdir()
     configuration = folder / "nginx.conf"
-    configuration.write_text(_configuration(kind, folder, port, upstream))
+    configuration.write_text(_configuration(kind, folder, port, upstream, tls))
     files = ["-p", str(folder), "-c", str(configuration), "-e", str(folder / "error.log")]
-    with serving(kind, [tool("nginx", "nginx-light"), *files], port, folder / "log", ready="/v2/") as server:
+    command, trusted = [tool("nginx", "nginx-light"), *files], tls.trusted if tls else None
+    with serving(kind, command, port, folder / "log", ready="/v2/", tls=trusted) as server:
         yield server
 
 
-def _configuration(kind: Nginx, folder: Path, port: int, upstream: Server) -> str:
+def _configuration(kind: Nginx, folder: Path, port: int, upstream: Server, tls: Certificate | None) -> str:
     modules = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"    {module}_temp_path {folder}/{module};\n" for module in modules)
+    listen = f"listen 127.0.0.1:{port}{' ssl' if tls else ''};"
+    if tls:
+        listen += f" ssl_certificate {tls.certificate}; ssl_certificate_key {tls.key}; ssl_protocols TLSv1.2 TLSv1.3;"
     return f"""
 daemon off;
 user root;
@@ -98,7 +105,7 @@ http {{
 {temporary}
     upstream registry {{ server 127.0.0.1:{upstream.port}; keepalive 64; }}
     server {{
-        listen 127.0.0.1:{port};
+        {listen}
         location / {{
             proxy_pass http://registry;
             proxy_http_version 1.1;

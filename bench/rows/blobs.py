@@ -3,6 +3,7 @@
 from functools import partial
 
 from bench import content, load
+from bench.certificate import certificate
 from bench.gate import REPOSITORY, gate
 from bench.peers import DIRECT, Nginx, docker_registry, nginx
 from bench.plan import Plan
@@ -51,6 +52,35 @@ def downloads(plan: Plan) -> list[Result]:
     title = f"Blob GET, {STREAMS} streams of {len(layer.content) >> 20} MiB"
     goals = (Goal(_GATE, Nginx.TUNED, 0.95), Goal(_GATE, Nginx.DEFAULT, 2), Goal(_KEEPING, Nginx.CACHE, 1))
     return [Result(title, "MB/s", samples, "s/GB", goals)]
+
+
+def downloads_over_tls(plan: Plan) -> list[Result]:
+    """Streamed from the upstream, which speaks plain HTTP to all of them."""
+    folder = plan.folder / "blobs-tls"
+    folder.mkdir()
+    made = certificate(folder)
+    files = {"LISTEN__TLS_CERT_FILE": str(made.certificate), "LISTEN__TLS_KEY_FILE": str(made.key)}
+    layer = content.layer(plan.scaled(256) << 20)
+    with docker_registry(folder / "registry", plan.port(0)) as direct:
+        with gate(folder / "gate", plan.port(3), direct) as running:
+            image = content.image([layer])
+            running.push(image, image.digest)
+        with (
+            nginx(Nginx.DEFAULT, folder / "nginx", plan.port(1), direct, made) as default,
+            nginx(Nginx.TUNED, folder / "nginx-tuned", plan.port(2), direct, made) as tuned,
+            gate(folder / "gate", plan.port(3), direct, made.trusted, **files) as running,
+        ):
+            measure = partial(volume, path_of(layer.digest), len(layer.content), plan.seconds)
+            samples = in_turns(
+                [
+                    Candidate(default.name, lambda: measure(default, {})),
+                    Candidate(tuned.name, lambda: measure(tuned, {})),
+                    Candidate(_GATE, lambda: measure(running.server, {"Authorization": running.bearer("pull")})),
+                ],
+                plan.rounds,
+            )
+    title = f"Blob GET over TLS, {STREAMS} streams of {len(layer.content) >> 20} MiB"
+    return [Result(title, "MB/s", samples, "s/GB", (Goal(_GATE, Nginx.DEFAULT, 1),))]
 
 
 def path_of(digest: Digest) -> str:

@@ -33,7 +33,11 @@ def memory(plan: Plan) -> list[Result]:
         files = {"LISTEN__TLS_CERT_FILE": str(made.certificate), "LISTEN__TLS_KEY_FILE": str(made.key)}
         with gate(folder / "gate", plan.port(1), direct, made.trusted, **files) as running:
             encrypted = _measured(plan, running, layer)
+        with gate(folder / "gate", plan.port(1), direct, LISTEN__WORKERS="2") as running:
+            by_two = _measured(plan, running, layer)
     samples = plain | {f"{name}, TLS": sample for name, sample in encrypted.items()}
+    for name, sample in by_two.items():  # what was started only supervises, so all of it counts
+        samples[f"{name}, 2 workers, all"] = Sample(sample.more["with workers"], more=sample.more)
     title = f"Memory while {_STREAMS} streams of {len(layer.content) >> 20} MiB run"
     return [Result(title, "MiB", samples, limits=dict.fromkeys(samples, _MOST_MIB), less_is_better=True)]
 

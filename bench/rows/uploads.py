@@ -29,7 +29,7 @@ def pushes(plan: Plan) -> list[Result]:
         deferred = stack.enter_context(gate(folder / "deferred", plan.port(3), direct, INSPECTION__MODE="deferred"))
         results: list[Result] = []
         for streams in (1, 8):
-            measure = partial(_push, size, streams)
+            measure = partial(push, size, streams)
             samples = in_turns(
                 [
                     Candidate(DIRECT, partial(measure, direct, None)),
@@ -53,7 +53,8 @@ def pushes(plan: Plan) -> list[Result]:
     return results
 
 
-def _push(size: int, streams: int, server: Server, running: Gate | None) -> Sample:
+def push(size: int, streams: int, server: Server, running: Gate | None) -> Sample:
+    """Push new layers at the same time, and through a gate an image of them: the time of the verdict is its answer."""
     layers = [content.layer(size) for _ in range(streams)]
     blobs = [(part.digest, part.content) for part in layers]
     image = content.image(layers)

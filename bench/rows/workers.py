@@ -7,11 +7,12 @@ from bench.gate import gate
 from bench.peers import DIRECT, Nginx, docker_registry, nginx
 from bench.plan import Plan
 from bench.report import Goal, Result
-from bench.rows import blobs, manifests
+from bench.rows import blobs, manifests, uploads
 from bench.turns import Candidate, in_turns
 
 _ONE = "imagegate"
 _TWO = "imagegate, 2 workers"
+_DEFERRED = "imagegate deferred, 2 workers"
 
 
 def pulls(plan: Plan) -> list[Result]:
@@ -61,3 +62,40 @@ def pulls(plan: Plan) -> list[Result]:
             (Goal(_TWO, Nginx.DEFAULT, 2),),
         ),
     ]
+
+
+def pushes(plan: Plan) -> list[Result]:
+    """Large layers, one and eight at a time, inspected on their way, or after it by two processes."""
+    folder = plan.folder / "workers-uploads"
+    size = plan.scaled(96) << 20
+    with (
+        docker_registry(folder / "registry", plan.port(0)) as direct,
+        nginx(Nginx.TUNED, folder / "nginx", plan.port(1), direct) as tuned,
+        gate(folder / "one", plan.port(2), direct) as one,
+        gate(folder / "two", plan.port(3), direct, LISTEN__WORKERS="2") as two,
+        gate(folder / "deferred", plan.port(4), direct, LISTEN__WORKERS="2", INSPECTION__MODE="deferred") as deferred,
+    ):
+        results: list[Result] = []
+        for streams, goal in ((1, 0.42), (8, 0.30)):
+            measure = partial(uploads.push, size, streams)
+            samples = in_turns(
+                [
+                    Candidate(DIRECT, partial(measure, direct, None)),
+                    Candidate(tuned.name, partial(measure, tuned, None)),
+                    Candidate(_ONE, partial(measure, one.server, one)),
+                    Candidate(_TWO, partial(measure, two.server, two)),
+                    Candidate(_DEFERRED, partial(measure, deferred.server, deferred)),
+                ],
+                plan.rounds,
+            )
+            results.append(
+                Result(
+                    f"Blob PUT, {streams} of {size >> 20} MiB at a time, by serving processes",
+                    "MB/s",
+                    samples,
+                    "s/GB",
+                    (Goal(_TWO, DIRECT, goal), Goal(_DEFERRED, Nginx.TUNED, 0.95)),
+                    {f"{_TWO}/verdict after s": 0.2},
+                )
+            )
+    return results
