@@ -27,6 +27,7 @@ from pydantic_settings import NoDecode
 from config.by_repository import ties
 from config.errors import Location, MisplacedValueError
 from config.patterns import RepositoryPattern, is_repository_name
+from config.prefixes import by_longest_prefix
 
 ENVIRONMENT_PREFIX = "IMAGEGATE_"
 ENVIRONMENT_DELIMITER = "__"
@@ -578,8 +579,8 @@ class Settings(_Section):
 
     def upstream_of(self, repository: str) -> Upstream:
         """The upstream that has a repository: the one with the longest prefix that fits, else `upstream`."""
-        fitting = [each for each in self.upstreams if repository.startswith(f"{each.prefix}/")]
-        return max(fitting, key=lambda each: len(each.prefix), default=self.upstream)
+        by_prefix: dict[str, Upstream] = {each.prefix: each for each in self.upstreams}
+        return by_longest_prefix(repository, by_prefix, self.upstream)
 
     @property
     def public_origin(self) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from config.prefixes import by_longest_prefix
 from proxy.upstream.port import (
     BlobStream,
     StoredManifest,
@@ -46,10 +47,6 @@ class Route:
     namespace: str = ""
     read_only: bool = False
 
-    def leads(self, repository: Repository) -> bool:
-        """Whether the prefix fits."""
-        return not self.prefix or repository.name.startswith(f"{self.prefix}/")
-
     def outward(self, repository: Repository) -> Repository:
         """The name of a repository at the upstream. Raises `InvalidNameError` if that is too long."""
         name = repository.name[len(self.prefix) + 1 :] if self.prefix else repository.name
@@ -76,13 +73,14 @@ class RoutedUpstream:
 
     def __init__(self, default: Route, prefixed: Sequence[Route] = (), *, patience: float = _CATALOG_SECONDS) -> None:
         self._patience = patience
-        self._routes = (*sorted(prefixed, key=lambda route: len(route.prefix), reverse=True), default)
+        self._prefixed = {route.prefix: route for route in prefixed}
         self._default = default
+        self._routes = (*prefixed, default)
 
     @property
     def further_checks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """How to ask whether the registries besides the default one answer, by prefix."""
-        return {route.prefix: route.upstream.check for route in self._routes if route is not self._default}
+        return {prefix: route.upstream.check for prefix, route in self._prefixed.items()}
 
     def check_writable(self, repository: Repository) -> None:
         """See the port."""
@@ -245,7 +243,7 @@ class RoutedUpstream:
                 stack.push_async_callback(route.upstream.close)
 
     def _route(self, repository: Repository) -> Route:
-        return next(route for route in self._routes if route.leads(repository))
+        return by_longest_prefix(repository.name, self._prefixed, self._default)
 
     def _writable(self, repository: Repository) -> Route:
         route = self._route(repository)
