@@ -24,10 +24,6 @@ class Cleared:
     blobs: Collected
     records: Forgotten
 
-    def __bool__(self) -> bool:
-        """Whether it is anything."""
-        return bool(self.blobs or self.records)
-
 
 async def preview(database: Database, content: ContentStore, settings: Settings, now: datetime) -> Cleared:
     """What `clear_and_record` would remove now; nothing is changed. What a blob that goes leaves on record goes next
@@ -85,12 +81,12 @@ def _bounds(settings: Settings, now: datetime) -> Bounds:
     keep, unasked = settings.records.keep_days, settings.records.unasked_days
 
     def is_remote(repository: Repository) -> bool:
-        return unasked > 0 and settings.upstream_of(repository.name).kind == "remote"
+        return settings.upstream_of(repository.name).kind == "remote"
 
     return Bounds(
         now - timedelta(days=keep) if keep else None,
         _needed_since(settings, now),
-        now - timedelta(days=unasked),
+        now - timedelta(days=unasked) if unasked else None,
         is_remote,
     )
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import structlog
 
 from scanning.oci.names import Repository
+from storage.batches import batches
 from storage.database import Transaction
 from storage.printable import printable
 from storage.schema import audit
@@ -154,9 +155,8 @@ async def decode_lines(lines: bytes) -> list[dict[str, Any]]:
 async def append_decoded(tx: Transaction, rows: list[dict[str, Any]]) -> None:
     """Add what `decode_lines` gave, a few at a time: between them the event loop answers requests."""
     insertion = _insertion(tx.dialect)
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        some = [insertion.values(row) for row in rows[start : start + _ROWS_AT_ONCE]]
-        await tx.exec_driver_sql(insertion.statement, some)
+    for some in batches(rows, _ROWS_AT_ONCE):
+        await tx.exec_driver_sql(insertion.statement, [insertion.values(row) for row in some])
 
 
 async def newest(

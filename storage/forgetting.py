@@ -19,16 +19,17 @@ Whatever goes on meanwhile is right:
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Self, TypeVar
+from datetime import datetime
+from typing import Self
 
 import sqlalchemy as sa
 
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage import audit, documents, layers, manifests, verdicts
+from storage.batches import batches
 from storage.database import Database, Transaction
 from storage.layers import Known
 from storage.schema import documents as documents_table
@@ -40,19 +41,17 @@ from storage.verdicts import Made
 _AT_ONCE = 200
 _READ_AT_ONCE = 1000
 _BRIEF_DIGITS = 15
-_NEVER = datetime.min.replace(tzinfo=UTC)
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Verdicts made before `verdicts` may go (None: none may), and facts of layers found before `layers`; manifests of
-    repositories that are `remote` if nobody has asked for them since `manifests`.
+    repositories that are `remote` if nobody has asked for them since `manifests` (None: none may).
     """
 
     verdicts: datetime | None
     layers: datetime
-    manifests: datetime = _NEVER
+    manifests: datetime | None = None
     remote: Callable[[Repository], bool] = lambda _: False
 
 
@@ -77,23 +76,23 @@ async def forget(database: Database, bounds: Bounds) -> Forgotten:
     """
     mark = await _mark(database, bounds)
     verdicts_gone = layers_gone = documents_gone = 0
-    for numbers in _pieces(mark.verdicts):
+    for numbers in batches(mark.verdicts, _AT_ONCE):
         async with database.transaction() as tx:
             verdicts_gone += await verdicts.forget(tx, numbers)
-    for some in _pieces(mark.layers):
+    for some in batches(mark.layers, _AT_ONCE):
         async with database.transaction() as tx:
             layers_gone += await layers.forget(tx, some, bounds.layers)
     seen = mark.seen
-    for digests in _pieces(mark.documents):
+    for digests in batches(mark.documents, _AT_ONCE):
         async with database.transaction() as tx:
             await documents.wait_for_puts(tx)
             seen = await _named_since(tx, seen, mark.named)
             unnamed = [digest for digest in digests if digest not in mark.named]
             documents_gone += await documents.forget(tx, unnamed)
     manifests_gone = 0
-    for repository, digest in await _unasked(database, bounds):
+    for repository, digest, before in await _unasked(database, bounds):
         async with database.transaction() as tx:  # of its own: who records several waits for none that waits for them
-            manifests_gone += await manifests.forget_unasked(tx, repository, digest, bounds.manifests)
+            manifests_gone += await manifests.forget_unasked(tx, repository, digest, before)
     return Forgotten(verdicts_gone, layers_gone, documents_gone, manifests_gone)
 
 
@@ -104,10 +103,13 @@ async def preview(database: Database, bounds: Bounds) -> Forgotten:
     return Forgotten(len(mark.verdicts), len(mark.layers), len(mark.documents), len(manifests_unasked))
 
 
-async def _unasked(database: Database, bounds: Bounds) -> Sequence[tuple[Repository, Digest]]:
+async def _unasked(database: Database, bounds: Bounds) -> Sequence[tuple[Repository, Digest, datetime]]:
+    before = bounds.manifests
+    if before is None:
+        return ()
     async with database.snapshot() as tx:
-        found = await manifests.unasked(tx, bounds.manifests)
-    return [(repository, digest) for repository, digest in found if bounds.remote(repository)]
+        found = await manifests.unasked(tx, before)
+    return [(repository, digest, before) for repository, digest in found if bounds.remote(repository)]
 
 
 class _Named:
@@ -205,7 +207,7 @@ async def _kept_verdicts(tx: Transaction, before: datetime | None, named: _Named
         kept |= listed
         images = sorted(listed)
         listed = set()
-        for ids in _pieces(images):
+        for ids in batches(images, _AT_ONCE):
             async for some in verdicts.made_of(tx, verdicts_table.c.id.in_(ids)):
                 for made in some:
                     listed.update(made.inputs.children)
@@ -215,8 +217,3 @@ async def _kept_verdicts(tx: Transaction, before: datetime | None, named: _Named
 
 def _number(digest: str) -> int:
     return int(digest.partition(":")[2][:_BRIEF_DIGITS], 16)
-
-
-def _pieces(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]

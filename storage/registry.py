@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository, Tag
+from storage.batches import batches
 from storage.database import Transaction
 from storage.locks import serialise
 from storage.schema import (
@@ -95,11 +96,10 @@ async def blob_is_linked(tx: Transaction, digest: Digest) -> bool:
 async def link_counts(tx: Transaction, digests: Collection[Digest]) -> Mapping[Digest, int]:
     """How many repositories hold each of `digests`; one that none holds is left out."""
     counts: dict[Digest, int] = {}
-    names = [str(digest) for digest in digests]
-    for start in range(0, len(names), _AT_ONCE):
+    for names in batches([str(digest) for digest in digests], _AT_ONCE):
         rows = await tx.execute(
             sa.select(registry_blobs.c.digest, sa.func.count())
-            .where(registry_blobs.c.digest.in_(names[start : start + _AT_ONCE]))
+            .where(registry_blobs.c.digest.in_(names))
             .group_by(registry_blobs.c.digest)
         )
         counts |= {Digest.parse(digest): count for digest, count in rows}
@@ -164,8 +164,7 @@ async def missing_blobs(tx: Transaction, repository: Repository, digests: Sequen
     """
     await _lock_manifests(tx, repository)
     held: set[str] = set()
-    for start in range(0, len(digests), _AT_ONCE):
-        names = [str(digest) for digest in digests[start : start + _AT_ONCE]]
+    for names in batches([str(digest) for digest in digests], _AT_ONCE):
         held |= set(
             await tx.scalars(
                 sa.select(registry_blobs.c.digest).where(

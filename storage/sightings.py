@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from storage.batches import batches
 from storage.database import Transaction
 from storage.schema import package_sightings
 from storage.upsert import insert
@@ -18,9 +19,7 @@ async def find(tx: Transaction, purls: Iterable[str]) -> Mapping[str, datetime]:
     """When those of `purls` that are known were first seen."""
     names = {_name(purl): purl for purl in purls}
     found: dict[str, datetime] = {}
-    asked = list(names)
-    for start in range(0, len(asked), _AT_ONCE):
-        some = asked[start : start + _AT_ONCE]
+    for some in batches(list(names), _AT_ONCE):
         rows = await tx.execute(sa.select(package_sightings).where(package_sightings.c.package.in_(some)))
         found |= {names[row.package]: row.first_seen for row in rows}
     return found

@@ -18,6 +18,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, ImageConfig, Manifest, ManifestKind, Platform
 from scanning.oci.names import Repository
 from scanning.oci.read import MAX_CONFIG_BYTES, check_descriptor_sizes, read_config
+from storage.batches import batches
 
 _AT_ONCE = 16
 """How many blobs of one manifest the upstream is asked for at the same time: all that most images have."""
@@ -56,8 +57,7 @@ class ImageInspector:
         """Each blob with the size it has, None if it is not there; some at a time are asked for, and no more once
         nobody wants to know: a manifest can name thousands, and the upstream is there for others too.
         """
-        for start in range(0, len(blobs), _AT_ONCE):
-            some = blobs[start : start + _AT_ONCE]
+        for some in batches(blobs, _AT_ONCE):
             sizes = await asyncio.gather(*(self._source.blob_size(repository, blob.digest) for blob in some))
             for found in zip(some, sizes, strict=True):
                 yield found
