@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -115,5 +116,5 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, Digest):
-        return f"{value.algorithm}:{value.short}…"
-    return f"{value:%Y-%m-%d %H:%M}" if hasattr(value, "tzinfo") else str(value)
+        return value.abbreviated
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)

@@ -87,8 +87,7 @@ def _row(verdict: Mapping[str, Any]) -> Iterator[str]:
     yield f"{datetime.fromisoformat(verdict['judged_at']):%Y-%m-%d %H:%M:%S}"
     yield verdict["outcome"] + (" (audit)" if verdict["enforced"] != verdict["outcome"] else "")
     whole = f"{verdict['repository']}@{verdict['digest']}"
-    digest = Digest.parse(verdict["digest"])
-    yield f"{verdict['repository']}@{digest.algorithm}:{digest.short}…"
+    yield f"{verdict['repository']}@{Digest.parse(verdict['digest']).abbreviated}"
     reasons = verdict["violations"] or verdict["warnings"]
     yield " ".join(part for part in _first(reasons[0]) if part != whole) if reasons else ""
 

@@ -104,6 +104,6 @@ def _pull(repository: Repository, reference: Reference) -> str:
 def _named(repository: Repository, reference: Reference) -> str:
     """The reference as clients write it, digests cut short."""
     if isinstance(reference, Digest):
-        return f"{repository}@{reference.algorithm}:{reference.short}…"
+        return f"{repository}@{reference.abbreviated}"
     name = reference.name if len(reference.name) < 20 else f"{reference.name[:14]}….sig"
     return f"{repository}:{name}"

@@ -58,20 +58,8 @@ class FileExamination:
     """Reads one regular file."""
 
     __slots__ = (
-        *(
-            "_binary",
-            "_entry",
-            "_fetches",
-            "_fingerprinting",
-            "_head",
-            "_is_packed",
-            "_is_script",
-            "_limit",
-            "_limits",
-            "_problem",
-            "_program",
-        ),
-        *("_secrets", "_store", "_text", "_whole", "_windows"),
+        *("_binary", "_entry", "_fetches", "_fingerprinting", "_head", "_is_packed", "_is_script", "_limit", "_limits"),
+        *("_problem", "_program", "_secrets", "_store", "_text", "_whole", "_windows"),
     )
 
     def __init__(self, entry: FileEntry, limits: InspectionLimits, *, is_metadata: bool) -> None:

@@ -7,6 +7,7 @@ PATH                            folders that everybody may write to, or may make
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from config.vocabulary import Gravity
 from scanning.facts import EntryKind, LayerFacts, Weakness
@@ -36,20 +37,42 @@ _RUN_FIRST = {
 }
 _WINDOWS = "windows"
 _SHOWN = 200
-_LONGEST = 128 * 1024 - 1
-"""Of one entry: Linux starts no program with a longer one (MAX_ARG_STRLEN, execve(2))."""
+LONGEST_ARGUMENT = 128 * 1024 - 1
+"""Of one entry, or word of a command: Linux starts no program with a longer one (MAX_ARG_STRLEN, execve(2))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preload:
+    """A library that the variable `name` has every program load, and where it lies, links followed; `path` is "" if
+    that cannot be told.
+    """
+
+    name: str
+    library: str
+    path: str
+
+
+def preloads(config: ImageConfig, tree: FileSystem) -> tuple[Preload, ...]:
+    """Every library that the environment has loaded. `tree` is the image's."""
+    environment = _environment(config)
+    named = ((name, library) for name in _LIBRARIES for library in _named(environment.get(name, "")))
+    return tuple(Preload(name, library, _place(library, tree)) for name, library in named)
 
 
 def weaknesses(
-    config: ImageConfig, tree: FileSystem, layers: Sequence[LayerFacts], is_brought: Callable[[str], bool]
+    preloaded: Iterable[Preload],
+    config: ImageConfig,
+    tree: FileSystem,
+    layers: Sequence[LayerFacts],
+    is_brought: Callable[[str], bool],
 ) -> Iterator[Weakness]:
-    """What the environment makes easier for an attacker. `tree` is the image's, of `layers`; `is_brought` tells
-    whether a package installed a file of it as it is. No value is told that is not a path.
+    """What the environment, with the libraries `preloaded` by it, makes easier for an attacker. `tree` is the image's,
+    of `layers`; `is_brought` tells whether a package installed a file of it as it is. No value is told that is not a
+    path.
     """
+    for one in preloaded:
+        yield _loaded_first(one, is_brought)
     environment = _environment(config)
-    for name in _LIBRARIES:
-        for library in _named(environment.get(name, "")):
-            yield _preloaded(name, library, tree, is_brought)
     for name, pattern in _RUN_FIRST.items():
         if pattern.search(environment.get(name, "")):
             yield Weakness("H27", f"env {name}", "it has code run before that of a program", gravity=Gravity.MEDIUM)
@@ -58,33 +81,22 @@ def weaknesses(
         yield from _searched(folder, tree, layers)
 
 
-def libraries(config: ImageConfig, tree: FileSystem) -> Iterator[str]:
-    """The paths that `weaknesses` will ask the owners of."""
-    environment = _environment(config)
-    for name in _LIBRARIES:
-        yield from filter(None, (_place(library, tree) for library in _named(environment.get(name, ""))))
-
-
 def _environment(config: ImageConfig) -> Mapping[str, str]:
     """The value of each name: the last, as runtimes have it."""
-    return dict(entry.partition("=")[::2] for entry in config.environment if len(entry) <= _LONGEST)
+    return dict(entry.partition("=")[::2] for entry in config.environment if len(entry) <= LONGEST_ARGUMENT)
 
 
 def _named(value: str) -> Iterable[str]:
     return dict.fromkeys(filter(None, _SEPARATORS.split(value)))
 
 
-def _preloaded(name: str, library: str, tree: FileSystem, is_brought: Callable[[str], bool]) -> Weakness:
-    path = _place(library, tree)
-    gravity = Gravity.LOW if path and is_brought(path) else None
-    what = "a package brought" if gravity else "no package brought"
-    return Weakness(
-        "H27", f"env {name}", f"every program loads {library[:_SHOWN]} first, which {what}", gravity=gravity
-    )
+def _loaded_first(one: Preload, is_brought: Callable[[str], bool]) -> Weakness:
+    gravity = Gravity.LOW if one.path and is_brought(one.path) else None
+    detail = f"every program loads {one.library[:_SHOWN]} first, which {'a' if gravity else 'no'} package brought"
+    return Weakness("H27", f"env {one.name}", detail, gravity=gravity)
 
 
 def _place(library: str, tree: FileSystem) -> str:
-    """Where a library lies, links followed; "" if that cannot be told."""
     places = (library,) if "/" in library else tuple(f"{folder}/{library}" for folder in _LIBRARY_FOLDERS)
     reached = next(filter(None, map(tree.resolve, places)), None)
     return reached[0] if reached and reached[1].kind is EntryKind.FILE else ""

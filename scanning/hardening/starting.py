@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from config.vocabulary import Gravity
 from scanning.facts import Fetch, Fetched, FileFinds, LayerFacts, Weakness
 from scanning.files.fetching import fetches
+from scanning.hardening.environment import LONGEST_ARGUMENT
 from scanning.hardening.filesystem import PROGRAM_FOLDERS
 from scanning.layers.filesystem import FileSystem
 from scanning.oci.manifest import ImageConfig
 
 _BETWEEN = re.compile(r"[\s;&|\"'()`$<>]+")
 _MOST_WORDS = 200
-_LONGEST = 128 * 1024 - 1
-"""Of one argument: Linux starts no program with a longer one (MAX_ARG_STRLEN, execve(2))."""
 _LONGEST_PATH = 4095
 
 
@@ -24,16 +23,18 @@ def weaknesses(
     started = (("the command", (*config.entrypoint, *config.command)), ("the health check", config.healthcheck))
     scripts: dict[str, None] = {}
     for what, arguments in started:
-        usable = [argument for argument in arguments if len(argument) <= _LONGEST]
+        usable = [argument for argument in arguments if len(argument) <= LONGEST_ARGUMENT]
         for fetched in dict.fromkeys(one.what for text in (*usable, " ".join(usable)) for one in fetches(text)):
             yield Weakness("H37", "the image configuration", f"{what} {_said(fetched)}", gravity=_gravity(fetched))
         for word in _words(usable):
             scripts |= dict.fromkeys(_places(word, config.working_directory))
     told: set[tuple[str, Fetch]] = set()
     for path in scripts:
-        reached, finds = tree.resolve(path), told_by(path)
-        for fetch in finds.fetches if reached and finds else ():
-            if reached and (reached[0], fetch) not in told:
+        finds = told_by(path)
+        if finds is None or not finds.fetches or (reached := tree.resolve(path)) is None:
+            continue
+        for fetch in finds.fetches:
+            if (reached[0], fetch) not in told:
                 told.add((reached[0], fetch))
                 detail = f"line {fetch.line} {_said(fetch.what)}, and the container starts with it"
                 layer = layers[reached[1].source.layer].digest

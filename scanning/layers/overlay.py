@@ -58,7 +58,8 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
     packages = tuple(replace(package, purl=purl(package, distribution)) for package in inventory(survey, tree, layers))
     accounts = survey.accounts()
     jobs = job_checks.jobs(tree)
-    further = (*(job.path for job in jobs), *environment_checks.libraries(config, tree))
+    preloads = environment_checks.preloads(config, tree)
+    further = (*(job.path for job in jobs), *(one.path for one in preloads if one.path))
     belongings = Belongings(tree, layers, survey.survivors, packages, further)
     found = ImageFacts(
         manifest=manifest.digest,
@@ -82,7 +83,7 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
                 chain(
                     filesystem_checks.weaknesses(tree, layers),
                     job_checks.weaknesses(jobs, layers, belongings.brought),
-                    environment_checks.weaknesses(config, tree, layers, belongings.brought),
+                    environment_checks.weaknesses(preloads, config, tree, layers, belongings.brought),
                     starting_checks.weaknesses(config, tree, layers, survey.found_through),
                 )
             ),

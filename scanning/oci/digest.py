@@ -42,6 +42,11 @@ class Digest:
         """Twelve hex digits, for people."""
         return self.hex[:12]
 
+    @property
+    def abbreviated(self) -> str:
+        """The same with its algorithm, and a sign that it goes on."""
+        return f"{self.algorithm}:{self.short}…"
+
     def matches(self, content: bytes) -> bool:
         """Whether `content` has this digest."""
         return Digest.of(content, self.algorithm) == self

@@ -29,9 +29,8 @@ def check_statement(statement: bytes, predicate_type: str, digest: Digest, limit
     subjects = fields.children("subject", _SUBJECT)
     if len(subjects) > MAX_SUBJECTS:
         raise InvalidSignatureError(f"{what} has {len(subjects)} subjects; at most {MAX_SUBJECTS} are read")
-    named = [
-        (subject.text_map("digest"), subject.text("name")) for subject in subjects
-    ]  # all of it is understood first
+    # All of them are understood before one counts.
+    named = [(subject.text_map("digest"), subject.text("name")) for subject in subjects]
     for digests, name in named:
         if digests.get(digest.algorithm) == digest.hex:
             return name
