@@ -1,6 +1,7 @@
 """Large layers pushed, and how long after the last byte the verdict is there."""
 
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -27,33 +28,42 @@ def pushes(plan: Plan) -> list[Result]:
         tuned = stack.enter_context(nginx(Nginx.TUNED, folder / "nginx", plan.port(1), direct))
         inline = stack.enter_context(gate(folder / "inline", plan.port(2), direct))
         deferred = stack.enter_context(gate(folder / "deferred", plan.port(3), direct, INSPECTION__MODE="deferred"))
-        results: list[Result] = []
-        for streams in (1, 8):
-            measure = partial(push, size, streams)
-            samples = in_turns(
-                [
-                    Candidate(DIRECT, partial(measure, direct, None)),
-                    Candidate(tuned.name, partial(measure, tuned, None)),
-                    Candidate(_INLINE, partial(measure, inline.server, inline)),
-                    Candidate(_DEFERRED, partial(measure, deferred.server, deferred)),
-                ],
-                plan.rounds,
+        servers = (direct, tuned)
+        return compared(plan, size, servers, {_INLINE: inline, _DEFERRED: deferred}, inline=_INLINE, deferred=_DEFERRED)
+
+
+def compared(
+    plan: Plan,
+    size: int,
+    servers: Sequence[Server],
+    gates: Mapping[str, Gate],
+    *,
+    inline: str,
+    deferred: str,
+    by: str = "",
+) -> list[Result]:
+    """Layers of `size` bytes, one and eight at a time, to registries and through gates; two of these have goals. `by`
+    ends the titles.
+    """
+    results: list[Result] = []
+    for streams, goal in ((1, 0.42), (8, 0.30)):
+        measure = partial(_push, size, streams)
+        candidates = [Candidate(server.name, partial(measure, server, None)) for server in servers]
+        candidates += [Candidate(name, partial(measure, running.server, running)) for name, running in gates.items()]
+        results.append(
+            Result(
+                f"Blob PUT, {streams} of {size >> 20} MiB at a time{by}",
+                "MB/s",
+                in_turns(candidates, plan.rounds),
+                "s/GB",
+                (Goal(inline, DIRECT, goal), Goal(deferred, Nginx.TUNED, 0.95)),
+                {f"{inline}/verdict after s": 0.2},
             )
-            goal = 0.42 if streams == 1 else 0.30
-            results.append(
-                Result(
-                    f"Blob PUT, {streams} of {size >> 20} MiB at a time",
-                    "MB/s",
-                    samples,
-                    "s/GB",
-                    (Goal(_INLINE, DIRECT, goal), Goal(_DEFERRED, Nginx.TUNED, 0.95)),
-                    {f"{_INLINE}/verdict after s": 0.2},
-                )
-            )
+        )
     return results
 
 
-def push(size: int, streams: int, server: Server, running: Gate | None) -> Sample:
+def _push(size: int, streams: int, server: Server, running: Gate | None) -> Sample:
     """Push new layers at the same time, and through a gate an image of them: the time of the verdict is its answer."""
     layers = [content.layer(size) for _ in range(streams)]
     blobs = [(part.digest, part.content) for part in layers]

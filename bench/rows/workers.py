@@ -75,27 +75,6 @@ def pushes(plan: Plan) -> list[Result]:
         gate(folder / "two", plan.port(3), direct, LISTEN__WORKERS="2") as two,
         gate(folder / "deferred", plan.port(4), direct, LISTEN__WORKERS="2", INSPECTION__MODE="deferred") as deferred,
     ):
-        results: list[Result] = []
-        for streams, goal in ((1, 0.42), (8, 0.30)):
-            measure = partial(uploads.push, size, streams)
-            samples = in_turns(
-                [
-                    Candidate(DIRECT, partial(measure, direct, None)),
-                    Candidate(tuned.name, partial(measure, tuned, None)),
-                    Candidate(_ONE, partial(measure, one.server, one)),
-                    Candidate(_TWO, partial(measure, two.server, two)),
-                    Candidate(_DEFERRED, partial(measure, deferred.server, deferred)),
-                ],
-                plan.rounds,
-            )
-            results.append(
-                Result(
-                    f"Blob PUT, {streams} of {size >> 20} MiB at a time, by serving processes",
-                    "MB/s",
-                    samples,
-                    "s/GB",
-                    (Goal(_TWO, DIRECT, goal), Goal(_DEFERRED, Nginx.TUNED, 0.95)),
-                    {f"{_TWO}/verdict after s": 0.2},
-                )
-            )
-    return results
+        gates = {_ONE: one, _TWO: two, _DEFERRED: deferred}
+        by = ", by serving processes"
+        return uploads.compared(plan, size, (direct, tuned), gates, inline=_TWO, deferred=_DEFERRED, by=by)
