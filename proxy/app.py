@@ -2,7 +2,7 @@
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from proxy.admin import approvals, images, verdicts
+from proxy.admin import approvals, images, tokens, verdicts
 from proxy.enforcement import Enforcer
 from proxy.guard import CONTINUE, check_request
 from proxy.identity import endpoint
@@ -41,6 +41,10 @@ ROUTES = (
     Route("POST", "/api/v1/approvals", Access.SIGNED_IN, approvals.approve),
     Route("GET", "/api/v1/approvals/{id}", Access.SIGNED_IN, approvals.show),
     Route("DELETE", "/api/v1/approvals/{id}", Access.SIGNED_IN, approvals.revoke),
+    Route("GET", "/api/v1/tokens", Access.SIGNED_IN, tokens.listing),
+    Route("POST", "/api/v1/tokens", Access.SIGNED_IN, tokens.create),
+    Route("GET", "/api/v1/tokens/{id}", Access.SIGNED_IN, tokens.show),
+    Route("DELETE", "/api/v1/tokens/{id}", Access.SIGNED_IN, tokens.revoke),
     Route("GET", "/healthz", Access.NONE, endpoints.healthz),
     Route("GET", "/readyz", Access.NONE, endpoints.readyz),
     Route("GET", "/metrics", Access.NONE, endpoints.metrics),

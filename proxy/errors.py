@@ -55,6 +55,10 @@ class FixedTagError(DeniedError):
     """A tag would be moved or deleted that must stay what it is."""
 
 
+class ConflictError(ImagegateError):
+    """What is asked for goes against what is there now, and is not done."""
+
+
 class NameUnknownError(ImagegateError):
     """The repository is not known."""
 
@@ -123,6 +127,7 @@ _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     # The first class that fits decides, so subclasses stand before their bases.
     (UnauthorizedError, "UNAUTHORIZED", 401),
     (FixedTagError, "DENIED", 409),
+    (ConflictError, "DENIED", 409),
     (DeniedError, "DENIED", 403),
     (TooManyRequestsError, "TOOMANYREQUESTS", 429),
     (NameUnknownError, "NAME_UNKNOWN", 404),

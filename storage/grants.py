@@ -2,12 +2,21 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
 from storage.database import Transaction
 from storage.schema import grants
+
+
+class GrantState(StrEnum):
+    """Whether a grant still allows anything, and why not."""
+
+    LIVE = "live"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,13 @@ class Grant:
 
     def is_alive(self, now: datetime) -> bool:
         """Whether it still allows anything."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        return self.state(now) is GrantState.LIVE
+
+    def state(self, now: datetime) -> GrantState:
+        """How it stands at `now`."""
+        if self.revoked_at is not None:
+            return GrantState.REVOKED
+        return GrantState.LIVE if self.expires_at is None or now < self.expires_at else GrantState.EXPIRED
 
 
 async def add(tx: Transaction, grant: Grant) -> None:

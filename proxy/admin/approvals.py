@@ -8,21 +8,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from config.patterns import RepositoryPattern, is_repository_name
+from config.patterns import RepositoryPattern
+from proxy.admin.administering import administrator, read_document
 from proxy.admin.parameters import check_parameters
-from proxy.errors import BadRequestError, DeniedError, NotFoundError, TooLargeError
+from proxy.errors import NotFoundError
 from proxy.gate import approving
 from proxy.gate.approving import Act, approve_base, approve_packages, meant, read_packages
-from proxy.identity.administrator import Administrator
-from proxy.identity.principal import Action, Caller, Role
-from proxy.registry.bodies import read_bounded
+from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.oci.names import ImageReference, Repository
 from storage import approvals
 from storage.approvals import ApprovalRecord
-from storage.audit import DENIED, AuditRecord, Event
 
 _MOST_BYTES = 4 << 20
 
@@ -59,7 +57,7 @@ async def listing(call: Call) -> web.StreamResponse:
         if not call.caller.principal.may(Action.PULL, repository):
             raise NotFoundError("there is no such repository, or it is not yours to see")
     else:
-        await _administrator(call, ())
+        await administrator(call)
     async with call.services.database.snapshot() as tx:
         found = await approvals.list_all(tx)
     if name:
@@ -70,7 +68,7 @@ async def listing(call: Call) -> web.StreamResponse:
 async def show(call: Call) -> web.StreamResponse:
     """One approval with its packages, for admins."""
     check_parameters(call.request.rel_url.query)
-    await _administrator(call, ())
+    await administrator(call)
     database = call.services.database
     record = await _known(call)
     packages = await read_packages(database, record)
@@ -79,8 +77,8 @@ async def show(call: Call) -> web.StreamResponse:
 
 async def approve(call: Call) -> web.StreamResponse:
     """Approve an image behind the gate as a base, or packages. In force within a second."""
-    wanted = _read(await _body(call))
-    by = await _administrator(call, wanted.repositories)
+    wanted = await read_document(call, _Wanted, "approval", most=_MOST_BYTES)
+    by = await administrator(call, wanted.repositories)
     act = Act(by, wanted.owner or by.name, wanted.reason, wanted.repositories, call.services.clock())
     made: Iterable[ApprovalRecord]
     if wanted.image:
@@ -98,9 +96,9 @@ async def approve(call: Call) -> web.StreamResponse:
 
 async def revoke(call: Call) -> web.StreamResponse:
     """Take an approval back. What rests on it is judged again."""
-    await _administrator(call, ())
+    await administrator(call)
     record = await _known(call)
-    by = await _administrator(call, record.approval.repositories)
+    by = await administrator(call, record.approval.repositories)
     await approving.revoke(call.services.database, record.approval.id, by, call.services.clock())
     return web.Response(status=204)
 
@@ -111,55 +109,6 @@ async def _known(call: Call) -> ApprovalRecord:
     if record is None:
         raise NotFoundError("there is no such approval; GET /api/v1/approvals lists them")
     return record
-
-
-async def _body(call: Call) -> bytes:
-    patience = call.services.settings.network.read_timeout_seconds
-    body = await read_bounded(call.request, _MOST_BYTES, patience)
-    if body is None:
-        raise TooLargeError(f"an approval has at most {_MOST_BYTES} bytes; approve the packages in several")
-    return body
-
-
-def _read(body: bytes) -> _Wanted:
-    try:
-        return _Wanted.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise BadRequestError(f"this is no approval: {f'{place}: ' if place else ''}{first['msg']}") from error
-
-
-async def _administrator(call: Call, repositories: Iterable[RepositoryPattern]) -> Administrator:
-    """The caller, if it is an admin of all of `repositories`. Raises `DeniedError`, on the record."""
-    caller = call.caller
-    principal = caller.principal
-    if principal.role is not Role.ADMIN or principal.scopes is not None:
-        why = "only an admin does that, logged in with the token itself"
-    elif beyond := next((one for one in repositories if not _covers(caller, one)), None):
-        why = f"the token {principal.name!r} does not cover {beyond}; name repositories that it covers"
-    else:
-        return Administrator(principal.name, caller.address)
-    await call.services.record(
-        AuditRecord(
-            at=call.services.clock(),
-            event=Event.ACCESS_DENIED,
-            actor=principal.name,
-            address=caller.address,
-            outcome=DENIED,
-            request_id=caller.request_id,
-            detail=f"{call.request.method} {call.request.path}: {why}",
-        )
-    )
-    raise DeniedError(why)
-
-
-def _covers(caller: Caller, pattern: RepositoryPattern) -> bool:
-    """Whether the grant is for all that `pattern` matches: it names the same pattern, or covers a plain name."""
-    granted = caller.principal.repositories
-    if pattern in granted or RepositoryPattern("**") in granted:
-        return True
-    return is_repository_name(pattern.text) and any(one.matches(pattern.text) for one in granted)
 
 
 def _as_json(record: ApprovalRecord) -> dict[str, Any]:

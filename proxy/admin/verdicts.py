@@ -1,23 +1,21 @@
 """/api/v1/verdicts: why something was refused, held or admitted, for whoever may pull or push the repository."""
 
 import asyncio
-from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
 
+from proxy.admin.pages import cut, wanted
 from proxy.admin.parameters import check_parameters
 from proxy.errors import BadRequestError, NotFoundError, UnauthorizedError
 from proxy.gate.report import record_of, report
 from proxy.gate.verdict_document import as_document
 from proxy.identity.challenge import repository_scope
 from proxy.identity.principal import Action, Caller
-from proxy.registry.paging import page_size
 from proxy.routing import Call
 from scanning.oci.names import Repository
 from scanning.verdict import Outcome
 from storage import verdicts
 
-_MOST = 100
 _READERS = (Action.PULL, Action.PUSH)
 
 
@@ -44,7 +42,7 @@ async def newest(call: Call) -> web.StreamResponse:
     if "repository" not in query:
         raise BadRequestError("name the repository: /api/v1/verdicts?repository=team/app")
     repository = Repository(query["repository"])
-    limit = page_size(query, _MOST)
+    limit = wanted(call)
     if not _may_read(call.caller, repository):
         raise NotFoundError("there is no such repository, or it is not yours to see")
     outcome, last = _outcome(query.get("outcome", "")), query.get("last", "")
@@ -52,12 +50,8 @@ async def newest(call: Call) -> web.StreamResponse:
         found = await verdicts.list_newest(
             tx, repository=repository, outcome=outcome, limit=limit + 1, before=last or None
         )
-    shown = found[:limit]
-    headers = {}
-    if shown and len(found) > limit:
-        older = urlencode({**query, "n": limit, "last": shown[-1].id})
-        headers[hdrs.LINK] = f'<{call.request.path}?{older}>; rel="next"'
-    return web.json_response({"verdicts": [as_document(verdict) for verdict in shown]}, headers=headers)
+    page = cut(call, found, lambda verdict: verdict.id)
+    return web.json_response({"verdicts": [as_document(verdict) for verdict in page.items]}, headers=page.headers)
 
 
 def _outcome(text: str) -> Outcome | None:

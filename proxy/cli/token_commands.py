@@ -20,7 +20,7 @@ from proxy.identity import tokens
 from proxy.identity.principal import Role
 from proxy.identity.tokens import NewGrant, OpaqueToken
 from storage import grants
-from storage.grants import Grant
+from storage.grants import Grant, GrantState
 
 
 def register(app: typer.Typer) -> None:
@@ -78,7 +78,7 @@ def _list(
             typer.echo(
                 json.dumps(
                     {name: value for name, value in asdict(grant).items() if name != "secret_hash"}
-                    | {"state": _state(grant, now).partition(" ")[0]},
+                    | {"state": grant.state(now)},
                     default=str,
                 )
             )
@@ -118,11 +118,9 @@ def _end(expires: str, now: datetime) -> datetime:
 
 
 def _state(grant: Grant, now: datetime) -> str:
-    if grant.revoked_at is not None:
-        return f"revoked {grant.revoked_at:%Y-%m-%d %H:%M}"
-    if grant.expires_at is None:
-        return "live"
-    return f"{'until' if grant.is_alive(now) else 'expired'} {grant.expires_at:%Y-%m-%d %H:%M}"
+    state = grant.state(now)
+    since = grant.revoked_at or grant.expires_at
+    return f"{'until' if state is GrantState.LIVE else state} {since:%Y-%m-%d %H:%M}" if since else state
 
 
 async def _make(settings: Settings, new: NewGrant, now: datetime) -> tuple[Grant, OpaqueToken]:

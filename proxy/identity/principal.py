@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from config.patterns import RepositoryPattern
+from config.patterns import RepositoryPattern, is_repository_name
 from scanning.oci.names import Repository
 
 
@@ -64,6 +64,12 @@ class Principal:
     def covers(self, repository: Repository) -> bool:
         """Whether the grant is for this repository, whatever it allows there."""
         return any(pattern.matches(repository.name) for pattern in self.repositories)
+
+    def covers_all_of(self, pattern: RepositoryPattern) -> bool:
+        """Whether the grant is for all that `pattern` matches: it names the same pattern, or covers a plain name."""
+        if pattern in self.repositories or RepositoryPattern("**") in self.repositories:
+            return True
+        return is_repository_name(pattern.text) and any(one.matches(pattern.text) for one in self.repositories)
 
     def granted(self, action: Action, repository: Repository) -> bool:
         """Whether the grant itself allows `action`, whatever the token in hand was issued for."""

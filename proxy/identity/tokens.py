@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from config.patterns import RepositoryPattern
+from proxy.errors import BadRequestError, ConflictError
 from proxy.identity.administrator import Administrator
-from proxy.identity.principal import Role
+from proxy.identity.liveness import principal_of
+from proxy.identity.principal import Principal, Role
 from storage import audit, grants
 from storage.audit import AuditRecord, Event
-from storage.database import Database
+from storage.database import Database, Transaction
 from storage.grants import Grant
+from storage.locks import serialise
 
+LONGEST_NAME = 128
 PREFIX = "igt_"
 _GRAMMAR = re.compile(r"igt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 _NO_HASH = "0" * 64
@@ -69,7 +73,20 @@ class NewGrant:
 
 
 async def create(database: Database, new: NewGrant, by: Administrator, now: datetime) -> tuple[Grant, OpaqueToken]:
-    """Record a grant, and the act, in one transaction. The token is shown this once; it is kept nowhere."""
+    """Record a grant, and the act, in one transaction. The token is shown this once; it is kept nowhere.
+
+    Raises `BadRequestError` for one that nobody could tell from others, or use.
+    """
+    if not new.name.strip() or "\0" in new.name or len(new.name) > LONGEST_NAME:
+        raise BadRequestError(
+            f"say what the token is for, in at most {LONGEST_NAME} characters and without NUL; the audit names it so"
+        )
+    if not new.repositories:
+        raise BadRequestError("name at least one pattern of repositories that the token is for; ** is all of them")
+    if new.expires_at is not None and new.expires_at <= now:
+        raise BadRequestError(
+            f"a token that has ended already ({new.expires_at.isoformat()}) is of no use; choose a later end"
+        )
     token = OpaqueToken.generate()
     grant = Grant(
         id=token.id,
@@ -88,14 +105,49 @@ async def create(database: Database, new: NewGrant, by: Administrator, now: date
     return grant, token
 
 
-async def revoke(database: Database, grant_id: str, by: Administrator, now: datetime) -> bool:
-    """End a grant, and record the act, in one transaction. False if there is no such grant or it has ended already."""
+async def seen_by(database: Database, principal: Principal) -> tuple[Grant, ...]:
+    """The grants, the newest first, alive or not, that an admin with the grant of `principal` could have made: those
+    for repositories that it covers.
+    """
+    async with database.snapshot() as tx:
+        found = await grants.list_all(tx)
+    return tuple(grant for grant in reversed(found) if may_see(principal, grant))
+
+
+def may_see(principal: Principal, grant: Grant) -> bool:
+    """Whether a grant is one for repositories that `principal` covers."""
+    return all(principal.covers_all_of(RepositoryPattern(text)) for text in grant.repositories)
+
+
+async def revoke(
+    database: Database, grant_id: str, by: Administrator, now: datetime, *, leaves_an_admin: bool = False
+) -> bool:
+    """End a grant, and record the act, in one transaction. False if there is no such grant or it was revoked already.
+
+    Whoever could not make another where they are says `leaves_an_admin`: the last admin's is not ended then, and
+    `ConflictError` raised.
+    """
     async with database.transaction() as tx:
+        await serialise(tx, "grants")
         grant = await grants.get(tx, grant_id)
-        if grant is None or not await grants.revoke(tx, grant_id, now):
+        if grant is None or grant.revoked_at is not None:
             return False
+        if leaves_an_admin and not await _is_replaceable(tx, grant, now):
+            raise ConflictError(
+                f"token {grant.id} ({grant.name}) is the last live one of an admin of {', '.join(grant.repositories)}:"
+                " make another first, or revoke it on the gate's machine with imagegate token revoke"
+            )
+        await grants.revoke(tx, grant_id, now)
         await audit.append(tx, _record(Event.TOKEN_REVOKED, grant, by, now))
     return True
+
+
+async def _is_replaceable(tx: Transaction, grant: Grant, now: datetime) -> bool:
+    """Whether somebody is left who administers all that the holder of `grant` does."""
+    if grant.role != Role.ADMIN or not grant.is_alive(now):
+        return True
+    others = [one for one in await grants.list_all(tx) if one.id != grant.id and one.is_alive(now)]
+    return any(one.role == Role.ADMIN and may_see(principal_of(one), grant) for one in others)
 
 
 def _record(event: Event, grant: Grant, by: Administrator, now: datetime) -> AuditRecord:
