@@ -1,14 +1,17 @@
 """`imagegate serve`: run the gate."""
 
 import asyncio
+from collections.abc import Coroutine
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 import uvloop
 
+from config.errors import ImagegateError
 from config.patterns import RepositoryPattern
 from config.settings import Settings
-from proxy.cli.output import command_line
+from proxy.cli.output import command_line, complain
 from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.gate.policy import read_policy
@@ -18,6 +21,7 @@ from proxy.identity.principal import Role
 from proxy.identity.tokens import NewGrant
 from proxy.running import prepare, running
 from proxy.server import serve_until_told
+from proxy.serving.forks import ended, fork
 from proxy.serving.sockets import open_sockets
 from proxy.serving.supervisor import supervise
 from proxy.serving.tls import load_identity
@@ -44,9 +48,15 @@ def _serve(
     """Serve until SIGTERM or Ctrl-C. The first start makes an admin token and prints it."""
     settings = settings_for(context, _flags(upstream, host=host, port=port, workers=workers))
     configure_logging(settings.logging.level, settings.logging.format)
+    if settings.listen.workers == 1:
+        _wait_for(_run(settings, command_line(context)))
+    else:
+        _run_several(settings, command_line(context))
+
+
+def _wait_for(work: Coroutine[None, None, None]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        serve = _run if settings.listen.workers == 1 else _run_several
-        runner.run(serve(settings, command_line(context)))
+        runner.run(work)
 
 
 def _flags(upstream: str | None, **listen: str | int | None) -> dict[str, Any]:
@@ -70,20 +80,39 @@ async def _run(settings: Settings, imagegate: str) -> None:
             each.close()
 
 
-async def _run_several(settings: Settings, imagegate: str) -> None:
-    sockets = await asyncio.to_thread(open_sockets, settings.listen)
+def _run_several(settings: Settings, imagegate: str) -> None:
+    """Nothing here may begin a thread: the processes that serve are forks of this one."""
+    sockets = open_sockets(settings.listen)
     try:
         prepare(settings)
         _check(settings)
-        database = await Database.open(settings.database)
-        try:
-            await _welcome_first(settings, database, imagegate)
-        finally:
-            await database.close()
-        await supervise(settings, sockets)
+        status = ended(fork(partial(_get_ready, settings, imagegate)))
+        if status:
+            raise typer.Exit(status if status > 0 else 128 - status)
+        supervise(settings, sockets)
     finally:
         for each in sockets:
             each.close()
+
+
+def _get_ready(settings: Settings, imagegate: str) -> int:
+    """Bring the database up to date, and welcome whoever starts the gate for the first time, in a process for that:
+    it needs threads, and libraries that nobody needs afterwards. Gives its exit status, and says why it is not 0.
+    """
+    try:
+        _wait_for(_open_first(settings, imagegate))
+    except ImagegateError as error:
+        complain(str(error))
+        return 2
+    return 0
+
+
+async def _open_first(settings: Settings, imagegate: str) -> None:
+    database = await Database.open(settings.database)
+    try:
+        await _welcome_first(settings, database, imagegate)
+    finally:
+        await database.close()
 
 
 def _check(settings: Settings) -> None:

@@ -8,7 +8,6 @@ posted or what was posted before.
 """
 
 import json
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +30,6 @@ class Board:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._clearing = threading.Lock()
 
     def post(self, seat: Seat, notice: Notice) -> None:
         """Replace what the process in `seat` says."""
@@ -54,11 +52,10 @@ class Board:
 
     def clear(self, seat: Seat) -> None:
         """The process in `seat` has ended: keep what it counted, and nothing else. For the supervisor alone."""
-        with self._clearing:  # processes end at the same moment, and what each had counted is added to the same file
-            notice = self._read(seat.number)
-            if notice is not None:
-                self._replace(self._folder / _DEPARTED, lasting([self.departed(), notice.metrics]).decode())
-                self._path(seat.number).unlink()
+        notice = self._read(seat.number)
+        if notice is not None:
+            self._replace(self._folder / _DEPARTED, lasting([self.departed(), notice.metrics]).decode())
+            self._path(seat.number).unlink()
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.json"

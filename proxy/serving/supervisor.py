@@ -1,18 +1,23 @@
-"""Several serving processes behind one port: started, replaced when they die, and ended together.
+"""Several serving processes behind one port: forked, replaced when they die, and ended together.
 
-The supervisor opens the listening sockets and the processes inherit them. So a connection that waits to be accepted
-belongs to no process, and is lost with none; and the port is taken, or found taken, once.
+    supervisor: loads everything, opens the listening sockets, and waits for signals; no thread, no event loop
+      +- seat 0   a whole gate on these sockets, which leads
+      +- seat 1   another
+         ...
+
+So what is loaded is in memory once, a process that replaces another is a copy of the same clean one, and a connection
+that waits to be accepted belongs to no process, and is lost with none.
 """
 
-import asyncio
-import multiprocessing
+import gc
 import os
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Sequence
-from contextlib import suppress
-from multiprocessing.context import SpawnProcess
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -20,6 +25,7 @@ import structlog
 from config.errors import ImagegateError
 from config.settings import Settings
 from proxy.serving.board import Board
+from proxy.serving.forks import fork
 from proxy.serving.seats import Seat
 from proxy.serving.worker import work
 
@@ -28,6 +34,9 @@ _LONGEST_RESTART_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 """A process that lived so long is replaced at once however often others died before it."""
 _KILL_AFTER_SECONDS = 10.0
+_LOOK_SECONDS = 3600.0
+"""How long to wait for a signal where nothing is to be done at any time."""
+_HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _log = structlog.get_logger(__name__)
 
 
@@ -35,13 +44,32 @@ class ServingError(ImagegateError):
     """No process serves."""
 
 
-async def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+def supervise(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     """Serve `sockets`, which are closed then, with as many processes as the settings say, until SIGTERM or SIGINT.
 
-    SIGHUP goes to all of them. Raises `ServingError` if one cannot even start.
+    SIGHUP goes to all of them. Call it where `fork` may be called. Raises `ServingError` if one cannot even start.
     """
-    with tempfile.TemporaryDirectory(prefix="imagegate-") as folder:
-        await _Supervisor(settings, sockets, Path(folder)).run()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)  # each is taken when it is waited for
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who was started with it ignored would never hear of an end
+        gc.collect()
+        gc.freeze()  # looking for garbage would make each process a copy of its own of what they share
+        with tempfile.TemporaryDirectory(prefix="imagegate-") as folder:
+            _Supervisor(settings, sockets, Path(folder)).run()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@dataclass(slots=True)
+class _Post:
+    """A seat, and the process in it: `process` is None until the next one is started, which is at `due`."""
+
+    seat: Seat
+    process: int | None = None
+    due: float = 0.0
+    started_at: float = 0.0
+    pause: float = field(default=_RESTART_SECONDS)
+    has_served: bool = False
 
 
 class _Supervisor:
@@ -50,83 +78,114 @@ class _Supervisor:
         self._sockets = sockets
         self._folder = folder
         self._board = Board(folder)
-        self._spawn = multiprocessing.get_context("spawn")
-        self._processes: set[SpawnProcess] = set()
-        self._stopping = asyncio.Event()
+        self._posts = [_Post(Seat(number, settings.listen.workers)) for number in range(settings.listen.workers)]
+        self._lifeline, self._held = os.pipe()  # what this process holds is closed when it dies, and read as an end
+        self._kill_at: float | None = None  # None: until it is told to stop
         self._failed = False
 
-    async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._send, signal.SIGHUP)
-        count = self._settings.listen.workers
-        _log.info("supervising", processes=count)
-        await asyncio.gather(*(self._keep(Seat(number, count)) for number in range(count)))
+    def run(self) -> None:
+        _log.info("supervising", processes=len(self._posts))
+        try:
+            while self._is_needed():
+                self._start_due()
+                told = signal.sigtimedwait(_HEARD, self._patience())
+                if told is None:
+                    self._kill_due()
+                elif told.si_signo == signal.SIGHUP:
+                    self._send(signal.SIGHUP)
+                elif told.si_signo != signal.SIGCHLD:
+                    self._stop()
+                self._reap()
+        finally:
+            os.close(self._held)
+            os.close(self._lifeline)
         if self._failed:
             raise ServingError("a serving process ended before it served, so the gate stops; its log says why")
 
-    async def _keep(self, seat: Seat) -> None:
-        """Have a process in `seat` until the end."""
-        loop = asyncio.get_running_loop()
-        pause, has_served = _RESTART_SECONDS, False
-        while not self._stopping.is_set():
-            started_at = loop.time()
-            status = await self._run(seat)
-            has_served = has_served or await asyncio.to_thread(self._board.has, seat)
-            await asyncio.to_thread(self._board.clear, seat)
-            if self._stopping.is_set():
-                return
-            if not has_served:
-                self._failed = True
-                self._stop()
-                return
-            if loop.time() - started_at >= _STEADY_SECONDS:
-                pause = _RESTART_SECONDS
-            _log.error("a serving process has ended, and is replaced", seat=seat.number, status=status)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
-            pause = min(2 * pause, _LONGEST_RESTART_SECONDS)
+    @property
+    def _is_stopping(self) -> bool:
+        return self._kill_at is not None
 
-    async def _run(self, seat: Seat) -> int | None:
-        """Run one process to its end; gives its exit status, negative for the signal that killed it."""
-        process = self._spawn.Process(target=work, args=(seat, self._settings, self._sockets, self._folder))
-        process.start()
-        self._processes.add(process)
-        try:
-            await _ended(process)
-        finally:
-            self._processes.discard(process)
-        status = process.exitcode
-        process.close()
-        return status
+    def _is_needed(self) -> bool:
+        return not self._is_stopping or any(post.process for post in self._posts)
+
+    def _patience(self) -> float:
+        """How long nothing has to be done."""
+        dues = [post.due for post in self._posts if post.process is None] if self._kill_at is None else [self._kill_at]
+        return max(0.0, min(dues, default=time.monotonic() + _LOOK_SECONDS) - time.monotonic())
+
+    def _start_due(self) -> None:
+        for post in self._posts:
+            if post.process is None and not self._is_stopping and post.due <= time.monotonic():
+                post.started_at = time.monotonic()
+                try:
+                    post.process = fork(partial(self._serve, post.seat))
+                except OSError as error:
+                    _log.error("a serving process cannot be started", seat=post.seat.number, problem=str(error))
+                    self._vacate(post)
+
+    def _serve(self, seat: Seat) -> int:
+        """What a process does that was forked."""
+        os.close(self._held)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the supervisor passes it on
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it is listened to: it would end what only begins
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
+        return work(seat, self._settings, self._sockets, self._folder, self._lifeline)
+
+    def _reap(self) -> None:
+        """See those gone that have ended. There may be strangers among them, left to the first process of a container
+        by a process that was killed.
+        """
+        while True:
+            try:
+                process, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not process:
+                return
+            for post in self._posts:
+                if post.process == process:
+                    self._succeed(post, os.waitstatus_to_exitcode(status))
+
+    def _succeed(self, post: _Post, status: int) -> None:
+        """The process of `post` has ended: another one follows, unless the gate stops, or never worked."""
+        post.process = None
+        post.has_served = post.has_served or self._board.has(post.seat)
+        self._board.clear(post.seat)
+        if self._is_stopping:
+            return
+        if post.has_served:
+            _log.error("a serving process has ended, and is replaced", seat=post.seat.number, status=status)
+        self._vacate(post)
+
+    def _vacate(self, post: _Post) -> None:
+        """Have the next process start after a pause; where none has ever served, give up."""
+        if not post.has_served:
+            self._failed = True
+            self._stop()
+            return
+        now = time.monotonic()
+        if now - post.started_at >= _STEADY_SECONDS:
+            post.pause = _RESTART_SECONDS
+        post.due = now + post.pause
+        post.pause = min(2 * post.pause, _LONGEST_RESTART_SECONDS)
 
     def _stop(self) -> None:
         """End all; told again, without waiting for what still runs."""
-        if not self._stopping.is_set():
-            self._stopping.set()
+        if not self._is_stopping:
             for each in self._sockets:  # else a connection would be taken by the kernel, and by nobody after it
                 each.close()
             listen = self._settings.listen
             patience = listen.drain_delay_seconds + listen.drain_seconds + _KILL_AFTER_SECONDS
-            asyncio.get_running_loop().call_later(patience, self._send, signal.SIGKILL)
+            self._kill_at = time.monotonic() + patience
         self._send(signal.SIGTERM)
 
+    def _kill_due(self) -> None:
+        if self._kill_at is not None and self._kill_at <= time.monotonic():
+            self._kill_at = time.monotonic() + _LOOK_SECONDS
+            self._send(signal.SIGKILL)
+
     def _send(self, number: signal.Signals) -> None:
-        for process in self._processes:
-            if process.pid is not None:  # it has not been waited for, so the number is still its own
-                os.kill(process.pid, number)
-
-
-async def _ended(process: SpawnProcess) -> None:
-    """Wait for the end of `process`."""
-    loop = asyncio.get_running_loop()
-    ended = loop.create_future()
-
-    def end() -> None:
-        loop.remove_reader(process.sentinel)
-        ended.set_result(None)
-
-    loop.add_reader(process.sentinel, end)
-    await ended
-    process.join()
+        for post in self._posts:
+            if post.process is not None:  # it has not been waited for, so the number is still its own
+                os.kill(post.process, number)

@@ -1,10 +1,7 @@
 """One serving process of several: a whole gate on listening sockets that were there before it."""
 
 import asyncio
-import multiprocessing
-import signal
 import socket
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,29 +14,22 @@ from proxy.running import running
 from proxy.server import serve_until_told
 from proxy.serving.board import Board
 from proxy.serving.seats import Seat, share_of
-from proxy.telemetry.logging import configure_logging
 
 _log = structlog.get_logger(__name__)
+_CANNOT_SERVE = 2
 
 
-def work(seat: Seat, settings: Settings, sockets: Sequence[socket.socket], board: Path) -> None:
-    """Serve until the supervisor says so, or is gone. The entry of a process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the supervisor passes it on
-    configure_logging(settings.logging.level, settings.logging.format)
+def work(seat: Seat, settings: Settings, sockets: Sequence[socket.socket], board: Path, lifeline: int) -> int:
+    """Serve until the supervisor says so, or is gone: `lifeline` can be read from then. Gives the exit status."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(seat, share_of(settings, seat.of), sockets, Board(board)))
+            runner.run(_serve(seat, share_of(settings, seat.of), sockets, Board(board), lifeline))
     except ImagegateError as error:
         _log.critical("this process cannot serve", problem=str(error))
-        sys.exit(2)
+        return _CANNOT_SERVE
+    return 0
 
 
-async def _serve(seat: Seat, settings: Settings, sockets: Sequence[socket.socket], board: Board) -> None:
-    for each in sockets:
-        each.setblocking(False)
-        each.set_inheritable(False)  # an inspection worker that had it would keep the port open
-    supervisor = multiprocessing.parent_process()
-    if supervisor is None:
-        raise RuntimeError("a serving process is started by its supervisor")
+async def _serve(seat: Seat, settings: Settings, sockets: Sequence[socket.socket], board: Board, lifeline: int) -> None:
     async with running(settings, seat, board) as services:
-        await serve_until_told(services, sockets, supervisor.sentinel)
+        await serve_until_told(services, sockets, lifeline)

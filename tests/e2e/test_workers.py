@@ -71,17 +71,11 @@ def missing(gate: RunningGate) -> bool:
 
 
 def serving(gate: RunningGate) -> set[int]:
-    """The ids of the processes that serve: what the first one has started, but for what Python starts beside them."""
+    """The ids of the processes that serve: what the first one has started."""
     assert gate.process is not None
-    children = Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text().split()
-    return {int(child) for child in children if b"spawn_main" in _command_line(child)}
-
-
-def _command_line(process: str) -> bytes:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):  # it has just ended
-        return b""
+    return {
+        int(child) for child in Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text().split()
+    }
 
 
 def healthy(gate: RunningGate, times: int) -> None:
