@@ -112,6 +112,13 @@ def test_both_processes_serve_count_together_and_the_first_token_is_told_once(sh
     assert len(shared_gate.audit("--event", "token-created")) == 1
 
 
+def test_what_is_loaded_is_in_memory_once(shared_gate: RunningGate) -> None:
+    for process in serving(shared_gate):
+        lines = [line.split() for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]]
+        kib = {name: int(size) for name, size, *_ in lines}
+        assert kib["Private_Clean:"] + kib["Private_Dirty:"] < kib["Rss:"] / 2, kib
+
+
 def test_a_push_goes_on_in_whichever_process_it_meets(shared_gate: RunningGate) -> None:
     developer = Wire(shared_gate.port, shared_gate.token("dev", "developer", "**"))
     operator = Wire(shared_gate.port, shared_gate.token("ops", "operator", "**"))

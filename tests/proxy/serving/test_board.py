@@ -1,6 +1,5 @@
 """What serving processes say of themselves reaches the others, and what they counted outlives them."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -48,11 +47,12 @@ async def test_metrics_are_the_sum_of_all_and_of_those_that_have_ended(board: Bo
     assert f"{SERIES} 16.0" in (await here.metrics(metrics(2))).decode()
 
 
-async def test_nothing_is_forgotten_of_processes_that_end_together(board: Board) -> None:
+def test_nothing_is_forgotten_of_processes_that_end_together(board: Board) -> None:
     seats = [Seat(number, 16) for number in range(16)]
     for seat in seats:
         board.post(seat, notice(1))
-    await asyncio.gather(*(asyncio.to_thread(board.clear, seat) for seat in seats))
+    for seat in seats:
+        board.clear(seat)
     assert f"{SERIES} 16.0" in board.departed()
 
 
