@@ -1,5 +1,6 @@
 """What serving processes say of themselves reaches the others, and what they counted outlives them."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
