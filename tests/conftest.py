@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ("tests.databases", "tests.parallel")
+pytest_plugins = ("tests.browser", "tests.databases", "tests.parallel")
 
 # A busy machine draws and runs examples slowly; that says nothing of the code. A verdict on a change must not depend
 # on what is drawn: CI draws the same examples every time, and new ones are found by who develops.

@@ -47,7 +47,7 @@ def test_a_lock_pins_every_dependency_with_hashes(lock: str, wanted: list[str]) 
 def test_a_lock_is_nothing_but_exact_versions_and_hashes(lock: str) -> None:
     assert "://" not in (ROOT / lock).read_text(encoding="utf-8")
     for entry in entries(lock):
-        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [\w\s.'=<>!]+)?( +--hash=sha256:[0-9a-f]{64})+ *", entry), entry
+        assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [\w\s.'=<>!()]+)?( +--hash=sha256:[0-9a-f]{64})+ *", entry), entry
 
 
 def test_the_tests_run_with_the_versions_that_are_shipped() -> None:
