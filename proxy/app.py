@@ -2,7 +2,7 @@
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from proxy.admin import approvals, images, tokens, verdicts
+from proxy.admin import approvals, audit, images, tokens, verdicts
 from proxy.enforcement import Enforcer
 from proxy.guard import CONTINUE, check_request
 from proxy.identity import endpoint
@@ -36,11 +36,15 @@ ROUTES = (
     Route("POST", "/auth/token", Access.NONE, endpoint.by_form),
     Route("GET", "/api/v1/verdicts", Access.SIGNED_IN, verdicts.newest),
     Route("GET", "/api/v1/verdicts/{id}", Access.SIGNED_IN, verdicts.show),
+    Route("GET", "/api/v1/images", Access.SIGNED_IN, images.listing),
     Route("GET", "/api/v1/images/{repository}/{reference}/sbom", Access.PULL, images.sbom),
+    Route("GET", "/api/v1/images/{repository}/{reference}/diff", Access.PULL, images.diff),
+    Route("GET", "/api/v1/images/{repository}/{reference}", Access.PULL, images.show),
     Route("GET", "/api/v1/approvals", Access.SIGNED_IN, approvals.listing),
     Route("POST", "/api/v1/approvals", Access.SIGNED_IN, approvals.approve),
     Route("GET", "/api/v1/approvals/{id}", Access.SIGNED_IN, approvals.show),
     Route("DELETE", "/api/v1/approvals/{id}", Access.SIGNED_IN, approvals.revoke),
+    Route("GET", "/api/v1/audit", Access.SIGNED_IN, audit.listing),
     Route("GET", "/api/v1/tokens", Access.SIGNED_IN, tokens.listing),
     Route("POST", "/api/v1/tokens", Access.SIGNED_IN, tokens.create),
     Route("GET", "/api/v1/tokens/{id}", Access.SIGNED_IN, tokens.show),

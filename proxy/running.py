@@ -80,10 +80,10 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
                 parts.spool.check,
                 parts.denials,
                 partial(_warnings, settings, opened, colleagues),
+                Replay(parts.database, parts.advisories),
                 opened.upstream.further_checks,
                 tls,
                 colleagues,
-                Replay(parts.database, parts.advisories).explained,
             ),
             clock=parts.clock,
         )

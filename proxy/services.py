@@ -9,7 +9,7 @@ from functools import partial
 from config.settings import Settings
 from proxy.clock import Clock, utc_now
 from proxy.denials import Denials
-from proxy.gate.report import Explained
+from proxy.gate.replay import Replay
 from proxy.identity.authenticate import Authenticator
 from proxy.identity.challenge import Challenger
 from proxy.identity.jwt import BearerTokens
@@ -25,18 +25,12 @@ from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.readiness import Check, Readiness, Warnings
 from proxy.upstream.port import Upstream
-from scanning.verdict import Verdict
 from storage import audit, grants
 from storage.audit import AuditRecord
 from storage.database import Database
 from storage.grants import Grant
 
 Monotonic = Callable[[], float]
-Explain = Callable[[Verdict], Awaitable[tuple[Explained, ...]]]
-
-
-async def _alone(verdict: Verdict) -> tuple[Explained, ...]:
-    return (Explained(verdict),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Parts:
 
     `inspection` and `audit` are what /readyz asks beside database and upstream, `warnings` what it tells the operator,
     and `further_upstreams` asks registries that only some repositories need. `tls` is None where plain HTTP is served,
-    `colleagues` where this is the only process that serves. `explain` finds what a verdict was made of,
+    `colleagues` where this is the only process that serves. `replay` finds what a verdict was made of,
     and `denials` counts what is denied.
     """
 
@@ -56,10 +50,10 @@ class Parts:
     audit: Check
     denials: Denials
     warnings: Warnings
+    replay: Replay
     further_upstreams: Mapping[str, Check] = field(default_factory=dict)
     tls: ServerTls | None = None
     colleagues: Colleagues | None = None
-    explain: Explain = _alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ class Services:
     repeats: Repeats
     tls: ServerTls | None
     colleagues: Colleagues | None
-    explain: Explain
+    replay: Replay
 
     async def close(self) -> None:
         """Let go of what requests left behind."""
@@ -154,5 +148,5 @@ async def assemble(
         repeats=repeats,
         tls=parts.tls,
         colleagues=colleagues,
-        explain=parts.explain,
+        replay=parts.replay,
     )

@@ -6,7 +6,7 @@ Much of a record is what strangers sent; it is made printable and cut to length 
 import asyncio
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -160,10 +160,22 @@ async def append_decoded(tx: Transaction, rows: list[dict[str, Any]]) -> None:
 
 
 async def newest(
-    tx: Transaction, *, event: Event | None = None, repository: Repository | None = None, limit: int
+    tx: Transaction,
+    *,
+    event: Event | None = None,
+    repository: Repository | None = None,
+    actor: str = "",
+    before: int | None = None,
+    limit: int,
 ) -> tuple[tuple[int, AuditRecord], ...]:
-    """The last `limit` records with their numbers, of one event or repository or of all; newest first."""
+    """The last `limit` records with their numbers, of one event, repository or actor or of all, with numbers below
+    `before`; newest first.
+    """
     query = sa.select(audit).order_by(audit.c.number.desc()).limit(limit)
+    if before is not None:
+        query = query.where(audit.c.number < before)
+    if actor:
+        query = query.where(audit.c.actor == actor)
     if event is not None:
         query = query.where(audit.c.event == event)
     if repository is not None:
@@ -182,13 +194,15 @@ async def policies(tx: Transaction, *, after: int = 0) -> frozenset[str]:
     return frozenset(await tx.scalars(query))
 
 
-async def last_served(tx: Transaction, repository: Repository | None = None) -> tuple[AuditRecord, ...]:
-    """The last pull that was served to each actor under each reference, of one repository or of all; newest first."""
+async def last_served(tx: Transaction, repositories: Collection[Repository]) -> tuple[AuditRecord, ...]:
+    """The last pull that was served to each actor under each reference of these repositories; newest first."""
     columns = audit.c
-    last = sa.select(sa.func.max(columns.number)).where(columns.event == Event.PULL, columns.outcome == SERVED)
-    if repository is not None:
-        last = last.where(columns.repository == str(repository))
-    last = last.group_by(columns.repository, columns.reference, columns.actor)
+    is_served = columns.event == Event.PULL, columns.outcome == SERVED
+    last = (
+        sa.select(sa.func.max(columns.number))
+        .where(*is_served, columns.repository.in_(sorted(map(str, repositories))))
+        .group_by(columns.repository, columns.reference, columns.actor)
+    )
     rows = await tx.execute(sa.select(audit).where(columns.number.in_(last)).order_by(columns.number.desc()))
     return tuple(map(_record, rows))
 

@@ -1,13 +1,81 @@
-"""/api/v1/images: what is in an image, for whoever may pull it."""
+"""/api/v1/images: what the tags mean, what is in an image and how two differ, for whoever may pull it."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from aiohttp import hdrs, web
 
+from config.patterns import RepositoryPattern
+from proxy.admin.administering import administrator
+from proxy.admin.pages import page_of
 from proxy.admin.parameters import check_parameters
-from proxy.errors import BadRequestError
+from proxy.errors import BadRequestError, NotFoundError
 from proxy.gate.inventory import bill_of_materials
+from proxy.gate.shown_images import Known, as_document, difference, known_of
+from proxy.gate.tagged_images import Row, behind, images_under, name_of, row_behind, row_now, tags
+from proxy.identity.principal import Action, Role
 from proxy.routing import Call
-from scanning.oci.names import parse_reference
+from scanning.documents import encode
+from scanning.oci.digest import Digest
+from scanning.oci.names import ImageReference, Reference, Repository, parse_reference
 from scanning.sbom import SbomFormat, media_type
+
+_FLAGS = ("true", "false")
+_OF_OTHERS = ("last_pulled", "by")
+
+
+async def listing(call: Call) -> web.StreamResponse:
+    """The tags that the caller may pull, of one `repository` or of all: what each means, and how that stands today.
+
+    At most `n`, after `last`. With `behind=true` who last pulled something older; that, and who pulled last, is told to
+    admins of the repositories.
+    """
+    query = call.request.rel_url.query
+    check_parameters(query, "repository", "behind", "n", "last")
+    if query.get("behind", "false") not in _FLAGS:
+        raise BadRequestError(f"behind is {query['behind'][:20]!r}; write true or false")
+    only_behind = query.get("behind") == "true"
+    repository = Repository(query["repository"]) if query.get("repository") else None
+    if only_behind:
+        await administrator(call, (RepositoryPattern(repository.name if repository else "**"),))
+    principal, database = call.caller.principal, call.services.database
+    mine = [one for one in await tags(database, repository) if principal.may(Action.PULL, one.repository)]
+    if only_behind:
+        late = page_of(call, tuple(behind(await images_under(database, mine))), lambda one: one.name)
+        return _answer("behind", [row_behind(one) for one in late.items], late.headers)
+    page = page_of(call, mine, name_of)
+    rows = [row_now(image) for image in await images_under(database, page.items)]
+    if principal.role is not Role.ADMIN:
+        rows = [{name: value for name, value in row.items() if name not in _OF_OTHERS} for row in rows]
+    return _answer("images", rows, page.headers)
+
+
+async def show(call: Call) -> web.StreamResponse:
+    """The image's last verdict and all that it was made of; for an index, those of its images as well."""
+    check_parameters(call.request.rel_url.query)
+    digest = await _meant(call, call.repository, parse_reference(call.parameters["reference"]))
+    services = call.services
+    known = await known_of(services.database, services.replay, call.repository, digest)
+    return web.Response(body=await asyncio.to_thread(_documents, known), content_type="application/json")
+
+
+async def diff(call: Call) -> web.StreamResponse:
+    """How the image `with`, such as `team/app:1.1`, differs from this one."""
+    query = call.request.rel_url.query
+    check_parameters(query, "with")
+    if not query.get("with"):
+        raise BadRequestError("name the image to compare with: ?with=team/app:1.1")
+    other = ImageReference.parse(query["with"])
+    if not call.caller.principal.may(Action.PULL, other.repository):
+        raise NotFoundError(f"there is no repository {other.repository}, or it is not yours to see")
+    before = call.repository, await _meant(call, call.repository, parse_reference(call.parameters["reference"]))
+    after = other.repository, await _meant(call, other.repository, other.reference)
+    services = call.services
+    found = await difference(services.database, services.replay, services.upstream, before, after)
+    return web.Response(body=await asyncio.to_thread(encode, found), content_type="application/json")
 
 
 async def sbom(call: Call) -> web.StreamResponse:
@@ -17,8 +85,31 @@ async def sbom(call: Call) -> web.StreamResponse:
     if wanted not in tuple(SbomFormat):
         raise BadRequestError(f"there is no format {wanted[:40]!r}; there are {' and '.join(SbomFormat)}")
     form = SbomFormat(wanted)
-    reference = parse_reference(call.parameters["reference"])
-    # Whoever may not have the image is told so, and why, as for a pull.
-    stored = await call.services.gate.pull_manifest(call.caller, call.repository, reference, head=True)
-    document = await bill_of_materials(call.services.database, call.repository, stored.digest, form)
+    digest = await _meant(call, call.repository, parse_reference(call.parameters["reference"]))
+    document = await bill_of_materials(call.services.database, call.repository, digest, form)
     return web.Response(body=document, headers={hdrs.CONTENT_TYPE: media_type(form)})
+
+
+async def _meant(call: Call, repository: Repository, reference: Reference) -> Digest:
+    """What a reference means. Whoever may not have the image is told so, and why, as for a pull; admins look at what
+    was refused, too, by its digest.
+    """
+    principal = call.caller.principal
+    if isinstance(reference, Digest) and principal.role is Role.ADMIN and principal.scopes is None:
+        return reference
+    return (await call.services.gate.pull_manifest(call.caller, repository, reference, head=True)).digest
+
+
+def _documents(known: tuple[Known, ...]) -> bytes:
+    return json.dumps({"images": [as_document(*one) for one in known]}).encode()
+
+
+def _answer(name: str, rows: list[Row], headers: Mapping[str, str]) -> web.Response:
+    body = {name: [{key: _plain(value) for key, value in row.items()} for row in rows]}
+    return web.json_response(body, headers=headers)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, Digest) else value

@@ -27,7 +27,7 @@ async def show(call: Call) -> web.StreamResponse:
     if verdict is None or not _may_read(call.caller, Repository(verdict.repository)):
         raise NotFoundError("there is no such verdict, or its repository is not yours to see")
     if _prefers_text(call.request.headers.get(hdrs.ACCEPT, "")):
-        explained = await call.services.explain(verdict)
+        explained = await call.services.replay.explained(verdict)
         return web.Response(text=await asyncio.to_thread(report, explained, record_of(explained[0])))
     return web.json_response(as_document(verdict))
 

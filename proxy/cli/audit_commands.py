@@ -28,12 +28,13 @@ def _list(
     context: typer.Context,
     repository: Annotated[str, typer.Option(help="Only about this repository.")] = "",
     event: Annotated[Event | None, typer.Option(help="Only this kind of event.")] = None,
+    actor: Annotated[str, typer.Option(help="Only what this one did: the name of a token or of a person.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, whole.")] = False,
 ) -> None:
     """List the newest records."""
     wanted = Repository(repository) if repository else None
-    found = asyncio.run(_newest(settings_for(context), wanted, event, limit))
+    found = asyncio.run(_newest(settings_for(context), wanted, event, actor, limit))
     if as_json:
         for number, record in found:
             typer.echo(json.dumps({"number": number, **asdict(record)}, default=str))
@@ -55,7 +56,7 @@ def _list(
 
 
 async def _newest(
-    settings: Settings, repository: Repository | None, event: Event | None, limit: int
+    settings: Settings, repository: Repository | None, event: Event | None, actor: str, limit: int
 ) -> tuple[tuple[int, AuditRecord], ...]:
     async with open_database(settings) as database, database.snapshot() as tx:
-        return await audit.newest(tx, event=event, repository=repository, limit=limit)
+        return await audit.newest(tx, event=event, repository=repository, actor=actor, limit=limit)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -12,27 +12,20 @@ from proxy.cli.difference_table import difference_table
 from proxy.cli.find_image import behind_gate
 from proxy.cli.gate_client import GateOption, TokenOption, gate_client
 from proxy.cli.image_list import list_images
-from proxy.cli.local_state import LocalState, open_state, open_upstream, resolve
+from proxy.cli.local_state import open_state, open_upstream, resolve
 from proxy.cli.output import complain, console, printable, terminal_width
 from proxy.cli.session import settings_for
 from proxy.cli.vet_command import vet
-from proxy.errors import BadRequestError, ManifestUnknownError
-from proxy.gate.content import read_blob
-from proxy.gate.inventory import bill_of_materials, only_image
+from proxy.gate.inventory import bill_of_materials
 from proxy.gate.report import Explained, record_of, report
-from proxy.upstream.port import Upstream
+from proxy.gate.shown_images import Known, as_document, difference, known_of
 from scanning.advisories.model import Finding
-from scanning.contents import programs_of
-from scanning.difference import Difference, Side, compare
+from scanning.difference import Difference
 from scanning.documents import encode
-from scanning.facts import LayerFacts
 from scanning.hardening.belongings import changed_weaknesses, unowned_weaknesses
 from scanning.oci.names import ImageReference
-from scanning.oci.read import MAX_CONFIG_BYTES, read_config
 from scanning.rules.case import Case
 from scanning.sbom import SbomFormat
-from scanning.verdict import Verdict
-from storage import layers, verdicts
 
 
 def register(app: typer.Typer) -> None:
@@ -53,9 +46,9 @@ def _show(
 ) -> None:
     """Show an image's packages, tools, findings and signatures, and why it was admitted or not."""
     settings = settings_for(context)
-    cases = asyncio.run(_cases(settings, behind_gate(settings.public_origin, reference)))
+    cases = asyncio.run(_known(settings, behind_gate(settings.public_origin, reference)))
     if as_json:
-        typer.echo(json.dumps([_document(verdict, case) for verdict, case in cases], indent=2))
+        typer.echo(json.dumps([as_document(verdict, case) for verdict, case in cases], indent=2))
         return
     screen = console()
     for verdict, case in cases:
@@ -96,45 +89,23 @@ def _diff(
     """
     settings = settings_for(context)
     images = (behind_gate(settings.public_origin, named) for named in (before, after))
-    difference = asyncio.run(_compared(settings, *images))
+    found = asyncio.run(_compared(settings, *images))
     if as_json:
-        typer.echo(json.dumps(json.loads(encode(difference)), indent=2))
-    elif difference.is_empty:
+        typer.echo(json.dumps(json.loads(encode(found)), indent=2))
+    elif found.is_empty:
         typer.echo("The same in all that is compared.")
     else:
-        console().print(difference_table(difference))
-    for what in difference.left_out:
+        console().print(difference_table(found))
+    for what in found.left_out:
         complain(f"Not compared: {what}.")
-    if not difference.is_empty:
+    if not found.is_empty:
         raise typer.Exit(1)
 
 
-async def _compared(settings: Settings, before: ImageReference, after: ImageReference) -> Difference:
+async def _compared(settings: Settings, *named: ImageReference) -> Difference:
     async with open_state(settings) as state, open_upstream(settings, state.database) as upstream:
-        return compare(
-            await _side(settings, state, upstream, before),
-            await _side(settings, state, upstream, after),
-        )
-
-
-async def _side(settings: Settings, state: LocalState, upstream: Upstream, image: ImageReference) -> Side:
-    """All that is known of the only image that a reference means, and what its last verdict knew of advisories."""
-    digest = await resolve(settings, state, image)
-    async with state.database.snapshot() as tx:
-        verdict = await only_image(tx, image.repository, digest)
-    case, _ = await state.replay.case(verdict)
-    if case.facts is None:
-        raise BadRequestError(f"{image} is no image: nothing was inspected that could be compared")
-    async with state.database.snapshot() as tx:
-        known = await layers.find(tx, case.facts.layers)
-    found = [known.get(layer) for layer in case.facts.layers]
-    read = [layer for layer in found if isinstance(layer, LayerFacts)]
-    programs = await asyncio.to_thread(programs_of, read) if len(read) == len(found) else None
-    config = case.manifest.config
-    body = await read_blob(upstream, image.repository, config, MAX_CONFIG_BYTES) if config else None
-    return Side(
-        case.facts, case.advisories, case.heritage.name, read_config(body) if body is not None else None, programs
-    )
+        before, after = [(image.repository, await resolve(settings, state, image)) for image in named]
+        return await difference(state.database, state.replay, upstream, before, after)
 
 
 async def _local_sbom(settings: Settings, image: ImageReference, form: SbomFormat) -> bytes:
@@ -143,18 +114,10 @@ async def _local_sbom(settings: Settings, image: ImageReference, form: SbomForma
         return await bill_of_materials(state.database, image.repository, digest, form)
 
 
-async def _cases(settings: Settings, image: ImageReference) -> list[tuple[Verdict, Case]]:
-    """The image's last verdict and what it was made of; for an index, those of its images as well."""
+async def _known(settings: Settings, image: ImageReference) -> tuple[Known, ...]:
     async with open_state(settings) as state:
         digest = await resolve(settings, state, image)
-        async with state.database.snapshot() as tx:
-            newest = await verdicts.latest(tx, image.repository, digest)
-        if newest is None:
-            raise ManifestUnknownError(f"{image} was never judged: pull it through the gate once")
-        found = [newest]
-        for child in newest.inputs.children:
-            found.append(await state.replay.get(child))  # noqa: PERF401 (an await for each)
-        return [(verdict, (await state.replay.case(verdict))[0]) for verdict in found]
+        return await known_of(state.database, state.replay, image.repository, digest)
 
 
 def _tables(case: Case) -> list[Table]:
@@ -216,22 +179,3 @@ def _attacks(finding: Finding) -> str:
     known = "known" if finding.exploited else ""
     probable = f"EPSS {finding.forecast.probability:.2f}" if finding.forecast else ""
     return ", ".join(part for part in (known, probable) if part)
-
-
-def _document(verdict: Verdict, case: Case) -> dict[str, Any]:
-    return {
-        "verdict": json.loads(encode(verdict)),
-        "facts": json.loads(encode(case.facts)) if case.facts else None,
-        "advisories": json.loads(encode(case.advisories)),
-        "signatures": json.loads(encode(case.signatures)),
-        "base": _base(case),
-    }
-
-
-def _base(case: Case) -> dict[str, Any] | None:
-    """The approved base image, and which packages of the image it brought."""
-    heritage = case.heritage
-    if heritage.base is None or case.facts is None:
-        return None
-    inherited = sorted({package.purl for package in case.facts.packages if heritage.has(package)})
-    return {"name": heritage.name, "layers": len(heritage.base.content.layers), "packages": inherited}

@@ -2,40 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from config.settings import Settings
-from proxy.cli.local_state import open_state
+from proxy.cli.local_database import open_database
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
+from proxy.gate.tagged_images import TaggedImage, images_under, row_behind, row_now, tags
+from proxy.gate.tagged_images import behind as behind_of
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
-from scanning.verdict import Verdict
-from storage import audit, tag_history, verdicts
-from storage.audit import AuditRecord
-from storage.tag_history import Tagged
-
-_Columns = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One tag, the last verdict on what it means, and the last pull of each who pulled by it, the newest first."""
-
-    tagged: Tagged
-    verdict: Verdict | None
-    pulls: tuple[AuditRecord, ...]
-
-    @property
-    def name(self) -> str:
-        """As people write it."""
-        return f"{self.tagged.repository}:{self.tagged.tag}"
 
 
 def list_images(
@@ -50,8 +30,8 @@ def list_images(
 
     With --behind: who last pulled an older image of a tag, and so may still run it.
     """
-    found = asyncio.run(_listed(settings_for(context), Repository(repository) if repository else None))
-    rows = list(_behind(found) if behind else map(_now, found))
+    found = asyncio.run(_images(settings_for(context), Repository(repository) if repository else None))
+    rows = list(map(row_behind, behind_of(found)) if behind else map(row_now, found))
     if as_json:
         for row in rows:
             typer.echo(json.dumps(row, default=str))
@@ -65,46 +45,9 @@ def list_images(
     console().print(table)
 
 
-async def _listed(settings: Settings, repository: Repository | None) -> tuple[Listed, ...]:
-    async with open_state(settings) as state, state.database.snapshot() as tx:
-        tags = await tag_history.newest_of_each(tx, repository)
-        last = await verdicts.latest_of_many(tx, {(one.repository, one.digest) for one in tags})
-        served = await audit.last_served(tx, repository)
-    pulls: dict[tuple[str, str], list[AuditRecord]] = {}
-    for record in served:
-        pulls.setdefault((record.repository, record.reference), []).append(record)
-    return tuple(
-        Listed(one, last.get((one.repository, one.digest)), tuple(pulls.get((str(one.repository), str(one.tag)), ())))
-        for one in tags
-    )
-
-
-def _now(one: Listed) -> _Columns:
-    pull = one.pulls[0] if one.pulls else None
-    return {
-        "image": one.name,
-        "digest": one.tagged.digest,
-        "admitted": one.tagged.admitted_at,
-        "stands": one.verdict.enforced if one.verdict else "",
-        "findings": dict(one.verdict.counts).get("findings", 0) if one.verdict else "",
-        "older": one.tagged.older,
-        "last_pulled": pull.at if pull else None,
-        "by": pull.actor if pull else "",
-    }
-
-
-def _behind(found: Iterable[Listed]) -> Iterator[_Columns]:
-    for one in found:
-        for pull in one.pulls:
-            if pull.digest and pull.digest != str(one.tagged.digest):
-                yield {
-                    "who": pull.actor,
-                    "image": one.name,
-                    "pulled": pull.at,
-                    "got": Digest.parse(pull.digest),
-                    "now": one.tagged.digest,
-                    "since": one.tagged.admitted_at,
-                }
+async def _images(settings: Settings, repository: Repository | None) -> tuple[TaggedImage, ...]:
+    async with open_database(settings) as database:
+        return await images_under(database, await tags(database, repository))
 
 
 def _heading(name: str) -> str:

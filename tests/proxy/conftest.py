@@ -10,12 +10,15 @@ import pytest
 from config.settings import Settings
 from proxy.clock import utc_now
 from proxy.denials import Denials
+from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.replay import Replay
 from proxy.identity.principal import Role
 from proxy.server import listening
 from proxy.services import Parts, assemble
 from proxy.serving.tls import ServerTls
 from storage.audit_spool import AuditSpool
 from storage.database import Database
+from storage.snapshots import Snapshots
 from tests.proxy.face import Face, Time
 from tests.simulators import MemoryGate, MemoryUpstream
 
@@ -62,7 +65,8 @@ def start_face(database: Database, time: Time, tmp_path: Path) -> StartFace:
             seconds=settings.throttle.window_seconds,
             monotonic=time.monotonic,
         )
-        parts = Parts(database, upstream, gate, workers_live, workers_live, denials, no_warnings, tls=tls)
+        replay = Replay(database, AdvisoryDesk(Snapshots(tmp_path / "advisories")))
+        parts = Parts(database, upstream, gate, workers_live, workers_live, denials, no_warnings, replay, tls=tls)
         services = await assemble(settings, parts, clock=time.now, monotonic=time.monotonic)
         async with listening(services) as (host, port), aiohttp.ClientSession(auto_decompress=False) as session:
             yield Face(host, port, services, upstream, gate, time, session, spool)

@@ -69,7 +69,7 @@ async def test_a_running_gate_judges_again_what_has_malware_and_explains_it(tmp_
                 if verdict.outcome is not Outcome.ADMIT:
                     break
                 await asyncio.sleep(0.1)
-        (explained,) = await services.explain(verdict)
+        (explained,) = await services.replay.explained(verdict)
 
     assert [violation.rule for violation in verdict.violations] == ["deny.malware"]
     assert explained.case is not None

@@ -16,6 +16,8 @@ from config.patterns import RepositoryPattern
 from config.settings import Settings
 from proxy.clock import utc_now
 from proxy.connection import Connection as ServerConnection
+from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.replay import Replay
 from proxy.identity import tokens
 from proxy.identity.authenticate import Client
 from proxy.identity.credentials import BearerCredential
@@ -30,6 +32,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
 from storage.audit import AuditRecord, Event
 from storage.errors import StorageUnavailableError
+from storage.snapshots import Snapshots
 from tests.certificates import Authority
 from tests.images import debian, image
 from tests.proxy.face import ADMINISTRATOR, basic
@@ -169,7 +172,10 @@ def serve(small_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         values = {"state_dir": tmp_path, "public_url": "http://gate.example", "listen": {"port": 0}, **settings}
         configured = Settings(**values)
         tls = ServerTls(configured.listen, utc_now) if configured.listen.tls_cert_file else None
-        parts = Parts(world.database, world.upstream, world.gate, fine, fine, world.denials, no_warnings, tls=tls)
+        replay = Replay(world.database, AdvisoryDesk(Snapshots(tmp_path / "advisories")))
+        parts = Parts(
+            world.database, world.upstream, world.gate, fine, fine, world.denials, no_warnings, replay, tls=tls
+        )
         services = await assemble(configured, parts, clock=world.time.now, monotonic=world.time.monotonic)
         new = NewGrant("cluster", Role.OPERATOR, (RepositoryPattern("**"),))
         grant, token = await tokens.create(world.database, new, ADMINISTRATOR, world.time.now())
