@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.errors import ImagegateError
+from proxy.identity.errors import LastAdministratorError, UnusableTokenError
 from proxy.upstream.port import (
     BrokenContentError,
     DigestMismatchError,
@@ -53,10 +54,6 @@ class DeniedError(ImagegateError):
 
 class FixedTagError(DeniedError):
     """A tag would be moved or deleted that must stay what it is."""
-
-
-class ConflictError(ImagegateError):
-    """What is asked for goes against what is there now, and is not done."""
 
 
 class NameUnknownError(ImagegateError):
@@ -127,7 +124,7 @@ _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     # The first class that fits decides, so subclasses stand before their bases.
     (UnauthorizedError, "UNAUTHORIZED", 401),
     (FixedTagError, "DENIED", 409),
-    (ConflictError, "DENIED", 409),
+    (LastAdministratorError, "DENIED", 409),
     (DeniedError, "DENIED", 403),
     (TooManyRequestsError, "TOOMANYREQUESTS", 429),
     (NameUnknownError, "NAME_UNKNOWN", 404),
@@ -145,6 +142,7 @@ _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     (RequestTimeoutError, "UNSUPPORTED", 408),
     (UnsupportedMediaTypeError, "UNSUPPORTED", 415),
     (BadRequestError, "UNSUPPORTED", 400),
+    (UnusableTokenError, "UNSUPPORTED", 400),
     (InvalidDigestError, "DIGEST_INVALID", 400),
     (InvalidNameError, "NAME_INVALID", 400),
     (InvalidManifestError, "MANIFEST_INVALID", 400),

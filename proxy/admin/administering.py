@@ -7,7 +7,8 @@ from pydantic import BaseModel, ValidationError
 
 from config.patterns import RepositoryPattern
 from proxy.errors import BadRequestError, DeniedError, TooLargeError
-from proxy.identity.administrator import Administrator, as_administrator
+from proxy.identity.administrator import Administrator
+from proxy.identity.authority import as_administrator
 from proxy.registry.bodies import read_bounded
 from proxy.routing import Call
 from storage.audit import DENIED, AuditRecord, Event

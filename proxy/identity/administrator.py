@@ -1,12 +1,8 @@
 """Who acts at the command line or the admin API, or beside all requests, and what the audit keeps of that."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from config.patterns import RepositoryPattern
-from proxy.errors import DeniedError
-from proxy.identity.principal import Caller, Role
 from storage.audit import AuditRecord, Event
 
 
@@ -34,14 +30,3 @@ class Administrator:
 
 ITSELF = Administrator("imagegate", "")
 """The gate, which also does things that nobody asks for."""
-
-
-def as_administrator(caller: Caller, repositories: Iterable[RepositoryPattern] = ()) -> Administrator:
-    """The caller, if it is an admin, with its token itself, of all of `repositories`. Raises `DeniedError`."""
-    principal = caller.principal
-    if principal.role is not Role.ADMIN or principal.scopes is not None:
-        raise DeniedError("only an admin does that, logged in with the token itself")
-    beyond = next((one for one in repositories if not principal.covers_all_of(one)), None)
-    if beyond is not None:
-        raise DeniedError(f"the token {principal.name!r} does not cover {beyond}; name repositories that it covers")
-    return Administrator(principal.name, caller.address)

@@ -1,5 +1,6 @@
 """A caller that is known, and what it may do: its role on its repositories, narrowed by the scope of its token."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,10 +67,8 @@ class Principal:
         return any(pattern.matches(repository.name) for pattern in self.repositories)
 
     def covers_all_of(self, pattern: RepositoryPattern) -> bool:
-        """Whether the grant is for all that `pattern` matches: it names the same pattern, or covers a plain name."""
-        if pattern in self.repositories or RepositoryPattern("**") in self.repositories:
-            return True
-        return is_repository_name(pattern.text) and any(one.matches(pattern.text) for one in self.repositories)
+        """Whether the grant is for all that `pattern` matches."""
+        return cover(self.repositories, pattern)
 
     def granted(self, action: Action, repository: Repository) -> bool:
         """Whether the grant itself allows `action`, whatever the token in hand was issued for."""
@@ -90,3 +89,10 @@ class Caller:
     principal: Principal
     address: str
     request_id: str
+
+
+def cover(granted: Collection[RepositoryPattern], pattern: RepositoryPattern) -> bool:
+    """Whether `granted` are for all that `pattern` matches: the same is among them, or one covers a plain name."""
+    if pattern in granted or RepositoryPattern("**") in granted:
+        return True
+    return is_repository_name(pattern.text) and any(one.matches(pattern.text) for one in granted)

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from config.patterns import RepositoryPattern
-from proxy.errors import BadRequestError, ConflictError
 from proxy.identity.administrator import Administrator
-from proxy.identity.liveness import principal_of
-from proxy.identity.principal import Principal, Role
+from proxy.identity.errors import LastAdministratorError, UnusableTokenError
+from proxy.identity.principal import Principal, Role, cover
 from storage import audit, grants
 from storage.audit import AuditRecord, Event
 from storage.database import Database, Transaction
@@ -75,16 +74,16 @@ class NewGrant:
 async def create(database: Database, new: NewGrant, by: Administrator, now: datetime) -> tuple[Grant, OpaqueToken]:
     """Record a grant, and the act, in one transaction. The token is shown this once; it is kept nowhere.
 
-    Raises `BadRequestError` for one that nobody could tell from others, or use.
+    Raises `UnusableTokenError` for one that nobody could tell from others, or use.
     """
     if not new.name.strip() or "\0" in new.name or len(new.name) > LONGEST_NAME:
-        raise BadRequestError(
+        raise UnusableTokenError(
             f"say what the token is for, in at most {LONGEST_NAME} characters and without NUL; the audit names it so"
         )
     if not new.repositories:
-        raise BadRequestError("name at least one pattern of repositories that the token is for; ** is all of them")
+        raise UnusableTokenError("name at least one pattern of repositories that the token is for; ** is all of them")
     if new.expires_at is not None and new.expires_at <= now:
-        raise BadRequestError(
+        raise UnusableTokenError(
             f"a token that has ended already ({new.expires_at.isoformat()}) is of no use; choose a later end"
         )
     token = OpaqueToken.generate()
@@ -116,7 +115,7 @@ async def seen_by(database: Database, principal: Principal) -> tuple[Grant, ...]
 
 def may_see(principal: Principal, grant: Grant) -> bool:
     """Whether a grant is one for repositories that `principal` covers."""
-    return all(principal.covers_all_of(RepositoryPattern(text)) for text in grant.repositories)
+    return all(cover(principal.repositories, pattern) for pattern in _patterns(grant))
 
 
 async def revoke(
@@ -125,7 +124,7 @@ async def revoke(
     """End a grant, and record the act, in one transaction. False if there is no such grant or it was revoked already.
 
     Whoever could not make another where they are says `leaves_an_admin`: the last admin's is not ended then, and
-    `ConflictError` raised.
+    `LastAdministratorError` raised.
     """
     async with database.transaction() as tx:
         await serialise(tx, "grants")
@@ -133,7 +132,7 @@ async def revoke(
         if grant is None or grant.revoked_at is not None:
             return False
         if leaves_an_admin and not await _is_replaceable(tx, grant, now):
-            raise ConflictError(
+            raise LastAdministratorError(
                 f"token {grant.id} ({grant.name}) is the last live one of an admin of {', '.join(grant.repositories)}:"
                 " make another first, or revoke it on the gate's machine with imagegate token revoke"
             )
@@ -147,7 +146,12 @@ async def _is_replaceable(tx: Transaction, grant: Grant, now: datetime) -> bool:
     if grant.role != Role.ADMIN or not grant.is_alive(now):
         return True
     others = [one for one in await grants.list_all(tx) if one.id != grant.id and one.is_alive(now)]
-    return any(one.role == Role.ADMIN and may_see(principal_of(one), grant) for one in others)
+    admins = [_patterns(one) for one in others if one.role == Role.ADMIN]
+    return any(all(cover(patterns, pattern) for pattern in _patterns(grant)) for patterns in admins)
+
+
+def _patterns(grant: Grant) -> tuple[RepositoryPattern, ...]:
+    return tuple(map(RepositoryPattern, grant.repositories))
 
 
 def _record(event: Event, grant: Grant, by: Administrator, now: datetime) -> AuditRecord:
