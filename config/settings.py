@@ -541,6 +541,7 @@ class Settings(_Section):
     )
     database_url_file: FilePath = Field("", description="A file that holds database_url.")
     policy_file: FilePath = Field("", description="The policy; empty: policy.yaml in state_dir.")
+    console: bool = Field(True, description="Whether the web console is served, under /console/.")
     listen: Listen = Field(default_factory=Listen)
     upstream: Upstream = Field(default_factory=Upstream)
     upstreams: tuple[PrefixedUpstream, ...] = Field(

@@ -3,6 +3,10 @@
 from aiohttp import HttpVersion11, hdrs, web
 
 from proxy.admin import approvals, audit, images, tokens, verdicts
+from proxy.answers import is_of_console
+from proxy.console import overview, signing_in, static_files
+from proxy.console import verdicts as verdict_pages
+from proxy.console.pages import changing
 from proxy.enforcement import Enforcer
 from proxy.guard import CONTINUE, check_request
 from proxy.identity import endpoint
@@ -52,12 +56,23 @@ ROUTES = (
     Route("GET", "/healthz", Access.NONE, endpoints.healthz),
     Route("GET", "/readyz", Access.NONE, endpoints.readyz),
     Route("GET", "/metrics", Access.NONE, endpoints.metrics),
+    Route("GET", "/", Access.NONE, static_files.home),
+    Route("GET", "/console", Access.NONE, static_files.overview),
+    Route("GET", "/console/", Access.CONSOLE, overview.show),
+    Route("GET", "/console/style.css", Access.NONE, static_files.style),
+    Route("GET", "/console/sign-in", Access.NONE, signing_in.sign_in_page),
+    Route("POST", "/console/sign-in", Access.NONE, signing_in.sign_in),
+    Route("POST", "/console/sign-out", Access.CONSOLE, changing(signing_in.sign_out)),
+    Route("GET", "/console/verdicts", Access.CONSOLE, verdict_pages.listing),
+    Route("GET", "/console/verdicts/{id}", Access.CONSOLE, verdict_pages.show),
 )
 
 
 def build_app(services: Services) -> web.Application:
     """The gate as an aiohttp application. The caller closes `services` after it."""
-    enforcer = Enforcer(Router.of(ROUTES), services)
+    has_console = services.settings.console
+    routes = (route for route in ROUTES if has_console or not _is_for_browsers(route))
+    enforcer = Enforcer(Router.of(routes), services)
 
     async def dispatch(request: web.Request) -> web.StreamResponse:
         return await enforcer.answer(request, check_request(request), request[CLIENT])
@@ -67,6 +82,10 @@ def build_app(services: Services) -> web.Application:
     app.on_response_prepare.append(remembering(services))
     app.router.add_route("*", "/{path:.*}", dispatch, expect_handler=_go_ahead)
     return app
+
+
+def _is_for_browsers(route: Route) -> bool:
+    return route.pattern == "/" or is_of_console(route.pattern)
 
 
 async def _go_ahead(request: web.Request) -> None:

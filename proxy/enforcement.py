@@ -42,6 +42,8 @@ class Enforcer:
 
     async def _allowed(self, request: web.Request, match: Match, client: Client) -> Call:
         access = match.route.access
+        if access is Access.CONSOLE:
+            return await self._in_session(request, match, client)
         caller = await self._authenticated(request, match, client)
         TENANT.set(caller.principal.grant)
         if access.action is None:
@@ -66,6 +68,16 @@ class Enforcer:
         if access.action is not Action.PULL:
             await self._check_writable(caller, access.action, repository)
         return Call(request, self.services, client, match.parameters, caller, repository)
+
+    async def _in_session(self, request: web.Request, match: Match, client: Client) -> Call:
+        """Nothing but the session counts here, as it counts nowhere else (threat 95)."""
+        session = self.services.console.find(request)
+        principal = await self.services.authenticator.holder(session.grant) if session else None
+        if principal is None:
+            raise UnauthorizedError("you are not signed in, or not any more; sign in with a token")
+        TENANT.set(principal.grant)
+        caller = Caller(principal, client.address, client.request_id)
+        return Call(request, self.services, client, match.parameters, caller, known_session=session)
 
     async def _authenticated(self, request: web.Request, match: Match, client: Client) -> Caller:
         try:

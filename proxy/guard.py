@@ -25,7 +25,7 @@ _ONCE = (
 CONTINUE = "100-continue"
 """The one expectation of a client that is met."""
 _REPEATABLE_PARAMETERS = {"scope"}
-_ENDS_IN_SLASH = re.compile(r"/|/v2/|/v2/.+/blobs/uploads/")
+_ENDS_IN_SLASH = re.compile(r"/|/v2/|/v2/.+/blobs/uploads/|/console/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OCTETS = "application/octet-stream"
 _UPLOAD_PATH = re.compile(r"/v2/.+/blobs/uploads/[^/]*")

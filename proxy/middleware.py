@@ -9,7 +9,8 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from config.errors import ImagegateError
-from proxy.answers import error_answer, standing_headers
+from proxy.answers import error_answer, is_of_console, standing_headers
+from proxy.console.errors import error_page
 from proxy.enforcement import ROUTE
 from proxy.errors import UnauthorizedError, WireError, to_wire
 from proxy.forwarded import Proxies
@@ -75,7 +76,7 @@ def translating(services: Services) -> Middleware:
                 if request.transport is not None:
                     request.transport.abort()
                 raise ConnectionAbortedError("the answer could not be completed") from error
-            return _answer(services, error)
+            return await _answer(services, request, error)
         except web.HTTPException as error:
             return error_answer(WireError(error.status, "UNSUPPORTED", "there is nothing at this address"))
 
@@ -88,6 +89,8 @@ def naming(services: Services) -> Callable[[web.Request, web.StreamResponse], Aw
 
     async def name(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(standing_headers(request.path, secure=secure, request_id=request[CLIENT].request_id))
+        if is_of_console(request.path):
+            response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
         if services.readiness.is_draining:  # so that a client goes elsewhere with its next request
             response.headers[hdrs.CONNECTION] = "close"
             response.force_close()
@@ -120,10 +123,12 @@ def _again(authenticator: Authenticator, recall: Recall, route: str, token: str,
     return Answered(route, address, recalled.record, lambda: is_known() and still_allowed())
 
 
-def _answer(services: Services, error: ImagegateError) -> web.Response:
+async def _answer(services: Services, request: web.Request, error: ImagegateError) -> web.Response:
     wire = to_wire(error)
     if wire.status >= 500:
         _log.error("could not serve", status=wire.status, problem=str(error))
+    if services.settings.console and is_of_console(request.path):
+        return await error_page(request, request.get(ROUTE), error, wire)
     headers: dict[str, str] = {}
     if isinstance(error, UnauthorizedError):
         headers[hdrs.WWW_AUTHENTICATE] = services.challenger.bearer(error.scope, error.error)

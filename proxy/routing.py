@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from aiohttp import web
 
+from proxy.console.sessions import ConsoleSession
 from proxy.errors import MethodNotAllowedError, NotFoundError
 from proxy.identity.authenticate import Client
 from proxy.identity.principal import Action, Caller
@@ -29,6 +30,8 @@ class Access(StrEnum):
     """A live grant, and for a bearer token the catalogue scope."""
     SIGNED_IN = "signed-in"
     """A live grant; the handler looks at what it concerns."""
+    CONSOLE = "console"
+    """A session of the console with a live grant; the handler looks at what it concerns."""
     NONE = "none"
 
     @property
@@ -47,6 +50,7 @@ class Call:
     parameters: Mapping[str, str]
     known_caller: Caller | None = None
     known_repository: Repository | None = None
+    known_session: ConsoleSession | None = None
 
     @property
     def caller(self) -> Caller:
@@ -54,6 +58,13 @@ class Call:
         if self.known_caller is None:
             raise LookupError(f"the route of {self.request.path} is open to all and has no caller")
         return self.known_caller
+
+    @property
+    def session(self) -> ConsoleSession:
+        """The caller's session of the console."""
+        if self.known_session is None:
+            raise LookupError(f"the route of {self.request.path} is not of the console")
+        return self.known_session
 
     @property
     def repository(self) -> Repository:

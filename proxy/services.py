@@ -8,12 +8,13 @@ from functools import partial
 
 from config.settings import Settings
 from proxy.clock import Clock, utc_now
+from proxy.console.sessions import SessionDesk
 from proxy.denials import Denials
 from proxy.gate.replay import Replay
 from proxy.identity.authenticate import Authenticator
 from proxy.identity.challenge import Challenger
 from proxy.identity.jwt import BearerTokens
-from proxy.identity.keys import TokenKeys, load_upload_cipher
+from proxy.identity.keys import CONSOLE, UPLOADS, TokenKeys, load_cipher
 from proxy.identity.liveness import Liveness
 from proxy.identity.throttle import Throttle
 from proxy.registry.gatekeeper import Gatekeeper
@@ -71,6 +72,7 @@ class Services:
     bearer: BearerTokens
     challenger: Challenger
     uploads: UploadDesk
+    console: SessionDesk
     observers: Observers
     metrics: Metrics
     exposition: Exposition
@@ -140,7 +142,10 @@ async def assemble(
         authenticator=authenticator,
         bearer=bearer,
         challenger=Challenger(f"{settings.public_origin}/auth/token", settings.tokens.service),
-        uploads=UploadDesk(await load_upload_cipher(database, clock), clock),
+        uploads=UploadDesk(await load_cipher(database, UPLOADS, clock), clock),
+        console=SessionDesk(
+            await load_cipher(database, CONSOLE, clock), clock, is_secure=settings.public_origin.startswith("https://")
+        ),
         observers=Observers(parts.gate.observe_upload, settings.inspection.idle_seconds),
         metrics=metrics,
         exposition=Exposition(partial(colleagues.metrics, metrics) if colleagues else partial(to_thread, metrics.text)),

@@ -28,6 +28,8 @@ class Event(StrEnum):
     """What a record is about."""
 
     LOGIN_FAILED = "login-failed"
+    SIGNED_IN = "signed-in"
+    """Somebody began a session of the console."""
     ACCESS_DENIED = "access-denied"
     PUSH = "push"
     PULL = "pull"

@@ -1,5 +1,6 @@
 """Tags that wait for a quarantined manifest. They go upstream when the manifest does."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,6 +10,16 @@ from scanning.oci.names import Repository, Tag
 from storage.database import Transaction
 from storage.schema import held_tags
 from storage.upsert import insert
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A tag, the manifest that it waits for, and since when."""
+
+    repository: Repository
+    tag: Tag
+    digest: Digest
+    held_at: datetime
 
 
 async def hold(tx: Transaction, repository: Repository, tag: Tag, digest: Digest, now: datetime) -> None:
@@ -47,6 +58,14 @@ async def manifests_waited_for(tx: Transaction) -> tuple[tuple[Repository, Diges
     """Every manifest that a tag waits for."""
     rows = await tx.execute(sa.select(held_tags.c.repository, held_tags.c.manifest).distinct())
     return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
+
+
+async def newest(tx: Transaction) -> tuple[Held, ...]:
+    """Every tag that waits, the newest first."""
+    rows = await tx.execute(sa.select(held_tags).order_by(held_tags.c.held_at.desc(), *held_tags.primary_key))
+    return tuple(
+        Held(Repository(row.repository), Tag(row.tag), Digest.parse(row.manifest), row.held_at) for row in rows
+    )
 
 
 async def drop(tx: Transaction, repository: Repository, tag: Tag) -> None:

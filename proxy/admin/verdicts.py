@@ -63,7 +63,7 @@ def _outcome(text: str) -> Outcome | None:
 def _may_read(caller: Caller, repository: Repository) -> bool:
     """Raises `UnauthorizedError` where a bearer token with more scope would do."""
     principal = caller.principal
-    if any(principal.may(action, repository) for action in _READERS):
+    if principal.reads(repository):
         return True
     if any(principal.granted(action, repository) for action in _READERS):
         raise UnauthorizedError(

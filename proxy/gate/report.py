@@ -60,6 +60,13 @@ def headline(verdict: Verdict) -> str:
     return f"{said} (audit mode: let through and recorded)" if verdict.mode is Mode.AUDIT else said
 
 
+def headline_of_all(parts: Sequence[Explained]) -> str:
+    """What was decided of `parts[0]`, whose images are the others, in one line."""
+    said = headline(parts[0].verdict)
+    some_refused = any(part.verdict.outcome is not Outcome.ADMIT for part in parts[1:])
+    return f"{said}, but not all that it lists" if said == _HEADLINES[Outcome.ADMIT] and some_refused else said
+
+
 def record_of(explained: Explained) -> Basis:
     """What a verdict on record was made of, by digest."""
     verdict = explained.verdict
@@ -81,10 +88,8 @@ def _lines(parts: Sequence[Explained], basis: Basis, width: int, most: int | Non
     actions = [(part, action) for part in parts for action in advise(part.case, part.verdict)]
     to_do = [(part, action) for part, action in actions if action.effect is not Effect.WARN]
     remarks = [(part, action) for part, action in actions if action.effect is Effect.WARN]
-    said = headline(parts[0].verdict)
-    some_refused = any(part.verdict.outcome is not Outcome.ADMIT for part in parts[1:])
-    yield f"{said}, but not all that it lists" if said == _HEADLINES[Outcome.ADMIT] and some_refused else said
-    yield _summary(parts[0].verdict, len(to_do), len(remarks))
+    yield headline_of_all(parts)
+    yield summary(parts[0].verdict, len(to_do), len(remarks))
     yield ""
     for part in parts:
         yield from _described(part, width)
@@ -102,24 +107,32 @@ def _lines(parts: Sequence[Explained], basis: Basis, width: int, most: int | Non
         yield from _wrapped(text, f"  {label:<12} ", width)
 
 
-def _summary(verdict: Verdict, to_do: int, remarks: int) -> str:
+def summary(verdict: Verdict, to_do: int, remarks: int) -> str:
+    """How much there is to do, in a sentence."""
     said = [f"{counted(to_do, 'thing')} to do"] if to_do else []
     said += [counted(remarks, "remark")] if remarks else []
     return f"{', '.join(said)}." if said else f"The {verdict.kind} keeps every rule."
 
 
 def _described(part: Explained, width: int) -> Iterator[str]:
-    verdict, facts = part.verdict, part.case.facts if part.case else None
+    verdict = part.verdict
     yield f"  {verdict.kind:<12} {verdict.repository}@{verdict.digest}"
     if verdict.tag:
         yield f"  {'under the tag':<12} {verdict.tag}"
-    if facts is not None and verdict.kind is ManifestKind.IMAGE:
-        release = facts.distribution
-        system = release.pretty_name or release.id if release else ""
-        said = ", ".join(each for each in (str(facts.platform), system, _counts(verdict)) if each)
+    if said := contents(part):
         yield from _wrapped(said, " " * 15, width)
     if verdict.base:
         yield f"  {'base image':<12} {verdict.base}, approved"
+
+
+def contents(part: Explained) -> str:
+    """What an image is and how much was found in it; "" of anything else, and where that is not known any more."""
+    facts = part.case.facts if part.case else None
+    if facts is None or part.verdict.kind is not ManifestKind.IMAGE:
+        return ""
+    release = facts.distribution
+    system = release.pretty_name or release.id if release else ""
+    return ", ".join(each for each in (str(facts.platform), system, _counts(part.verdict)) if each)
 
 
 def _counts(verdict: Verdict) -> str:
@@ -130,10 +143,10 @@ def _counts(verdict: Verdict) -> str:
 
 def _action(number: int, action: Action, where: str, width: int, most: int | None) -> Iterator[str]:
     yield from _wrapped(f"{action.title}{where} [{action.rule}: {action.effect}]", f"{f'{number}.':<3} ", width)
-    for place, items in _by_place(action.items[:most]):
+    for place, items in by_place(action.items[:most]):
         if place:
             yield from _wrapped(place, f"{_INDENT}in ", width)
-        for text in _in_rows(items):
+        for text in in_rows(items):
             yield from _wrapped(text, f"{_INDENT}  - " if place else f"{_INDENT}- ", width)
     left_out = len(action.items[most:]) if most is not None else 0
     if left_out:
@@ -142,7 +155,8 @@ def _action(number: int, action: Action, where: str, width: int, most: int | Non
         yield from _wrapped(step, "  => ", width)
 
 
-def _in_rows(items: Iterable[Item]) -> Iterator[str]:
+def in_rows(items: Iterable[Item]) -> Iterator[str]:
+    """A line for each, and one for all that have the same row."""
     rows: dict[str, list[str]] = {}
     for item in items:
         if item.row:
@@ -153,7 +167,8 @@ def _in_rows(items: Iterable[Item]) -> Iterator[str]:
         yield f"{row}: {', '.join(names)}"
 
 
-def _by_place(items: Iterable[Item]) -> Iterator[tuple[str, list[Item]]]:
+def by_place(items: Iterable[Item]) -> Iterator[tuple[str, list[Item]]]:
+    """Items by where they are, in the order of the first of each."""
     found: dict[str, list[Item]] = {}
     for item in items:
         found.setdefault(item.place, []).append(item)

@@ -69,6 +69,11 @@ class Authenticator:
             case BearerCredential(token):
                 return await self._by_bearer(token, client)
 
+    async def holder(self, grant: str) -> Principal | None:
+        """Who holds a grant that was proven before; None where it has ended (at most five seconds ago)."""
+        found = await self._liveness.find(grant)
+        return found[1] if found else None
+
     def recall(self, token: str) -> Known | None:
         """Who holds a bearer token that was good a moment ago; None where that would have to be looked up.
 

@@ -3,30 +3,18 @@
 What is granted is what is asked and what the grant allows, whichever is less; asking for too much is no error.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import parse_qsl
 
 from aiohttp import hdrs, web
 
 from proxy.answers import error_answer
-from proxy.errors import (
-    BadRequestError,
-    RequestTimeoutError,
-    TooLargeError,
-    UnauthorizedError,
-    UnsupportedMediaTypeError,
-    to_wire,
-)
+from proxy.errors import BadRequestError, UnauthorizedError, to_wire
+from proxy.forms import read_form
 from proxy.identity.credentials import BasicCredential, read_authorization
 from proxy.identity.scopes import MAX_SCOPES, grant_access
-from proxy.registry.bodies import read_bounded
 from proxy.routing import Call
-
-_MAX_FORM = 64 * 1024
-_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +36,7 @@ async def by_query(call: Call) -> web.StreamResponse:
 
 async def by_form(call: Call) -> web.StreamResponse:
     """POST: all of it in a form, grant type `password` (RFC 6749 section 4.3)."""
-    form = await _form(call)
+    form = await read_form(call.request, call.services.settings.network.read_timeout_seconds)
     grant_type = form.get("grant_type", "")
     if grant_type != "password":
         return _oauth_error(
@@ -90,27 +78,6 @@ def _basic_credential(request: web.Request) -> BasicCredential:
     if not isinstance(credential, BasicCredential):
         raise UnauthorizedError("log in with a token as password to get a bearer token")
     return credential
-
-
-async def _form(call: Call) -> Mapping[str, str]:
-    if call.request.content_type != _FORM:
-        raise UnsupportedMediaTypeError(f"send the form as {_FORM}")
-    patience = call.services.settings.network.read_timeout_seconds
-    try:
-        async with asyncio.timeout(patience):  # for all of it: whoever sends it is not known yet (threat 72)
-            body = await read_bounded(call.request, _MAX_FORM, patience)
-    except TimeoutError as error:
-        raise RequestTimeoutError(f"the form was not complete after {patience:g} seconds") from error
-    if body is None:
-        raise TooLargeError(f"the form has more than {_MAX_FORM} bytes")
-    try:
-        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=32, errors="strict")
-    except ValueError as error:
-        raise BadRequestError("the form cannot be read; send names and values in UTF-8") from error
-    form = dict(fields)
-    if len(form) != len(fields):
-        raise BadRequestError("the form holds a field twice; send each once")
-    return form
 
 
 def _oauth_error(status: int, error: str, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:

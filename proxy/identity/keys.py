@@ -17,6 +17,7 @@ from storage.signing_keys import SigningKey
 
 TOKENS = "tokens"
 UPLOADS = "uploads"
+CONSOLE = "console"
 _RELOAD_SECONDS = 10.0
 
 
@@ -63,9 +64,9 @@ class TokenKeys:
         return self._keys.public.get(key_id)
 
 
-async def load_upload_cipher(database: Database, clock: Clock) -> MultiFernet:
-    """What seals upload states: the newest key seals, each of them opens."""
-    found = await _load_or_make(database, UPLOADS, Fernet.generate_key, clock)
+async def load_cipher(database: Database, purpose: str, clock: Clock) -> MultiFernet:
+    """What seals for one purpose (`UPLOADS`, `CONSOLE`): the newest key seals, each of them opens."""
+    found = await _load_or_make(database, purpose, Fernet.generate_key, clock)
     return MultiFernet([Fernet(key.secret) for key in found])
 
 

@@ -62,6 +62,10 @@ class Principal:
         """Whether the role is one that pushes, wherever that may be."""
         return Action.PUSH in _ALLOWED[self.role]
 
+    def reads(self, repository: Repository) -> bool:
+        """Whether this request may read what was decided about the repository: whoever may pull or push it."""
+        return self.may(Action.PULL, repository) or self.may(Action.PUSH, repository)
+
     def covers(self, repository: Repository) -> bool:
         """Whether the grant is for this repository, whatever it allows there."""
         return any(pattern.matches(repository.name) for pattern in self.repositories)

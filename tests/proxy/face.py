@@ -48,6 +48,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     json: Any = None
+    set_cookies: tuple[str, ...] = ()
 
     @property
     def code(self) -> str:
@@ -107,7 +108,8 @@ class Face:
             content = await response.read()
             kind = response.headers.get("Content-Type", "")
             parsed = await response.json(content_type=None) if content and "json" in kind else None
-            return Answer(response.status, response.headers, content, parsed)
+            cookies = tuple(response.headers.getall("Set-Cookie", ()))
+            return Answer(response.status, response.headers, content, parsed, cookies)
 
     async def bearer(self, *scopes: str, token: str | None = None) -> str:
         """A bearer token for `scopes`, as an Authorization header."""

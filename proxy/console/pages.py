@@ -1,0 +1,79 @@
+"""How every page of the console is answered, and every form that changes something.
+
+GET   page: what a handler found, rendered; what was done just now is said once
+POST  same origin -> token of the form -> the handler -> 303 to the page that says so
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from proxy.console.origin import check_same_origin
+from proxy.console.rendering import render
+from proxy.console.sessions import Notice
+from proxy.errors import DeniedError
+from proxy.forms import read_form
+from proxy.identity.principal import Role
+from proxy.routing import Call, Handler
+
+_SECTIONS = (
+    ("overview", "/console/", "Overview", False),
+    ("verdicts", "/console/verdicts", "Verdicts", False),
+)
+"""Of each part of the console its name, its first page, what people call it, and whether it is for admins only."""
+FORM_TOKEN = "form"  # noqa: S105 - the name of a field
+_HTML = "text/html"
+_MOST_BYTES = 1 << 20
+FormHandler = Callable[[Call, Mapping[str, str]], Awaitable[web.StreamResponse]]
+
+
+async def page(call: Call, template: str, *, section: str, status: int = 200, **values: Any) -> web.Response:
+    """The page that `template` makes of `values`. `section` is where in the console it is."""
+    desk, session, principal = call.services.console, call.session, call.caller.principal
+    notice = desk.take_notice(call.request, session)
+    frame = {
+        "section": section,
+        "sections": _SECTIONS,
+        "principal": principal,
+        "is_admin": principal.role is Role.ADMIN,
+        "form_token": session.form_token,
+        "notice": notice,
+        "problem": "",
+    }
+    answer = await plain_page(template, {**frame, **values}, status=status)
+    desk.keep_if_due(answer, session)
+    if notice is not None:
+        desk.drop_notice(answer)
+    return answer
+
+
+async def plain_page(template: str, values: Mapping[str, object], *, status: int = 200) -> web.Response:
+    """A page for whoever asks."""
+    return web.Response(text=await render(template, values), content_type=_HTML, status=status)
+
+
+def done(call: Call, path: str, text: str, *, secret: str = "", query: str = "") -> web.Response:
+    """Lead to the page at `path`, which says what was done, and shows a `secret`, this once."""
+    answer = see_other(f"{path}?{query}" if query else path)
+    call.services.console.tell(answer, call.session, Notice(path, text, secret))
+    return answer
+
+
+def see_other(path: str) -> web.Response:
+    """Lead to a page of the console (303: by GET, whatever was sent)."""
+    return web.Response(status=303, headers={hdrs.LOCATION: path})
+
+
+def changing(handler: FormHandler) -> Handler:
+    """A handler for a form that only a page of this very session can have sent (threat 96)."""
+
+    async def change(call: Call) -> web.StreamResponse:
+        services = call.services
+        check_same_origin(call.request, services.settings.public_origin)
+        form = dict(await read_form(call.request, services.settings.network.read_timeout_seconds, _MOST_BYTES))
+        if not services.console.is_of_form(call.session, form.pop(FORM_TOKEN, "")):
+            raise DeniedError("the form is of another session, so nothing was done; open the page again and send it")
+        return await handler(call, form)
+
+    return change
