@@ -15,7 +15,7 @@ from config.vocabulary import ArtifactKind, Gravity, ToolKind
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Platform
 
-FACTS_VERSION = 5
+FACTS_VERSION = 6
 """Raised when inspection starts to find more, so that what was inspected before is inspected again."""
 
 FAULT = "fault"

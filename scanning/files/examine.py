@@ -44,7 +44,7 @@ _SCRIPTS = (".sh", ".bash")
 """How scripts are called that need not say what runs them."""
 _EXECUTABLE = 0o111
 _WITH_COMMON_NAMES = frozenset({ToolKind.DOWNLOADER, ToolKind.SHELL})
-_ACCOUNT_FILES = frozenset({system.ACCOUNTS, system.PASSWORDS})
+_ACCOUNT_FILES = (system.ACCOUNTS, system.PASSWORDS)
 
 _ENDINGS = (
     *(*catalogers.ENDINGS, *ownership.ENDINGS, *licences.ENDINGS),
@@ -310,10 +310,14 @@ def _is_metadata(path: str) -> bool:
         catalogers.cataloger_of(path) is not None
         or ownership.matches(path)
         or licences.matches(path)
-        or path in _ACCOUNT_FILES
+        or _holds_accounts(path)
         or path == dpkg.DIVERSIONS
         or system.is_os_release(path)
     )
+
+
+def _holds_accounts(path: str) -> bool:
+    return any(system.is_read_as(path, what) for what in _ACCOUNT_FILES)
 
 
 def _is_script(path: str, head: bytes) -> bool:
@@ -327,8 +331,8 @@ def _with_metadata(path: str, content: bytes, limits: InspectionLimits) -> FileF
             path,
             packages=catalogers.read(path, content, limits),
             os_release=system.read_os_release(path, content) if system.is_os_release(path) else None,
-            accounts=system.read_passwd(content) if path == system.ACCOUNTS else (),
-            open_accounts=system.read_open_accounts(content) if path in _ACCOUNT_FILES else (),
+            accounts=system.read_passwd(content) if system.is_read_as(path, system.ACCOUNTS) else (),
+            open_accounts=system.read_open_accounts(content) if _holds_accounts(path) else (),
             ownership=ownership.read(path, content) if ownership.matches(path) else (),
             licences=licences.read(path, content) if licences.matches(path) else (),
             diversions=dpkg.read_diversions(content) if path == dpkg.DIVERSIONS else (),

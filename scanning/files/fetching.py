@@ -1,4 +1,5 @@
-"""Commands that fetch a program and run it at once: `curl https://... | sh`. And those that install packages.
+"""Commands that fetch a program and run it, at once (`curl https://... | sh`) or by way of a file (`downloads`). And those
+that install packages.
 
 Whatever they bring when a container starts was never in the image, so nobody has inspected it.
 """
@@ -7,9 +8,8 @@ import re
 from collections.abc import Iterator
 
 from scanning.facts import Fetch, Fetched
+from scanning.files.downloads import INTERPRETERS, SHELLS, Downloads
 
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
-_INTERPRETERS = re.compile(r"(?:python|perl|ruby|node|php)[0-9.]*")
 _BEFORE = frozenset({"sudo", "env", "exec", "nohup", "command", "time"})
 _DOWNLOADERS = re.compile(r"(?<![\w./-])(?:/\S{0,100}/)?(?:curl|wget)(?=\s)")
 _ENDS = re.compile(r"&&|[;&\n]")
@@ -35,8 +35,9 @@ def may_fetch(script: bytes) -> bool:
 def fetches(text: str) -> tuple[Fetch, ...]:
     """What `text`, a command or a script, fetches to run it: the first of each kind, with its line from 1."""
     found: dict[Fetched, Fetch] = {}
+    downloads = Downloads()
     for number, command in _commands(text):
-        if Fetched.PROGRAM not in found and _is_run_at_once(command):
+        if Fetched.PROGRAM not in found and (_is_run_at_once(command) or downloads.is_run_by(command)):
             found[Fetched.PROGRAM] = Fetch(Fetched.PROGRAM, number)
         if Fetched.PACKAGES not in found and _INSTALLED.search(command):
             found[Fetched.PACKAGES] = Fetch(Fetched.PACKAGES, number)
@@ -78,6 +79,6 @@ def _runs_its_input(command: str) -> bool:
     while words and (words[0] in _BEFORE or "=" in words[0] or words[0].startswith("-")):
         del words[0]
     name, arguments = (words[0].rpartition("/")[2].strip("\"')`"), words[1:]) if words else ("", [])
-    if name in _SHELLS:
+    if name in SHELLS:
         return "-c" not in arguments
-    return _INTERPRETERS.fullmatch(name) is not None and (not arguments or arguments[0] == "-")
+    return INTERPRETERS.fullmatch(name) is not None and (not arguments or arguments[0] == "-")

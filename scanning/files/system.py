@@ -20,6 +20,13 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _PASSWD_FIELDS = 7  # shadow(5) has more
 
 
+def is_read_as(path: str, what: str) -> bool:
+    """Whether `path` is read as `what`, ACCOUNTS or PASSWORDS: there, and in folders that links lead to from there, as
+    Nix makes them.
+    """
+    return path == what or path.endswith(f"/{what}")
+
+
 def is_os_release(path: str) -> bool:
     """Whether `path` can say which distribution this is."""
     return path in OS_RELEASES or path.startswith(VARIANTS)

@@ -66,6 +66,11 @@ class Survey:
             self._look_at_hard_link(path, node)
         for path in _DATABASES:
             self._check_database(path)
+        for path in (system.ACCOUNTS, system.PASSWORDS):
+            reached = self._tree.resolve(path)
+            origin = self._origin(reached[1].source) if reached else path
+            if not system.is_read_as(origin, path):
+                self._unread(path, origin)
 
     def _keep(self, path: str, target: str, layer: int, found: FileFinds | None) -> None:
         if found is None:

@@ -33,6 +33,27 @@ def test_t94_a_program_that_is_fetched_and_run(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        "curl -o x https://example.org/x && chmod +x x && ./x",
+        "curl -fsSLo /opt/x https://example.org/y && chmod 755 /opt/x",
+        "wget https://example.org/a/x.sh?y=1; sh ./x.sh",
+        "cd /tmp && wget -q https://example.org/x -P /tmp && python3 /tmp/x --now",
+        'curl https://example.org/x > "$T/x"; . "$T/x"',
+        "wget -qO/tmp/x https://example.org/x && exec /tmp/x",
+        "curl -LO https://example.org/x && chmod u+rwx ./x",
+        "curl --output=/tmp/x https://example.org/x\nA=1 sudo /tmp/x",
+        "wget --output-document /tmp/x https://example.org/x\nif true; then /tmp/x; fi",
+        'sh -c "curl -o /tmp/x https://example.org/x; bash -e /tmp/x"',
+    ],
+)
+def test_t94_a_program_that_is_fetched_into_a_file_and_run(command: str) -> None:
+    last = command.count("\n")
+    assert fetches(command) == (Fetch(PROGRAM, 1 + last),)
+    assert fetches(f"#!/bin/sh\nset -e\n{command}\nexec app\n") == (Fetch(PROGRAM, 3 + last),)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
         "curl -fsS http://localhost:8080/health || exit 1",
         "curl -s https://example.org/x | jq -r .name",
         "curl -s https://example.org/x | python3 -c 'import json, sys; print(json.load(sys.stdin))'",
@@ -43,6 +64,11 @@ def test_t94_a_program_that_is_fetched_and_run(command: str) -> None:
         "exec /usr/bin/curl-test | shuf",
         "apt-get --version; npm run install-check",
         "x=$(curl https://example.org/x)",
+        "curl -o /etc/app/x.json https://example.org/x; exec /usr/bin/app /etc/app/x.json",
+        "curl -o x.json https://example.org/x && chmod 644 x.json && cat x.json",
+        "curl -o /dev/null https://example.org/x && /usr/bin/null",
+        "wget -q -O /tmp/x https://example.org/x; chmod +x /opt/app; ./app",
+        "curl -o /tmp/x https://example.org/y; /opt/y",
     ],
 )
 def test_what_only_looks_like_it(command: str) -> None:
@@ -79,7 +105,7 @@ def test_a_zero_byte_makes_no_data_of_a_script() -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    "piece", ["curl |", "sh -", "apt ", "curl x | sudo ", "$(curl", "sh" + " " * 20, "\\\n", "a=|", "/a"]
+    "piece", ["curl |", "sh -", "apt ", "curl x | sudo ", "$(curl", "sh" + " " * 20, "\\\n", "a=|", "/a", "curl -o x ", "wget http://a/b;", "curl >x;. y;"]
 )
 def test_t56_no_script_takes_long_to_be_read(piece: str) -> None:
     long = piece * (2_000_000 // len(piece))

@@ -552,6 +552,35 @@ class TestUser:
         assert found(lower, layer({"etc/shadow": b"root:*::0:::::\n"})) == []
         assert found(lower, layer(whiteouts=("etc/shadow",))) == []
 
+    @pytest.mark.parametrize("passwd", [b"1000:x:0:0:::\n", b"app:x:1000:1000:::\n"])
+    def test_t105_accounts_are_read_where_links_lead_as_runtimes_do(self, passwd: bytes) -> None:
+        is_root = passwd.startswith(b"1000")
+        behind = {"etc/passwd": Link("/nix/store/a-passwd/etc/passwd"), "nix/store/a-passwd/etc/passwd": passwd}
+        for files in (behind, {"etc": Link("opt/etc"), "opt/etc/passwd": passwd}):
+            found = image(layer(dict(files)), user="1000")
+            assert (found.runs_as_root, found.problems) == (is_root, ())
+
+    @pytest.mark.parametrize("name", ["etc/passwd", "etc/shadow"])
+    def test_t105_accounts_that_nobody_could_read_as_such_are_a_problem(self, name: str) -> None:
+        def problems(*layers: LayerFacts) -> tuple[str, ...]:
+            return image(*layers, user="1000").problems
+
+        kept = {"opt/accounts": b"1000:x:0:0:::\n", name: HardLink("opt/accounts", 0o644)}
+        said = f"{name} leads to opt/accounts, which was not read as what {name} is to hold: package or system metadata"
+        for found in (
+            problems(layer({name: Link("/opt/accounts"), "opt/accounts": b"root::0:0:::\n"})),
+            problems(layer(dict(kept))),
+            problems(layer(dict(kept)), layer(whiteouts=("opt/accounts",), name="later")),
+        ):
+            assert found == (f"{said}; put a real file there",)
+        assert problems(layer({name: Link("/not/there")})) == ()
+
+    def test_t105_passwords_are_read_where_links_lead(self) -> None:
+        found = image(layer({"etc/shadow": Link("../usr/etc/shadow"), "usr/etc/shadow": b"root::19000:0:99999:7:::\n"}))
+        assert [(one.where, one.detail) for one in found.weaknesses if one.check == "H23"] == [
+            ("etc/shadow", "the account root has an empty password")
+        ]
+
     def test_without_a_passwd_only_numbers_are_known(self) -> None:
         assert image(user="app").runs_as_root
         assert not image(user="65532").runs_as_root
