@@ -1,5 +1,5 @@
-"""Commands that fetch a program and run it, at once (`curl https://... | sh`) or by way of a file (`downloads`). And those
-that install packages.
+"""Commands that fetch a program and run it, at once (`curl https://... | sh`) or by way of a file (`downloads`). And
+those that install packages.
 
 Whatever they bring when a container starts was never in the image, so nobody has inspected it.
 """

@@ -105,7 +105,21 @@ def test_a_zero_byte_makes_no_data_of_a_script() -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
-    "piece", ["curl |", "sh -", "apt ", "curl x | sudo ", "$(curl", "sh" + " " * 20, "\\\n", "a=|", "/a", "curl -o x ", "wget http://a/b;", "curl >x;. y;"]
+    "piece",
+    [
+        "curl |",
+        "sh -",
+        "apt ",
+        "curl x | sudo ",
+        "$(curl",
+        "sh" + " " * 20,
+        "\\\n",
+        "a=|",
+        "/a",
+        "curl -o x ",
+        "wget http://a/b;",
+        "curl >x;. y;",
+    ],
 )
 def test_t56_no_script_takes_long_to_be_read(piece: str) -> None:
     long = piece * (2_000_000 // len(piece))
