@@ -555,9 +555,9 @@ class TestUser:
     @pytest.mark.parametrize("passwd", [b"1000:x:0:0:::\n", b"app:x:1000:1000:::\n"])
     def test_t105_accounts_are_read_where_links_lead_as_runtimes_do(self, passwd: bytes) -> None:
         is_root = passwd.startswith(b"1000")
-        behind = {"etc/passwd": Link("/nix/store/a-passwd/etc/passwd"), "nix/store/a-passwd/etc/passwd": passwd}
-        for files in (behind, {"etc": Link("opt/etc"), "opt/etc/passwd": passwd}):
-            found = image(layer(dict(files)), user="1000")
+        behind = layer({"etc/passwd": Link("/nix/store/a/etc/passwd"), "nix/store/a/etc/passwd": passwd})
+        for made in (behind, layer({"etc": Link("opt/etc"), "opt/etc/passwd": passwd})):
+            found = image(made, user="1000")
             assert (found.runs_as_root, found.problems) == (is_root, ())
 
     @pytest.mark.parametrize("name", ["etc/passwd", "etc/shadow"])
@@ -565,12 +565,12 @@ class TestUser:
         def problems(*layers: LayerFacts) -> tuple[str, ...]:
             return image(*layers, user="1000").problems
 
-        kept = {"opt/accounts": b"1000:x:0:0:::\n", name: HardLink("opt/accounts", 0o644)}
+        kept = layer({"opt/accounts": b"1000:x:0:0:::\n", name: HardLink("opt/accounts", 0o644)})
         said = f"{name} leads to opt/accounts, which was not read as what {name} is to hold: package or system metadata"
         for found in (
             problems(layer({name: Link("/opt/accounts"), "opt/accounts": b"root::0:0:::\n"})),
-            problems(layer(dict(kept))),
-            problems(layer(dict(kept)), layer(whiteouts=("opt/accounts",), name="later")),
+            problems(kept),
+            problems(kept, layer(whiteouts=("opt/accounts",), name="later")),
         ):
             assert found == (f"{said}; put a real file there",)
         assert problems(layer({name: Link("/not/there")})) == ()
