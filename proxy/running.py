@@ -1,5 +1,6 @@
 """A gate from start to end: opens everything in the settings, keeps it up to date, and closes it in reverse order."""
 
+import asyncio
 import math
 import os
 import time
@@ -29,7 +30,7 @@ from proxy.serving.board import Board
 from proxy.serving.colleagues import Colleagues
 from proxy.serving.seats import Seat
 from proxy.serving.tls import ServerTls
-from proxy.state_folder import make_state_folder
+from proxy.state_folder import Claim, make_state_folder
 from proxy.timekeeping import Timekeeping
 from proxy.upstream.build import build_upstream
 from proxy.upstream.routed import RoutedUpstream
@@ -55,6 +56,7 @@ class _Opened:
     timekeeping: Timekeeping
     scanner_alarm: alarms.ScannerAlarm
     tls: ServerTls | None
+    claim: Claim | None
 
 
 @asynccontextmanager
@@ -66,7 +68,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
     """
     prepare(settings)
     async with AsyncExitStack() as stack:
-        opened = await _open(settings, stack)
+        opened = await _open(settings, stack, leads=seat.leads)
         parts, tls = opened.parts, opened.tls
         gate = build_gate(parts)
         colleagues = Colleagues(board, seat, parts.pool.check) if board else None
@@ -97,10 +99,14 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         yield services
 
 
-async def _open(settings: Settings, stack: AsyncExitStack) -> _Opened:
+async def _open(settings: Settings, stack: AsyncExitStack, *, leads: bool) -> _Opened:
     """What can be told to be wrong without opening anything comes first."""
     policy = PolicyFile(settings.policy_path)
     tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
+    claim = Claim(settings.state_dir) if leads else None
+    if claim is not None:
+        stack.callback(claim.close)
+        await asyncio.to_thread(claim.warnings)
     database = await Database.open(settings.database)
     stack.push_async_callback(database.close)
     clock = SteadyClock()
@@ -140,13 +146,14 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> _Opened:
         records_per_repository=registry.records_per_repository,
         rescan_every=timedelta(hours=inspection.clamd_rescan_hours),
     )
-    return _Opened(parts, upstream, content, snapshots, timekeeping, scanner_alarm, tls)
+    return _Opened(parts, upstream, content, snapshots, timekeeping, scanner_alarm, tls, claim)
 
 
 async def _warnings(settings: Settings, opened: _Opened, colleagues: Colleagues | None) -> tuple[str, ...]:
     """What the operator should know."""
     parts = opened.parts
     return (
+        *(await asyncio.to_thread(opened.claim.warnings) if opened.claim else ()),
         *alarms.of_policy(parts.policy),
         *alarms.of_advisories(settings.feeds, parts.advisories, utc_now()),
         *opened.timekeeping.warnings(),

@@ -10,10 +10,13 @@ from config.settings import Settings
 from proxy.background import keep_up
 from proxy.clock import utc_now
 from proxy.running import running
+from proxy.serving.seats import Seat
+from proxy.state_folder import Claim
 from scanning.malware import BlobScan, Malware, MalwareScan
 from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict
 from storage import malware_scans, verdicts
+from storage.errors import StorageUnavailableError
 from tests.proxy.cli.conftest import CLEAN, POLICY, push
 from tests.proxy.gate.world import layers_of
 
@@ -45,6 +48,36 @@ async def test_a_background_job_that_is_cancelled_ends() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_t106_a_second_gate_on_a_state_folder_is_told_until_the_first_is_gone(tmp_path: Path) -> None:
+    first, second = Claim(tmp_path), Claim(tmp_path)
+    assert first.warnings() == ()
+    with capture_logs() as said:
+        (told,) = second.warnings()
+    assert told.startswith("another gate serves from the same state folder, so ")
+    assert [(one["event"], one["log_level"], one["state_dir"]) for one in said] == [(told, "warning", str(tmp_path))]
+    assert first.warnings() == ()
+    first.close()
+    assert second.warnings() == ()
+    assert len(first.warnings()) == 1
+    second.close()
+
+
+def test_t106_a_state_folder_that_cannot_be_told_to_be_free_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "serving.lock").mkdir()
+    with pytest.raises(StorageUnavailableError, match="the lock .*serving.lock cannot be had"):
+        Claim(tmp_path).warnings()
+
+
+async def test_t106_a_running_gate_claims_its_folder_and_its_other_processes_do_not(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path, inspection={"workers": 1}, listen={"port": 0})
+    async with running(settings), running(settings, Seat(1, 2)) as other:
+        with capture_logs() as said:
+            assert len(Claim(tmp_path).warnings()) == 1
+            assert not [one for one in (await other.readiness.report()).warnings if "another gate" in one]
+        assert len(said) == 1
+    assert Claim(tmp_path).warnings() == ()
 
 
 async def test_a_running_gate_judges_again_what_has_malware_and_explains_it(tmp_path: Path) -> None:
