@@ -8,7 +8,6 @@ import structlog
 
 from storage.errors import StorageUnavailableError
 
-
 _LOCK = "serving.lock"
 _log = structlog.get_logger(__name__)
 
@@ -27,8 +26,8 @@ class Claim:
         if self._is_ours():
             return ()
         said = (
-            "another gate serves from the same state folder, so what is done on a schedule is done twice, and each allows"
-            " as much as both together should: stop one of them, or give it a folder of its own (state_dir)"
+            "another gate serves from the same state folder, so what is done on a schedule is done twice, and each"
+            " allows as much as both together should: stop one of them, or give it a folder of its own (state_dir)"
         )
         _log.warning(said, state_dir=str(self._folder))
         return (said,)
@@ -62,8 +61,8 @@ class Claim:
 
 def _unusable(path: Path, error: OSError) -> StorageUnavailableError:
     return StorageUnavailableError(
-        f"the lock {path} cannot be had ({error.strerror}); check that its disk is there, and that the gate may write to"
-        " its state folder"
+        f"the lock {path} cannot be had ({error.strerror}); check that its disk is there, and that the gate may write"
+        " to its state folder"
     )
 
 

@@ -66,7 +66,7 @@ def test_t106_a_second_gate_on_a_state_folder_is_told_until_the_first_is_gone(tm
 
 def test_t106_a_state_folder_that_cannot_be_told_to_be_free_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "serving.lock").mkdir()
-    with pytest.raises(StorageUnavailableError, match="the lock .*serving.lock cannot be had"):
+    with pytest.raises(StorageUnavailableError, match=r"the lock .*serving\.lock cannot be had"):
         Claim(tmp_path).warnings()
 
 
