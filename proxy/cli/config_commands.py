@@ -16,7 +16,7 @@ from proxy.cli.global_options import GlobalOptions
 from proxy.cli.output import complain
 from proxy.cli.session import settings_for
 from proxy.serving.tls import load_identity
-from proxy.upstream.build import remote_options
+from proxy.upstream.remote_settings import remote_options
 
 _Loaded = TypeVar("_Loaded")
 

@@ -9,9 +9,6 @@ from pathlib import Path
 
 from config.errors import ImagegateError
 from config.settings import Settings
-from proxy.cli.local_database import open_database
-from proxy.cli.local_state import open_upstream
-from proxy.upstream.build import remote_options, token_origins
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.docker_config import DockerConfigError, read_login
 from proxy.upstream.layout import OciLayout, open_layout
@@ -19,6 +16,7 @@ from proxy.upstream.login import Login
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import ContentSource
 from proxy.upstream.remote import RemoteUpstream
+from proxy.upstream.remote_settings import remote_options, token_origins
 from scanning.oci.names import ImageReference, Reference, Repository
 
 _LOCAL = re.compile(r"(localhost|127(\.[0-9]+){3}|\[::1\])(?P<port>:[0-9]+)?")
@@ -61,8 +59,18 @@ async def find_image(settings: Settings, named: str, repository: str) -> AsyncIt
             await remote.close()
     else:
         image = ImageReference.parse(named)
-        async with open_database(settings, may_be_new=True) as database, open_upstream(settings, database) as upstream:
+        async with _behind_gate(settings) as upstream:
             yield FoundImage(upstream, image.repository, image.reference, judged_as or image.repository)
+
+
+@asynccontextmanager
+async def _behind_gate(settings: Settings) -> AsyncIterator[ContentSource]:
+    """The upstreams of the settings. They need the gate's database, which most images that are asked for do not."""
+    from proxy.cli.local_database import open_database  # noqa: PLC0415 - brings the database's libraries
+    from proxy.cli.local_state import open_upstream  # noqa: PLC0415
+
+    async with open_database(settings, may_be_new=True) as database, open_upstream(settings, database) as upstream:
+        yield upstream
 
 
 def behind_gate(gate: str, named: str) -> ImageReference:

@@ -26,7 +26,7 @@ from proxy.serving.sockets import open_sockets
 from proxy.serving.supervisor import supervise
 from proxy.serving.tls import load_identity
 from proxy.telemetry.logging import configure_logging
-from proxy.upstream.build import remote_options
+from proxy.upstream.remote_settings import remote_options
 from storage import grants
 from storage.database import Database
 

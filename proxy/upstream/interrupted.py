@@ -8,7 +8,9 @@ from storage.database import Database
 
 
 class InterruptedUploads:
-    """The notes on uploads to one registry, `origin`. Uploads are told apart by the paths of their addresses."""
+    """The notes (`uploads.UploadNotes`) on uploads to one registry, `origin`. These are told apart by the paths of
+    their addresses.
+    """
 
     def __init__(self, database: Database, origin: Origin, clock: Clock) -> None:
         self._database = database

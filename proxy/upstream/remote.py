@@ -20,7 +20,6 @@ import aiohttp
 from proxy.splicing import can_splice
 from proxy.upstream.answers import failure, read_body, receiving
 from proxy.upstream.connection import Connection, RemoteOptions, Request
-from proxy.upstream.interrupted import InterruptedUploads
 from proxy.upstream.listings import PAGE, RemoteListings, listed_in
 from proxy.upstream.port import (
     MAX_REFERRERS,
@@ -34,7 +33,7 @@ from proxy.upstream.port import (
     UpstreamTimeoutError,
 )
 from proxy.upstream.referrers import ReferrersTags
-from proxy.upstream.uploads import RemoteUploads
+from proxy.upstream.uploads import RemoteUploads, UploadNotes
 from scanning.errors import InvalidContentError, InvalidDigestError
 from scanning.oci.digest import Digest
 from scanning.oci.media_types import ACCEPT_MANIFESTS, MANIFESTS, SCHEMA1
@@ -54,7 +53,7 @@ class RemoteUpstream:
     With `interrupted`, which replicas share, an upload goes on at any of them after a chunk that broke off.
     """
 
-    def __init__(self, options: RemoteOptions, page: int = PAGE, interrupted: InterruptedUploads | None = None) -> None:
+    def __init__(self, options: RemoteOptions, page: int = PAGE, interrupted: UploadNotes | None = None) -> None:
         self._connection = Connection(options)
         self._uploads = RemoteUploads(self._connection, interrupted)
         self._listings = RemoteListings(self._connection, page)

@@ -10,13 +10,13 @@ addresses are remembered here too: that saves asking, and covers an answer that 
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from typing import Protocol
 from urllib.parse import urlencode
 
 import aiohttp
 
 from proxy.upstream.answers import failure
 from proxy.upstream.connection import Connection, Request
-from proxy.upstream.interrupted import InterruptedUploads
 from proxy.upstream.origin import same_origin_target
 from proxy.upstream.port import (
     BrokenContentError,
@@ -37,10 +37,20 @@ _MAX_REMEMBERED = 10_000
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
+class UploadNotes(Protocol):
+    """Notes on uploads whose last chunk broke off (`interrupted.InterruptedUploads`). Methods raise `StorageError`."""
+
+    async def note(self, path: str, stands: Upload) -> None:
+        """Remember where the upload at `path` stands."""
+
+    async def find(self, path: str) -> Upload | None:
+        """Where it stood when its last chunk broke off; None if none did."""
+
+
 class RemoteUploads:
     """The upload half of the remote adapter. Methods are those of the port."""
 
-    def __init__(self, connection: Connection, interrupted: InterruptedUploads | None = None) -> None:
+    def __init__(self, connection: Connection, interrupted: UploadNotes | None = None) -> None:
         self._connection = connection
         self._interrupted = interrupted
         self._newest: OrderedDict[str, Upload] = OrderedDict()

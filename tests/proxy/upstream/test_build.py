@@ -9,13 +9,14 @@ from pydantic import SecretStr
 from config.errors import ConfigurationError
 from config.settings import PrefixedUpstream, Settings
 from config.settings import Upstream as UpstreamSettings
-from proxy.upstream.build import build_upstream, remote_options
+from proxy.upstream.build import build_upstream
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.docker_config import DockerConfigLogin
 from proxy.upstream.ecr import EcrLogin
 from proxy.upstream.login import Login
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import UpstreamReadOnlyError, UpstreamUnavailableError
+from proxy.upstream.remote_settings import remote_options
 from scanning.oci.names import Repository, Tag
 from storage.content.filesystem import FilesystemContent
 from storage.database import Database

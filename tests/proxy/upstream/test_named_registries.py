@@ -13,10 +13,10 @@ import yaml
 from yarl import URL
 
 from config.settings import PrefixedUpstream, Settings, Upstream
-from proxy.upstream.build import remote_options
 from proxy.upstream.credentials import Authorizer
 from proxy.upstream.login import Login
 from proxy.upstream.origin import same_origin_target
+from proxy.upstream.remote_settings import remote_options
 from proxy.upstream.routed import Route
 from scanning.oci.names import Repository
 from tests.simulators import MemoryUpstream

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from config.settings import Settings
 from config.settings import Upstream as UpstreamSettings
-from proxy.upstream.build import remote_options
 from proxy.upstream.port import UpstreamUnavailableError
 from proxy.upstream.remote import RemoteUpstream
+from proxy.upstream.remote_settings import remote_options
 from tests.certificates import Authority
 from tests.proxy.upstream.simulator import Simulator, simulated
 
