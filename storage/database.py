@@ -9,7 +9,6 @@ The functions of this floor take the transaction first, so that what belongs tog
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from pathlib import Path
 from typing import Self
 
 import sqlalchemy as sa
@@ -19,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from storage import migrations
 from storage.engines import Engines, create_engines, unavailable
 from storage.errors import StorageUnavailableError
-from storage.schema import metadata
 
 Transaction = AsyncConnection
 _CLOSING_SECONDS = 5.0
@@ -46,21 +44,6 @@ class Database:
         try:
             async with database.transaction() as tx:
                 await tx.run_sync(migrations.upgrade)
-        except BaseException:
-            await database.close()
-            raise
-        return database
-
-    @classmethod
-    async def make_temporary(cls, folder: Path) -> Self:
-        """Make one in `folder`, which is empty and thrown away afterwards, tables and all: it needs no history.
-
-        Raises `StorageUnavailableError` if it cannot be made.
-        """
-        database = cls(create_engines(f"sqlite+aiosqlite:///{folder}/temporary.sqlite3"))
-        try:
-            async with database.transaction() as tx:
-                await tx.run_sync(metadata.create_all)
         except BaseException:
             await database.close()
             raise

@@ -8,7 +8,7 @@ from scanning.oci.names import Repository
 from scanning.verdict import Verdict
 from storage import manifests, verdicts
 from storage.database import Transaction
-from storage.manifests import ManifestRecord
+from storage.manifest_record import ManifestRecord
 
 Key = tuple[Repository, Digest]
 

@@ -3,13 +3,13 @@
 Exit status: 0 admitted, 1 refused or quarantined, 2 could not judge.
 
 Only what starting the workers needs is imported here. They have much to load themselves, and meanwhile this process
-loads what judging needs.
+loads what finding an image needs; then, while its layers are read, what judging needs.
 """
 
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -23,9 +23,13 @@ from proxy.inspection.build import inspection_pool
 from proxy.inspection.pool import InspectionPool
 
 if TYPE_CHECKING:
+    from proxy.cli.reading import ImageInReading
     from proxy.gate.judgement import Judgement
 
-JudgeImage: TypeAlias = "Callable[[Settings, Asked, asyncio.Task[InspectionPool]], Awaitable[Judgement]]"
+OpenImage: TypeAlias = (
+    "Callable[[Settings, Asked, asyncio.Task[InspectionPool]], AbstractAsyncContextManager[ImageInReading]]"
+)
+JudgeImage: TypeAlias = "Callable[[Settings, Asked, ImageInReading], Awaitable[Judgement]]"
 
 _BEFORE_SIGNING = "signatures were not asked for (--before-signing): sign it after the push"
 _UNSIGNED_YET = "an image on disk has no signatures yet: --before-signing asks what the gate says of the rest"
@@ -74,12 +78,22 @@ def _check(
 
 async def _judge(settings: Settings, asked: Asked) -> "Judgement":
     async with _workers(settings) as starting:
-        judge_image = await asyncio.to_thread(_loaded)
-        return await judge_image(settings, asked, starting)
+        open_image = await asyncio.to_thread(_what_opens)
+        async with open_image(settings, asked, starting) as image:
+            judge_image = await asyncio.to_thread(_what_judges)
+            return await judge_image(settings, asked, image)
 
 
-def _loaded() -> JudgeImage:
-    from proxy.cli.checking import judge_image  # noqa: PLC0415 - takes longer than all before, and as long as the workers
+def _what_opens() -> OpenImage:
+    from proxy.cli.reading import open_image  # noqa: PLC0415 - takes as long as the workers
+
+    return open_image
+
+
+def _what_judges() -> JudgeImage:
+    """Takes longer than all before; layers are read meanwhile."""
+    from proxy.cli import check_answer  # noqa: F401, PLC0415 - needed at the end
+    from proxy.cli.checking import judge_image  # noqa: PLC0415
 
     return judge_image
 

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from config.errors import ImagegateError
 from config.settings import Settings
 from proxy.state_folder import make_state_folder
-from scanning.approvals import Approvals
-from storage import approvals
 from storage.database import Database
 
 
@@ -33,21 +31,3 @@ async def open_database(settings: Settings, *, may_be_new: bool = False) -> Asyn
         yield database
     finally:
         await database.close()
-
-
-@asynccontextmanager
-async def open_gate_records(settings: Settings) -> AsyncIterator[Database | None]:
-    """Open the database of the gate that `settings` name; None where there was no gate yet."""
-    if not settings.has_database:
-        yield None
-        return
-    async with open_database(settings) as database:
-        yield database
-
-
-async def approvals_of(records: Database | None) -> Approvals:
-    """What is approved at a gate; nothing where there is none."""
-    if records is None:
-        return Approvals()
-    async with records.snapshot() as tx:
-        return await approvals.in_force(tx)

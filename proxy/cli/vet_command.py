@@ -22,6 +22,7 @@ from proxy.cli.session import settings_for
 from proxy.clock import utc_now
 from proxy.errors import BadRequestError
 from proxy.gate.inventory import images_of
+from proxy.gate.recorded import RecordedKnowledge
 from proxy.gate.sightings import SightingDesk
 from scanning.facts import ImageFacts, Package
 from scanning.hardening.belongings import unowned_weaknesses
@@ -136,7 +137,7 @@ async def _additions(settings: Settings, image: ImageReference, policy: Policy) 
     now, found = utc_now(), []
     async with open_state(settings) as state:
         digest = await resolve(settings, state, image)
-        sightings = SightingDesk(state.database)
+        sightings = SightingDesk(RecordedKnowledge(state.database, utc_now))
         async with state.database.snapshot() as tx:
             images = await images_of(tx, image.repository, digest)
             known = await approvals.in_force(tx)

@@ -29,7 +29,7 @@ from scanning.sbom import file_name, media_type
 from scanning.sbom.artifact import EMPTY, cosign_tag, write_artifact
 from storage import manifests, sboms
 from storage.database import Database
-from storage.manifests import ManifestRecord
+from storage.manifest_record import ManifestRecord
 from storage.sboms import WantedSbom
 
 _ITSELF = Caller(Principal("", "imagegate", Role.DEVELOPER, (RepositoryPattern("**"),)), "", "")

@@ -21,7 +21,8 @@ from scanning.oci.names import Repository, Tag
 from storage import manifests
 from storage.database import Database
 from storage.errors import StorageError
-from storage.manifests import ManifestRecord, Seen
+from storage.manifest_record import ManifestRecord
+from storage.manifests import Seen
 
 NOTING = "noting what the upstream has"
 """The name of the tasks that do so."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from proxy.clock import Clock
 from proxy.errors import BusyError, ManifestBlobUnknownError
 from proxy.gate.content import proven
+from proxy.gate.knowledge import Knowledge
 from proxy.inspection.errors import InspectionFailedError
 from proxy.malware.scanner import MalwareScanner
 from proxy.shared_tasks import SharedTasks
@@ -16,8 +17,6 @@ from scanning.facts import LayerFacts, LayerRefusal
 from scanning.malware import BlobScan, MalwareScan
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
-from storage import malware_scans
-from storage.database import Database
 
 ScanOutcome = BlobScan | LayerRefusal
 Look = Callable[[AsyncIterable[bytes], int], Awaitable[MalwareScan]]
@@ -26,8 +25,10 @@ Look = Callable[[AsyncIterable[bytes], int], Awaitable[MalwareScan]]
 class BlobScans:
     """What scanners said of blobs. Without a `scanner`, what is on record."""
 
-    def __init__(self, database: Database, source: ContentSource, scanner: MalwareScanner | None, clock: Clock) -> None:
-        self._database = database
+    def __init__(
+        self, knowledge: Knowledge, source: ContentSource, scanner: MalwareScanner | None, clock: Clock
+    ) -> None:
+        self._knowledge = knowledge
         self._source = source
         self.scanner = scanner
         self._clock = clock
@@ -35,8 +36,7 @@ class BlobScans:
 
     async def on_record(self, blobs: Iterable[Digest]) -> Mapping[Digest, BlobScan]:
         """What was said of those of `blobs` that were looked at. Raises the `StorageError` family."""
-        async with self._database.snapshot() as tx:
-            return await malware_scans.find(tx, blobs)
+        return await self._knowledge.scans(blobs)
 
     def look_ahead(self, repository: Repository, layer: LayerFacts) -> None:
         """Begin to look at a layer that nobody has looked at. Nothing is raised: whoever needs to know looks again."""
@@ -104,8 +104,7 @@ class BlobScans:
         except InspectionFailedError as error:
             raise BusyError(f"blob {blob} could not be scanned: {error}; try again") from error
         scan = BlobScan(blob, self._clock(), said)
-        async with self._database.transaction() as tx:
-            await malware_scans.record(tx, scan, is_archive=is_archive)
+        await self._knowledge.keep_scan(scan, is_archive=is_archive)
         return scan
 
     def _needed(self) -> MalwareScanner:

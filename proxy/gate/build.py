@@ -26,6 +26,7 @@ from proxy.gate.policy import PolicyFile
 from proxy.gate.promotion import Promotion
 from proxy.gate.pull import Pull
 from proxy.gate.push import Guards, Push
+from proxy.gate.recorded import RecordedKnowledge
 from proxy.gate.records import Records
 from proxy.gate.referrers import Referrers
 from proxy.gate.rescanning import Rescanning
@@ -79,25 +80,25 @@ def build_gate(parts: GateParts) -> Gate:
     """Make a gate; what it stands on stays the caller's to close."""
     database, upstream, clock = parts.database, parts.upstream, parts.clock
     pace = UploadPace(parts.busy_upload_rate, parts.monotonic)
-    scans = BlobScans(database, upstream, parts.scanner, clock)
+    knowledge = RecordedKnowledge(database, clock)
+    scans = BlobScans(knowledge, upstream, parts.scanner, clock)
     layers = LayerInspector(
-        database,
+        knowledge,
         upstream,
         parts.pool,
-        clock,
         scans=scans,
         observes_uploads=parts.observes_uploads,
         pace=pace,
     )
     images = ImageInspector(upstream, layers)
-    signatures = SignatureFinder(database, upstream)
+    signatures = SignatureFinder(knowledge, upstream)
     judge = Judge(
-        database,
+        knowledge,
         upstream,
         images,
         signatures,
         parts.advisories,
-        OnRecord(parts.approvals.now, SightingDesk(database), MalwareDesk(scans, images, layers)),
+        OnRecord(parts.approvals.now, SightingDesk(knowledge), MalwareDesk(scans, images, layers)),
         lambda: parts.policy.current,
         clock,
     )

@@ -10,7 +10,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor, Manifest
 from scanning.oci.names import Repository
 from scanning.oci.read import read_manifest
-from storage.manifests import ManifestRecord
+from storage.manifest_record import ManifestRecord
 
 _SMALL = 64 * 1024
 

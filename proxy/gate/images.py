@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from config.vocabulary import ArtifactKind
 from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.content import read_blob
-from proxy.gate.layers import LayerInspector
+from proxy.gate.layers import LayerInspector, largest_first
 from proxy.upstream.port import ContentSource
 from scanning.artifacts import ARTIFACT_HEAD, assemble_artifact, could_be_unpacked
 from scanning.errors import InvalidManifestError
@@ -125,9 +125,7 @@ class ImageInspector:
         elsewhere = await self._elsewhere(repository, manifest)
         if elsewhere:
             return _unreadable(manifest, problems=elsewhere)
-        # The largest first: what is read beside it is done by then, and no worker has a large one left to itself.
-        layers = sorted(manifest.layers, key=lambda layer: layer.size, reverse=True)
-        outcomes = await self._layers.outcomes(repository, (layer.digest for layer in layers), tenant)
+        outcomes = await self._layers.outcomes(repository, largest_first(manifest.layers), tenant)
         found = [outcomes[layer.digest] for layer in manifest.layers]
         refused = tuple(outcome for outcome in found if isinstance(outcome, LayerRefusal))
         refused += tuple(

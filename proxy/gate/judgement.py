@@ -1,15 +1,14 @@
-"""Brings together what a verdict is made of, judges, and records the verdict with everything it was made of.
+"""Brings together what a verdict is made of, and judges.
 
     manifest -> children judged first -> facts -> advisories -> signatures -> scanning.judge -> Judgement
 
-Nothing is stored while judging; `record` stores a judgement in the caller's transaction.
+Nothing is stored while judging; `recording` stores a judgement in the caller's transaction.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Self
+from typing import Self, TypeAlias
 
 from config.policy import Policy
 from proxy.clock import Clock
@@ -17,6 +16,7 @@ from proxy.errors import ManifestBlobUnknownError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.content import on_record, parse_manifest
 from proxy.gate.images import ImageInspector
+from proxy.gate.knowledge import Knowledge
 from proxy.gate.malware import MalwareDesk, Scanned
 from proxy.gate.policy import PolicyInForce
 from proxy.gate.sightings import Seen, SightingDesk
@@ -36,8 +36,9 @@ from scanning.rules.case import Case
 from scanning.signatures.model import SignatureEvidence
 from scanning.signatures.verify import verify
 from scanning.verdict import Verdict, VerdictInputs
-from storage import documents, manifests, sightings, verdicts
-from storage.database import Database, Transaction
+
+ApprovalsInForce: TypeAlias = Callable[[], Awaitable[Approvals]]
+"""Gives what is approved now."""
 
 _DEEPEST_INDEX = 4
 _MOST_MANIFESTS = 256
@@ -100,7 +101,7 @@ class OnRecord:
     no gate), and what malware scanners said.
     """
 
-    approvals: Callable[[], Awaitable[Approvals]]
+    approvals: ApprovalsInForce
     sightings: SightingDesk | None
     malware: MalwareDesk
 
@@ -110,7 +111,7 @@ class Judge:
 
     def __init__(
         self,
-        database: Database,
+        knowledge: Knowledge,
         source: ContentSource,
         images: ImageInspector,
         signatures: SignatureFinder,
@@ -119,7 +120,7 @@ class Judge:
         policy: Callable[[], PolicyInForce],
         clock: Clock,
     ) -> None:
-        self._database = database
+        self._knowledge = knowledge
         self._source = source
         self._images = images
         self._signatures = signatures
@@ -200,8 +201,7 @@ class Judge:
 
     async def _fetch(self, repository: Repository, digest: Digest) -> tuple[StoredManifest | None, bool]:
         """A manifest by digest, from the gate's own records or from the upstream, and whether it is held."""
-        async with self._database.snapshot() as tx:
-            record = await manifests.find(tx, repository, digest)
+        record = await self._knowledge.manifest(repository, digest)
         if record is not None:
             return on_record(record), record.held
         return await self._source.get_manifest(repository, digest), False
@@ -229,9 +229,7 @@ class Judge:
         """The facts of an image or artifact: those on record if they are of this version and all was understood, else
         anew.
         """
-        async with self._database.snapshot() as tx:
-            record = await manifests.find(tx, repository, manifest.digest)
-            document = await documents.get(tx, record.facts) if record and record.facts else None
+        document = await self._knowledge.facts(repository, manifest.digest)
         if document is not None:
             facts = await asyncio.to_thread(decode, ImageFacts, document)
             if self._images.is_enough(facts):
@@ -248,8 +246,7 @@ class Judge:
         rule = policy.rule_for(repository.name)
         if manifest.kind is ManifestKind.ARTIFACT and (rule is None or rule.require.signatures is None):
             return SignatureEvidence()  # most artifacts are never signed, and looking costs the upstream
-        async with self._database.snapshot() as tx:
-            known = await manifests.ancestors(tx, repository, manifest.digest)
+        known = await self._knowledge.ancestors(repository, manifest.digest)
         subjects = dict.fromkeys((manifest.digest, *parents, *sorted(known)))
         return await self._signatures.collect(repository, subjects)
 
@@ -271,52 +268,3 @@ def check_complete(judgement: Judgement) -> None:
                 f"manifest {child.digest}, which the index lists, is not in this repository; it was refused or"
                 " never pushed: push it first and read why it is refused"
             )
-
-
-async def record(tx: Transaction, repository: Repository, judgement: Judgement) -> None:
-    """Store a verdict, those of the index's images, and everything they were made of."""
-    await sightings.note(tx, _noted(judgement))
-    await _record(tx, judgement)
-
-
-def _noted(judgement: Judgement) -> dict[str, datetime]:
-    """What was seen for the first time, in one piece: rows taken in one order never wait for each other."""
-    noted: dict[str, datetime] = {}
-    for seen in (judgement.seen.noted, *map(_noted, judgement.children)):
-        noted |= {purl: min(at, noted.get(purl, at)) for purl, at in seen.items()}
-    return noted
-
-
-async def _record(tx: Transaction, judgement: Judgement) -> None:
-    for child in judgement.children:
-        await _record(tx, child)
-    await documents.put(tx, judgement.body, judgement.manifest.digest.algorithm)
-    approved = judgement.case.approvals.document
-    facts, former, seen, malware = judgement.facts, judgement.former, judgement.seen.document, judgement.malware
-    for document in (judgement.policy.text, judgement.signatures, facts, approved, former, seen, malware):
-        if document:
-            await documents.put(tx, document)
-    await verdicts.append(tx, judgement.verdict)
-
-
-async def record_manifest(
-    tx: Transaction, repository: Repository, judgement: Judgement, *, held: bool, published: bool = False
-) -> None:
-    """Remember a manifest, and what an index lists, with the edges that pulling needs.
-
-    `held` says whether the gate alone keeps it. What it lists stays as held as it was, unless all was `published`; then
-    the upstream was given it, and what it lists and was held.
-    """
-    for child in judgement.children:
-        still_held = child.held and not published
-        await record_manifest(tx, repository, child, held=still_held, published=published and child.held)
-    await manifests.record(
-        tx,
-        repository,
-        judgement.manifest,
-        judgement.body,
-        held=held,
-        facts=judgement.verdict.inputs.facts,
-        now=judgement.verdict.judged_at,
-        seen_at=judgement.verdict.judged_at if published else None,
-    )

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import structlog
 
-from proxy.clock import Clock
 from proxy.errors import BusyError, ManifestBlobUnknownError, TooManyRequestsError
 from proxy.gate.blob_scans import BlobScans
 from proxy.gate.content import broken, proven
+from proxy.gate.knowledge import Knowledge, LayerOutcome
 from proxy.gate.pace import UploadPace
 from proxy.inspection.errors import InspectionQueueFullError
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
@@ -24,9 +24,8 @@ from proxy.upstream.port import ContentSource, UpstreamError
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.facts import FAULT, LayerFacts, LayerRefusal
 from scanning.oci.digest import Digest
+from scanning.oci.manifest import Descriptor
 from scanning.oci.names import Repository
-from storage import layers
-from storage.database import Database
 from storage.errors import StorageError
 
 _log = structlog.get_logger(__name__)
@@ -38,8 +37,6 @@ _MOST_AHEAD = 8
 
 _COMPUTED = "sha256"
 """The algorithm by which the inspection workers name a layer."""
-
-LayerOutcome = LayerFacts | LayerRefusal
 
 
 class LayerObserver:
@@ -88,19 +85,17 @@ class LayerInspector:
 
     def __init__(
         self,
-        database: Database,
+        knowledge: Knowledge,
         source: ContentSource,
         pool: InspectionPool,
-        clock: Clock,
         *,
         scans: BlobScans | None = None,
         observes_uploads: bool = True,
         pace: UploadPace | None = None,
     ) -> None:
-        self._database = database
+        self._knowledge = knowledge
         self._source = source
         self._pool = pool
-        self._clock = clock
         self._pace = pace or UploadPace()
         self._scans = scans
         self._observes_uploads = observes_uploads
@@ -130,8 +125,7 @@ class LayerInspector:
 
     async def keep(self, facts: LayerFacts) -> None:
         """Record what an inspection found."""
-        async with self._database.transaction() as tx:
-            await layers.record_facts(tx, facts, self._clock())
+        await self._knowledge.keep_layer(facts)
 
     async def outcomes(
         self, repository: Repository, digests: Iterable[Digest], tenant: str = ""
@@ -143,9 +137,7 @@ class LayerInspector:
         `TooManyRequestsError` when too much of the tenant's waits already.
         """
         wanted = tuple(dict.fromkeys(digests))
-        async with self._database.snapshot() as tx:
-            found = await layers.find(tx, wanted)
-        known: dict[Digest, LayerOutcome] = dict(found)
+        known: dict[Digest, LayerOutcome] = dict(await self._knowledge.layers(wanted))
         for digest in self._ahead.keys() & set(wanted):
             self._ahead[digest].set()
         known |= await self._inspect_several(repository, [one for one in wanted if one not in known], tenant)
@@ -200,8 +192,7 @@ class LayerInspector:
         self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool = False
     ) -> LayerOutcome:
         """Inspect a blob, unless somebody has done so by now."""
-        async with self._database.snapshot() as tx:
-            known = (await layers.find(tx, (digest,))).get(digest)
+        known = (await self._knowledge.layers((digest,))).get(digest)
         return known or await self._inspect(repository, digest, tenant, may_be_no_layer=may_be_no_layer)
 
     async def _inspect(
@@ -227,11 +218,7 @@ class LayerInspector:
                 if found.limit == FAULT:
                     _log.error("a reader of files failed", layer=str(digest), problem=found.problem)
             return outcome
-        async with self._database.transaction() as tx:
-            if isinstance(outcome, LayerRefusal):
-                await layers.record_refusal(tx, outcome, self._clock())
-            else:
-                await layers.record_facts(tx, outcome, self._clock())
+        await self._knowledge.keep_layer(outcome)
         return outcome
 
     async def _read_back(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
@@ -265,6 +252,13 @@ class LayerInspector:
                     await asyncio.to_thread(seen.update, chunk)
         if seen.hexdigest() != digest.hex:
             raise broken(repository, digest)
+
+
+def largest_first(layers: Iterable[Descriptor]) -> tuple[Digest, ...]:
+    """The order in which to read an image's layers: what is read beside the largest is done by then, and no worker has
+    a large one left to itself.
+    """
+    return tuple(layer.digest for layer in sorted(layers, key=lambda layer: layer.size, reverse=True))
 
 
 def _refusal(digest: Digest, error: UnreadableLayerError) -> LayerRefusal:

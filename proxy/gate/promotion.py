@@ -15,7 +15,8 @@ from proxy.errors import FixedTagError, TooManyRequestsError
 from proxy.gate.admissions import Admissions
 from proxy.gate.content import parse_manifest
 from proxy.gate.downgrades import Downgrades
-from proxy.gate.judgement import Judge, Judgement, check_complete, record, record_manifest
+from proxy.gate.judgement import Judge, Judgement, check_complete
+from proxy.gate.recording import record, record_manifest
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
 from proxy.gate.wanted_sboms import want_sboms

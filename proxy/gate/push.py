@@ -17,8 +17,9 @@ from proxy.denials import Denials
 from proxy.errors import BusyError, DeniedError, ManifestBlobUnknownError
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
-from proxy.gate.judgement import Judge, Judgement, Place, check_complete, record, record_manifest
+from proxy.gate.judgement import Judge, Judgement, Place, check_complete
 from proxy.gate.promotion import Promotion
+from proxy.gate.recording import record, record_manifest
 from proxy.gate.referrers import Referrers
 from proxy.gate.refusal import refuse, uninspected, warnings
 from proxy.gate.room import Room

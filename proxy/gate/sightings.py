@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from config.policy import RepositoryRule
+from proxy.gate.knowledge import Knowledge
 from scanning.documents import encode
 from scanning.facts import ImageFacts
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from scanning.sightings import Sightings, names, sightings
-from storage import manifests
-from storage import sightings as records
-from storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,8 @@ class Seen:
 class SightingDesk:
     """Looks up what was seen. It is noted when the verdict is recorded, whatever that says."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
 
     async def look(
         self, repository: Repository, digest: Digest, facts: ImageFacts, rule: RepositoryRule | None, now: datetime
@@ -49,11 +47,10 @@ class SightingDesk:
         """
         required = rule.require.minimum_age if rule else None
         purls = await asyncio.to_thread(names, facts.packages)
-        async with self._database.snapshot() as tx:
-            known = await manifests.find(tx, repository, digest)
-            if required is None and known is not None:
-                return Seen()
-            found = await records.find(tx, purls)
+        known = await self._knowledge.manifest(repository, digest)
+        if required is None and known is not None:
+            return Seen()
+        found = await self._knowledge.first_seen(purls)
         since = min(known.first_seen, now) if known else now
         noted = dict.fromkeys(purls - found.keys(), since)
         if required is None:

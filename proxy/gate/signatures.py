@@ -17,6 +17,7 @@ import structlog
 
 from config.policy import Signer
 from proxy.gate.content import on_record, parse_manifest, read_blob
+from proxy.gate.knowledge import Knowledge
 from proxy.upstream.port import ContentSource, StoredManifest
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
@@ -25,8 +26,6 @@ from scanning.oci.names import Repository
 from scanning.signatures.discover import MAX_SIGNATURE_BLOB, documents, signature_tag, wanted_blobs, weight
 from scanning.signatures.model import SignatureDocument, SignatureEvidence
 from scanning.signatures.verify import MAX_DOCUMENTS, verify
-from storage import manifests
-from storage.database import Database
 
 _MOST_BYTES = 16 << 20
 """All that is collected for one image: what does not fit any more is left out and counts for nothing (threat 58)."""
@@ -42,8 +41,8 @@ _log = structlog.get_logger(__name__)
 class SignatureFinder:
     """Collects unverified signatures; verifying them is `scanning.signatures.verify`."""
 
-    def __init__(self, database: Database, source: ContentSource) -> None:
-        self._database = database
+    def __init__(self, knowledge: Knowledge, source: ContentSource) -> None:
+        self._knowledge = knowledge
         self._source = source
 
     async def collect(self, repository: Repository, subjects: Iterable[Digest]) -> SignatureEvidence:
@@ -80,8 +79,7 @@ class SignatureFinder:
         makers = await _makers(brought, signers, now)
         if not makers:
             return False
-        async with self._database.snapshot() as tx:
-            known = [record for record in await manifests.referrers(tx, repository, subject) if record.vouched]
+        known = [record for record in await self._knowledge.referrers(repository, subject) if record.vouched]
         there: list[SignatureDocument] = []
         for record in known:
             if record.digest != manifest.digest:
@@ -95,8 +93,7 @@ class SignatureFinder:
         refers to `subject`, as long as it is known.
         """
         tagged = await self._source.get_manifest(repository, signature_tag(subject))
-        async with self._database.snapshot() as tx:
-            own = await manifests.referrers(tx, repository, subject)
+        own = await self._knowledge.referrers(repository, subject)
         behind = await self._source.referrers(repository, subject)
         by_age = sorted(own, key=lambda record: (record.first_seen, record.digest))
         first = {record.digest: on_record(record) for record in by_age if record.vouched}

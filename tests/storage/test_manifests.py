@@ -6,7 +6,7 @@ from scanning.oci.manifest import ManifestKind
 from scanning.oci.names import Tag
 from storage import documents, held_tags, manifests
 from storage.database import Database, Transaction
-from storage.manifests import ManifestRecord
+from storage.manifest_record import ManifestRecord
 from tests.storage.values import APP, LATER, NOW, OTHER, digest, image, index
 
 

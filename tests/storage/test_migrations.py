@@ -102,18 +102,6 @@ async def test_a_migration_that_fails_leaves_no_table(database_url: str, monkeyp
     await database.close()
 
 
-async def test_a_temporary_database_has_the_same_tables(database: Database, tmp_path: Path) -> None:
-    def tables(connection: sa.Connection) -> set[str]:
-        return set(sa.inspect(connection).get_table_names())
-
-    temporary = await Database.make_temporary(tmp_path)
-    try:
-        async with temporary.transaction() as tx, database.snapshot() as other:
-            assert await tx.run_sync(tables) == await other.run_sync(tables) - {"alembic_version"}
-    finally:
-        await temporary.close()
-
-
 def test_a_database_that_is_up_to_date_is_opened_without_its_history(database_url: str) -> None:
     subprocess.run([sys.executable, "-c", _OPEN, database_url], check=True, capture_output=True)
     program = f"import sys; sys.argv = ['', {database_url!r}]{_OPEN}print('alembic.command' in sys.modules)"

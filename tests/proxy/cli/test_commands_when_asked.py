@@ -74,6 +74,14 @@ def test_check_begins_without_what_it_loads_beside_its_workers() -> None:
     assert not loaded.intersection(("aiohttp", "sqlalchemy", "structlog", "config.policy", "proxy.cli.checking"))
 
 
+def test_check_reads_layers_before_what_judges_is_loaded_and_needs_no_database_for_either() -> None:
+    reading = loaded_by("import proxy.cli.reading")
+    assert not reading.intersection(("sqlalchemy", "config.policy", "scanning.judge", "proxy.gate.judgement"))
+    judging = loaded_by("import proxy.cli.checking, proxy.cli.check_answer")
+    assert "scanning.judge" in judging
+    assert "sqlalchemy" not in judging
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
