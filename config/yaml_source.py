@@ -68,14 +68,18 @@ def read_yaml(text: str, source: str) -> YamlDocument:
 
 def read_yaml_file(path: Path) -> YamlDocument:
     """Read the file at `path`. Raises `ConfigurationError`."""
+    return read_yaml(read_text_file(path), str(path))
+
+
+def read_text_file(path: Path) -> str:
+    """The text of the file at `path`, or so much of it that it is too long to be read. Raises `ConfigurationError`."""
     try:
         with path.open("rb") as file:
-            text = file.read(4 * MAX_CHARACTERS + 1).decode()
+            return file.read(4 * MAX_CHARACTERS + 1).decode()
     except OSError as error:
         raise _refusal(str(path), 0, 0, f"cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise _refusal(str(path), 0, 0, f"is not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    return read_yaml(text, str(path))
 
 
 def _refusal(source: str, line: int, column: int, message: str) -> ConfigurationError:

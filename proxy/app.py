@@ -2,7 +2,7 @@
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from proxy.admin import approvals, audit, images, tokens, verdicts
+from proxy.admin import approvals, audit, images, policy, tokens, verdicts
 from proxy.answers import is_of_console
 from proxy.console import overview, signing_in, static_files
 from proxy.console import verdicts as verdict_pages
@@ -49,6 +49,9 @@ ROUTES = (
     Route("GET", "/api/v1/approvals/{id}", Access.SIGNED_IN, approvals.show),
     Route("DELETE", "/api/v1/approvals/{id}", Access.SIGNED_IN, approvals.revoke),
     Route("GET", "/api/v1/audit", Access.SIGNED_IN, audit.listing),
+    Route("GET", "/api/v1/policy", Access.SIGNED_IN, policy.show),
+    Route("PUT", "/api/v1/policy", Access.SIGNED_IN, policy.replace),
+    Route("POST", "/api/v1/policy/check", Access.SIGNED_IN, policy.check),
     Route("GET", "/api/v1/tokens", Access.SIGNED_IN, tokens.listing),
     Route("POST", "/api/v1/tokens", Access.SIGNED_IN, tokens.create),
     Route("GET", "/api/v1/tokens/{id}", Access.SIGNED_IN, tokens.show),

@@ -56,6 +56,14 @@ class FixedTagError(DeniedError):
     """A tag would be moved or deleted that must stay what it is."""
 
 
+class ConflictError(ImagegateError):
+    """What is asked for goes against how things are here, and is not done."""
+
+
+class PreconditionFailedError(ImagegateError):
+    """Somebody else has changed meanwhile what would be changed."""
+
+
 class NameUnknownError(ImagegateError):
     """The repository is not known."""
 
@@ -125,6 +133,8 @@ _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     (UnauthorizedError, "UNAUTHORIZED", 401),
     (FixedTagError, "DENIED", 409),
     (LastAdministratorError, "DENIED", 409),
+    (ConflictError, "DENIED", 409),
+    (PreconditionFailedError, "DENIED", 412),
     (DeniedError, "DENIED", 403),
     (TooManyRequestsError, "TOOMANYREQUESTS", 429),
     (NameUnknownError, "NAME_UNKNOWN", 404),

@@ -82,6 +82,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
                 parts.spool.check,
                 parts.denials,
                 partial(_warnings, settings, opened, colleagues),
+                parts.policy,
                 Replay(parts.database, parts.advisories),
                 opened.upstream.further_checks,
                 tls,

@@ -10,6 +10,7 @@ from config.settings import Settings
 from proxy.clock import Clock, utc_now
 from proxy.console.sessions import SessionDesk
 from proxy.denials import Denials
+from proxy.gate.policy import PolicyFile
 from proxy.gate.replay import Replay
 from proxy.identity.authenticate import Authenticator
 from proxy.identity.challenge import Challenger
@@ -51,6 +52,7 @@ class Parts:
     audit: Check
     denials: Denials
     warnings: Warnings
+    policy: PolicyFile
     replay: Replay
     further_upstreams: Mapping[str, Check] = field(default_factory=dict)
     tls: ServerTls | None = None
@@ -80,6 +82,7 @@ class Services:
     repeats: Repeats
     tls: ServerTls | None
     colleagues: Colleagues | None
+    policy: PolicyFile
     replay: Replay
 
     async def close(self) -> None:
@@ -153,5 +156,6 @@ async def assemble(
         repeats=repeats,
         tls=parts.tls,
         colleagues=colleagues,
+        policy=parts.policy,
         replay=parts.replay,
     )

@@ -40,6 +40,8 @@ class Event(StrEnum):
     TOKEN_CREATED = "token-created"  # noqa: S105 - the name of an event
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the name of an event
     POLICY_CHANGED = "policy-changed"
+    POLICY_WRITTEN = "policy-written"
+    """An administrator wrote the policy file through the gate; that it is in force is another record."""
     BASE_APPROVED = "base-approved"
     PACKAGES_APPROVED = "packages-approved"
     APPROVAL_REVOKED = "approval-revoked"

@@ -54,6 +54,13 @@ async def of_repository(tx: Transaction, repository: Repository) -> tuple[Tag, .
     return tuple(sorted(map(Tag, names)))
 
 
+async def list_all(tx: Transaction) -> tuple[tuple[Repository, Tag, Digest], ...]:
+    """Every tag that waits and for what, in the order of their names."""
+    names = held_tags.c.repository, held_tags.c.tag
+    rows = await tx.execute(sa.select(*names, held_tags.c.manifest).order_by(*names))
+    return tuple((Repository(name), Tag(tag), Digest.parse(digest)) for name, tag, digest in rows)
+
+
 async def manifests_waited_for(tx: Transaction) -> tuple[tuple[Repository, Digest], ...]:
     """Every manifest that a tag waits for."""
     rows = await tx.execute(sa.select(held_tags.c.repository, held_tags.c.manifest).distinct())

@@ -1,4 +1,4 @@
-"""`imagegate policy init|check|show|schema`."""
+"""`imagegate policy init|check|try|set|show|schema`."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,8 @@ import yaml
 
 from config.defaults import Profile
 from config.errors import ConfigurationError
-from config.policy_file import load_policy_file, policy_schema
+from config.policy_file import load_policy, load_policy_file, policy_schema
+from config.yaml_source import read_text_file
 from proxy.cli.output import complain
 from proxy.cli.session import settings_for
 from proxy.gate.policy import write_profile
@@ -21,6 +22,8 @@ def register(app: typer.Typer) -> None:
     policy = typer.Typer(help="Write, check and explain the policy.", no_args_is_help=True)
     policy.command("init")(_init)
     policy.command("check")(_check)
+    policy.command("try")(_try)
+    policy.command("set")(_set)
     policy.command("show")(_show)
     policy.command("schema")(_schema)
     app.add_typer(policy, name="policy")
@@ -48,6 +51,37 @@ def _check(file: Annotated[Path, typer.Argument(help="The policy to check.")]) -
         complain(str(error))
         raise typer.Exit(1) from error
     typer.echo(f"{file}: valid ({policy.name}, rules: {len(policy.rules)})")
+
+
+def _try(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The policy to try.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with every reason.")] = False,
+) -> None:
+    """Tell which images behind the gate another policy would treat in another way; exit with 1 if there is one.
+
+    They are judged from what their last verdicts were made of; nothing is recorded.
+    """
+    from proxy.cli.policy_changes import print_trial  # noqa: PLC0415 - brings what judges, and the database's libraries
+
+    settings = settings_for(context)
+    new = load_policy_file(file)
+    if print_trial(settings, load_policy_file(settings.policy_path), new, as_json=as_json):
+        raise typer.Exit(1)
+
+
+def _set(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The policy to put in force.")],
+) -> None:
+    """Check a policy and write it over the gate's own, on the record. A running gate takes it up within a second."""
+    from proxy.cli.policy_changes import write  # noqa: PLC0415 - brings the database's libraries
+
+    settings = settings_for(context)
+    text = read_text_file(file)
+    load_policy(text, str(file))
+    new = write(settings, text)
+    typer.echo(f"{settings.policy_path} is {file} now (policy {new.digest}); see: imagegate audit list")
 
 
 def _show(

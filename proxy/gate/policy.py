@@ -1,8 +1,10 @@
 """The policy in force, read again when its file changes; a broken new policy is refused and the old one stays."""
 
 import asyncio
+import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -10,7 +12,9 @@ import structlog
 from config.defaults import Profile, profile_text
 from config.errors import ConfigurationError, ImagegateError
 from config.policy import Policy
-from config.policy_file import load_policy_file
+from config.policy_file import load_policy
+from config.yaml_source import read_text_file
+from proxy.clock import utc_now
 from scanning.oci.digest import Digest
 from storage import durable
 
@@ -36,9 +40,43 @@ def in_force(policy: Policy) -> PolicyInForce:
     return PolicyInForce(policy, text, Digest.of(text))
 
 
-def read_policy(path: Path) -> PolicyInForce:
+@dataclass(frozen=True, slots=True)
+class WrittenPolicy:
+    """A policy as it stands in its file, comments and all."""
+
+    text: str
+    policy: Policy
+    read_at: datetime
+
+    @property
+    def digest(self) -> Digest:
+        """The name of this very text: what an admin says to have changed."""
+        return Digest.of(self.text.encode())
+
+
+def read_policy(path: Path) -> WrittenPolicy:
     """Read a policy file. Raises `ConfigurationError`."""
-    return in_force(load_policy_file(path))
+    text = read_text_file(path)
+    return WrittenPolicy(text, load_policy(text, str(path)), utc_now())
+
+
+def write_policy(path: Path, text: str) -> None:
+    """Write the text of a policy over the file at `path`, whole or not at all; who may read it stays as it was.
+
+    A link to a file goes on leading to it. Raises `PolicyFileError`.
+    """
+    target = path.resolve()
+    try:
+        with durable.temporary(target.parent) as new:
+            new.write_bytes(text.encode())
+            if target.exists():
+                new.chmod(stat.S_IMODE(target.stat().st_mode))
+            durable.publish(new, target)
+    except OSError as error:
+        raise PolicyFileError(
+            f"the policy cannot be written to {path}: {error.strerror or error}; where it is mounted for reading or"
+            " comes from elsewhere, change it there"
+        ) from error
 
 
 def write_profile(profile: Profile, path: Path, *, replace: bool = False) -> None:
@@ -53,13 +91,16 @@ def write_profile(profile: Profile, path: Path, *, replace: bool = False) -> Non
 
 
 class PolicyFile:
-    """Keeps the policy of one file in force. `problem` says why the newest text is not, "" if it is."""
+    """Keeps the policy of one file in force. `written` is its text, and `problem` says why the newest is not in force,
+    "" if it is.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the file. Raises `ConfigurationError`: there is no gate without a policy."""
-        self._path = path
+        self.path = path
         self._seen = self._stamp()
-        self.current = read_policy(path)
+        self.written = read_policy(path)
+        self.current = in_force(self.written.policy)
         self.problem = ""
 
     async def watch(self, changed: Callable[[PolicyInForce], Awaitable[None]], seconds: float = 1.0) -> None:
@@ -75,12 +116,14 @@ class PolicyFile:
             return
         self._seen = stamp
         try:
-            new = await asyncio.to_thread(read_policy, self._path)
+            written = await asyncio.to_thread(read_policy, self.path)
         except ConfigurationError as error:
             self.problem = str(error)
             _log.error("policy refused, the old one stays in force", problem=self.problem)
             return
         self.problem = ""
+        self.written = written
+        new = in_force(written.policy)
         if new.digest == self.current.digest:
             return
         self.current = new
@@ -92,7 +135,7 @@ class PolicyFile:
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:
-            status = self._path.stat()
+            status = self.path.stat()
         except OSError:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,6 +1,9 @@
 """Makes a verdict again from what it names, so that anyone can check later why something was admitted or refused."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from config.policy import Policy
 from proxy.errors import NotFoundError
@@ -25,6 +28,13 @@ from storage.database import Database, Transaction
 from storage.errors import SnapshotError
 
 
+@dataclass(frozen=True, slots=True)
+class _MadeOf:
+    case: Case
+    policy: Policy
+    evidence: SignatureEvidence
+
+
 class Replay:
     """Judges again with the manifest, facts, policy, advisories, signatures and time of an old verdict."""
 
@@ -39,6 +49,30 @@ class Replay:
 
     async def case(self, verdict: Verdict) -> tuple[Case, Policy]:
         """What `verdict` was made of. Raises `NotFoundError` if something of it is gone."""
+        made_of = await self._made_of(verdict)
+        return made_of.case, made_of.policy
+
+    async def now(self, clock: datetime) -> datetime:
+        """The time to judge at while the clock says `clock`: see `AdvisoryDesk.now`."""
+        return await self._advisories.now(clock)
+
+    async def under(self, verdict: Verdict, policies: Sequence[Policy], now: datetime) -> tuple[Verdict, ...]:
+        """What would be said at `now` under each of `policies` of what `verdict` was made of. Nothing is recorded.
+
+        Raises as `case` does.
+        """
+        made_of = await self._made_of(verdict)
+        case = made_of.case
+        children = [await self.under(child, policies, now) for child in case.children]
+        found: list[Verdict] = []
+        for number, policy in enumerate(policies):
+            signatures = await asyncio.to_thread(verify, made_of.evidence, policy.signers, now)
+            listed = tuple(child[number] for child in children)
+            one = replace(case, signatures=signatures, children=listed)
+            found.append(await asyncio.to_thread(judge, one, policy, now))
+        return tuple(found)
+
+    async def _made_of(self, verdict: Verdict) -> _MadeOf:
         inputs = verdict.inputs
         async with self._database.snapshot() as tx:
             body = await _document(tx, inputs.manifest)
@@ -68,7 +102,7 @@ class Replay:
             sightings=seen,
             malware=said,
         )
-        return case, policy
+        return _MadeOf(case, policy, evidence)
 
     async def explained(self, verdict: Verdict) -> tuple[Explained, ...]:
         """A verdict with what it was made of, then those of the images that an index lists, as far as all of that is

@@ -7,10 +7,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from config.defaults import Profile
 from config.settings import Settings
 from proxy.clock import utc_now
 from proxy.denials import Denials
 from proxy.gate.advisories import AdvisoryDesk
+from proxy.gate.policy import PolicyFile, write_profile
 from proxy.gate.replay import Replay
 from proxy.identity.principal import Role
 from proxy.server import listening
@@ -65,8 +67,13 @@ def start_face(database: Database, time: Time, tmp_path: Path) -> StartFace:
             seconds=settings.throttle.window_seconds,
             monotonic=time.monotonic,
         )
+        if not (tmp_path / "policy.yaml").exists():
+            write_profile(Profile.EVALUATION, tmp_path / "policy.yaml")
+        policy = PolicyFile(tmp_path / "policy.yaml")
         replay = Replay(database, AdvisoryDesk(Snapshots(tmp_path / "advisories")))
-        parts = Parts(database, upstream, gate, workers_live, workers_live, denials, no_warnings, replay, tls=tls)
+        parts = Parts(
+            database, upstream, gate, workers_live, workers_live, denials, no_warnings, policy, replay, tls=tls
+        )
         services = await assemble(settings, parts, clock=time.now, monotonic=time.monotonic)
         async with listening(services) as (host, port), aiohttp.ClientSession(auto_decompress=False) as session:
             yield Face(host, port, services, upstream, gate, time, session, spool)

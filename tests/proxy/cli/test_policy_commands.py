@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from config.defaults import Profile, profile_text
 from proxy.cli import build_app
+from tests.proxy.cli.conftest import POLICY, Run
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +80,39 @@ def test_no_rule_holds_for_what_is_no_repository() -> None:
 
 def test_schema_is_json() -> None:
     assert json.loads(run("schema").stdout)["title"] == "Policy"
+
+
+def test_try_tells_what_another_policy_would_change(own: Run, tmp_path: Path) -> None:
+    stricter = json.loads(POLICY)
+    stricter["rules"][0]["deny"]["packages"] = {"purls": ["pkg:deb/debian/openssl"]}
+    (tmp_path / "new.yaml").write_text(json.dumps(stricter))
+
+    told = own("policy", "try", "new.yaml")
+
+    assert told.exit_code == 1
+    header, *lines = told.stdout.splitlines()
+    assert header.split()[:5] == ["image", "digest", "now", "then", "first"]
+    assert {line.split()[0]: line.split()[2:4] for line in lines} == {
+        "team/app:1": ["admit", "reject"],
+        "team/app:both": ["admit", "reject"],
+    }
+    read = [json.loads(line) for line in own("policy", "try", "new.yaml", "--json").stdout.splitlines()]
+    assert "[deny.packages]" in read[0]["reasons"][0]
+    (tmp_path / "same.yaml").write_text("# the same\n" + POLICY)
+    same = own("policy", "try", "same.yaml")
+    assert (same.exit_code, same.stdout.startswith("Nothing would change for ")) == (0, True)
+
+
+def test_set_writes_a_policy_over_the_gates_own_on_the_record(own: Run, own_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.yaml").write_text("# mine\n" + POLICY)
+    (tmp_path / "wrong.yaml").write_text("version: 2\n")
+
+    refused = own("policy", "set", "wrong.yaml")
+    assert refused.exit_code != 0
+    assert "wrong.yaml:1:" in refused.stderr
+    assert (own_folder / "policy.yaml").read_text() == POLICY
+
+    assert own("policy", "set", "new.yaml").exit_code == 0
+    assert (own_folder / "policy.yaml").read_text() == "# mine\n" + POLICY
+    (line,) = own("audit", "list", "--event", "policy-written", "--json").stdout.splitlines()
+    assert json.loads(line)["detail"].startswith(str(own_folder / "policy.yaml"))

@@ -174,7 +174,16 @@ def serve(small_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         tls = ServerTls(configured.listen, utc_now) if configured.listen.tls_cert_file else None
         replay = Replay(world.database, AdvisoryDesk(Snapshots(tmp_path / "advisories")))
         parts = Parts(
-            world.database, world.upstream, world.gate, fine, fine, world.denials, no_warnings, replay, tls=tls
+            world.database,
+            world.upstream,
+            world.gate,
+            fine,
+            fine,
+            world.denials,
+            no_warnings,
+            world.policy,
+            replay,
+            tls=tls,
         )
         services = await assemble(configured, parts, clock=world.time.now, monotonic=world.time.monotonic)
         new = NewGrant("cluster", Role.OPERATOR, (RepositoryPattern("**"),))

@@ -1,0 +1,109 @@
+"""/api/v1/policy: what is in force, what another policy would change, and putting that in force; for admins."""
+
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from config.errors import ConfigurationError, Problem
+from config.patterns import RepositoryPattern
+from config.policy_file import load_policy
+from config.yaml_source import MAX_CHARACTERS
+from proxy.admin.administering import administrator, read_body
+from proxy.admin.pages import page_of
+from proxy.admin.parameters import check_parameters
+from proxy.errors import BadRequestError, PreconditionFailedError
+from proxy.gate.policy import in_force
+from proxy.gate.policy_trial import change_as_document, images_to_try, try_policy
+from proxy.gate.policy_writing import replace_policy
+from proxy.identity.principal import Action
+from proxy.routing import Call
+from scanning.oci.digest import Digest
+
+_EVERYTHING = (RepositoryPattern("**"),)
+_MOST_BYTES = 4 * MAX_CHARACTERS
+_SOURCE = "policy"
+
+
+async def show(call: Call) -> web.StreamResponse:
+    """The policy in force as its file says it. The ETag names this text; `digest` is what verdicts name."""
+    check_parameters(call.request.rel_url.query)
+    await administrator(call)
+    desk = call.services.policy
+    written = desk.written
+    document = {
+        "digest": str(desk.current.digest),
+        "name": written.policy.name,
+        "file": str(desk.path),
+        "read_at": written.read_at.isoformat(),
+        "text": written.text,
+        "problem": desk.problem or None,
+    }
+    return web.json_response(document, headers={hdrs.ETAG: f'"{written.digest}"', hdrs.CACHE_CONTROL: "no-store"})
+
+
+async def check(call: Call) -> web.StreamResponse:
+    """Every mistake in a policy, or which of the caller's images it would treat in another way: of `n`, after `last`.
+
+    Nothing is recorded.
+    """
+    check_parameters(call.request.rel_url.query, "n", "last")
+    await administrator(call)
+    text = await _text(call)
+    services, principal = call.services, call.caller.principal
+    try:
+        new = load_policy(text, _SOURCE)
+    except ConfigurationError as error:
+        return web.json_response({"valid": False, "mistakes": list(map(_mistake, error.problems))})
+    images = await images_to_try(services.database)
+    mine = [image for image in images if principal.granted(Action.PULL, image.repository)]
+    page = page_of(call, mine, lambda image: image.name)
+    now = services.policy.current.policy
+    trial = await try_policy(services.database, services.replay, page.items, now, new, services.clock())
+    document = {
+        "valid": True,
+        "mistakes": [],
+        "digest": str(in_force(new).digest),
+        "judged": trial.judged,
+        "changes": list(map(change_as_document, trial.changes)),
+        "left_out": list(trial.left_out),
+    }
+    return web.json_response(document, headers=page.headers)
+
+
+async def replace(call: Call) -> web.StreamResponse:
+    """Put a policy in force, over the one that `If-Match` names by its ETag. In force within a second."""
+    check_parameters(call.request.rel_url.query)
+    by = await administrator(call, _EVERYTHING)
+    expected = _expected(call)
+    text = await _text(call)
+    services = call.services
+    new = await replace_policy(services.database, services.policy.path, text, expected, by, services.clock())
+    headers = {hdrs.ETAG: f'"{Digest.of(text.encode())}"'}
+    return web.json_response({"digest": str(new.digest)}, headers=headers)
+
+
+async def _text(call: Call) -> str:
+    try:
+        return (await read_body(call, "a policy", _MOST_BYTES)).decode()
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"the policy is not UTF-8 at byte {error.start}; send it as UTF-8") from error
+
+
+def _expected(call: Call) -> Digest:
+    given = call.request.headers.getall(hdrs.IF_MATCH, ())
+    if not given:
+        raise BadRequestError(
+            "send the ETag of the policy that you have changed as If-Match; GET /api/v1/policy has it"
+        )
+    digest = Digest.parse(given[0].strip('"')) if len(given) == 1 and _is_digest(given[0]) else None
+    if digest is None:
+        raise PreconditionFailedError("If-Match is not the ETag of a policy; GET /api/v1/policy has that of today's")
+    return digest
+
+
+def _is_digest(tag: str) -> bool:
+    return tag.startswith('"sha256:') and tag.endswith('"') and len(tag) == len('"sha256:"') + 64
+
+
+def _mistake(problem: Problem) -> dict[str, Any]:
+    return {"line": problem.line, "column": problem.column, "message": problem.message}
