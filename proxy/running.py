@@ -24,11 +24,12 @@ from proxy.gate.build import GateParts, build_gate
 from proxy.gate.policy import PolicyFile, write_profile
 from proxy.gate.replay import Replay
 from proxy.inspection.build import inspection_pool
+from proxy.inspection.places import Places
 from proxy.malware.build import malware_scanner
 from proxy.services import Parts, Services, assemble
 from proxy.serving.board import Board
 from proxy.serving.colleagues import Colleagues
-from proxy.serving.seats import Seat
+from proxy.serving.seats import Seat, upload_places
 from proxy.serving.tls import ServerTls
 from proxy.state_folder import Claim, make_state_folder
 from proxy.timekeeping import Timekeeping
@@ -68,7 +69,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
     """
     prepare(settings)
     async with AsyncExitStack() as stack:
-        opened = await _open(settings, stack, leads=seat.leads)
+        opened = await _open(settings, stack, _places(settings, seat, board, stack), leads=seat.leads)
         parts, tls = opened.parts, opened.tls
         gate = build_gate(parts)
         colleagues = Colleagues(board, seat, parts.pool.check) if board else None
@@ -100,7 +101,16 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         yield services
 
 
-async def _open(settings: Settings, stack: AsyncExitStack, *, leads: bool) -> _Opened:
+def _places(settings: Settings, seat: Seat, board: Board | None, stack: AsyncExitStack) -> Places | None:
+    count = upload_places(settings, seat.of) if board else 0
+    if board is None or not count:
+        return None
+    places = Places(board.places, count)
+    stack.callback(places.close)
+    return places
+
+
+async def _open(settings: Settings, stack: AsyncExitStack, places: Places | None, *, leads: bool) -> _Opened:
     """What can be told to be wrong without opening anything comes first."""
     policy = PolicyFile(settings.policy_path)
     tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
@@ -116,7 +126,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, *, leads: bool) -> _O
     content = build_content(settings.content, settings.content_path)
     upstream = build_upstream(settings, database, content)
     stack.push_async_callback(upstream.close)
-    pool = inspection_pool(settings.inspection)
+    pool = inspection_pool(settings.inspection, places=places)
     stack.push_async_callback(pool.close)
     await pool.start()
     snapshots = Snapshots(settings.advisories_path)

@@ -4,6 +4,7 @@ import os
 from dataclasses import fields
 
 from config.settings import Inspection
+from proxy.inspection.places import Places
 from proxy.inspection.pool import InspectionPool
 from scanning.layers.limits import InspectionLimits
 
@@ -19,14 +20,18 @@ def uploads_at_a_time(settings: Inspection) -> int:
     return settings.uploads or (0 if settings.workers else _UPLOADS_PER_PROCESSOR * (os.cpu_count() or 1))
 
 
-def inspection_pool(settings: Inspection, *, takes_uploads: bool = True) -> InspectionPool:
-    """Make the pool of these settings; it is not started yet. None of it is reserved where nobody uploads."""
+def inspection_pool(
+    settings: Inspection, *, takes_uploads: bool = True, places: Places | None = None
+) -> InspectionPool:
+    """Make the pool of these settings; it is not started yet. None of it is reserved where nobody uploads. `places` are
+    for the uploads of several processes.
+    """
     kept = _RESERVED if takes_uploads else 0
     limits = InspectionLimits(**{field.name: getattr(settings, field.name) for field in fields(InspectionLimits)})
     size = settings.workers or (os.cpu_count() or 1) + kept
     guests = max(0, uploads_at_a_time(settings) + kept - size) if takes_uploads else 0
     reserved = kept if size + guests > 1 else 0
-    return InspectionPool(
+    pool = InspectionPool(
         size,
         limits,
         idle_seconds=settings.idle_seconds,
@@ -34,3 +39,5 @@ def inspection_pool(settings: Inspection, *, takes_uploads: bool = True) -> Insp
         waiting=settings.waiting_per_token,
         guests=guests,
     )
+    pool.places = places
+    return pool

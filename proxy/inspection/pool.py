@@ -15,6 +15,7 @@ from time import monotonic
 from config.errors import ImagegateError
 from proxy.inspection.errors import InspectionFailedError
 from proxy.inspection.nursery import COMMAND, Template
+from proxy.inspection.places import Places
 from proxy.inspection.process import WorkerProcess
 from proxy.inspection.queue import FairQueue
 from scanning.facts import LayerFacts
@@ -26,6 +27,8 @@ _RESTART_SECONDS = 1.0
 _LONGEST_RESTART_SECONDS = 30.0
 _ARRIVAL_SECONDS = 5.0
 """How long an upload waits for a guest. One is there in milliseconds, unless nothing is as it should be."""
+_GUEST_SECONDS = 10.0
+"""About how long a guest without work stays: it comes back sooner than a connection is made."""
 
 
 class InspectionPool:
@@ -33,10 +36,12 @@ class InspectionPool:
 
     Those who wait take turns by tenant, and of one tenant at most `waiting` wait.
     `progress_seconds` is how long a worker may take nothing before it is ended and its inspection fails;
-    `idle_seconds` how long an inspection may be fed nothing before its worker is given to others, and about how long a
-    guest without work stays. `reserved` workers
-    are kept for `begin`: uploads come as slowly as a client likes, and must not keep others from being judged.
+    `idle_seconds` how long an inspection may be fed nothing before its worker is given to others. `reserved` workers
+    are kept for `begin`: uploads come as slowly as a client likes, and must not keep others from being judged. Where
+    other processes serve as well, an upload needs one of the `places` of all of them, too.
     """
+
+    places: Places | None = None
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class InspectionPool:
         self.idle_seconds = idle_seconds
         self._reserved = reserved
         self._guests = guests
+        self._taken: dict[WorkerProcess, int] = {}  # places, by who inspects the upload
         self._arriving = 0  # guests that are being started
         self._leaving: asyncio.TimerHandle | None = None
         self._command = command
@@ -122,9 +128,25 @@ class InspectionPool:
         return max(0, min(len(self._idle), self._size - busy) - self._reserved)
 
     async def try_begin(self) -> "RunningInspection | None":
-        """Begin an inspection now, or None while every worker that is not reserved is busy, and as many guests as there
-        may be. Waits for no other inspection.
+        """Begin to inspect an upload now, or None while every worker that is not reserved is busy, and as many guests
+        as there may be, or every place is taken. Waits for no other inspection.
         """
+        if self.places is None:
+            return await self._try_begin_upload()
+        place = self.places.take()
+        if place is None:
+            return None
+        running = None
+        try:
+            running = await self._try_begin_upload()
+        finally:
+            if running is None:
+                self.places.give_back(place)
+        if running is not None:
+            self._taken[running.worker] = place
+        return running
+
+    async def _try_begin_upload(self) -> "RunningInspection | None":
         running = self._try_begin(self._reserved)
         if running is None and len(self._those(guests=True)) + self._arriving < self._guests and not self._closed:
             self._arriving += 1
@@ -153,7 +175,9 @@ class InspectionPool:
 
     def _expect_goodbye(self) -> None:
         if self._leaving is None and not self._closed:
-            self._leaving = asyncio.get_running_loop().call_later(self.idle_seconds, self._say_goodbye)
+            self._leaving = asyncio.get_running_loop().call_later(
+                min(self.idle_seconds, _GUEST_SECONDS), self._say_goodbye
+            )
 
     def _try_begin(self, kept: int) -> "RunningInspection | None":
         while len(self._idle) > kept:
@@ -184,6 +208,7 @@ class InspectionPool:
 
     def release(self, worker: WorkerProcess) -> None:
         """Take back a worker whose layer has its outcome. A dead one is being replaced already."""
+        self._leave_place(worker)
         if not worker.is_alive:
             return
         if self._waiting.serve(worker):
@@ -193,6 +218,11 @@ class InspectionPool:
             self._expect_goodbye()
         else:
             self._idle.append(worker)
+
+    def _leave_place(self, worker: WorkerProcess) -> None:
+        place = self._taken.pop(worker, None)
+        if place is not None and self.places is not None:
+            self.places.give_back(place)
 
     def settle(self, worker: WorkerProcess) -> None:
         """Take back a worker whose outcome nobody waits for, once it has one."""
@@ -221,6 +251,7 @@ class InspectionPool:
 
     def _ended(self, worker: WorkerProcess) -> None:
         self._workers.discard(worker)
+        self._leave_place(worker)
         with suppress(ValueError):
             self._idle.remove(worker)
         if not self._closed and not worker.is_guest:
@@ -247,11 +278,11 @@ class InspectionPool:
 
 
 class RunningInspection:
-    """One layer on its way through a worker. End it with `finish` or `abandon`."""
+    """One layer on its way through `worker`. End it with `finish` or `abandon`."""
 
     def __init__(self, pool: InspectionPool, worker: WorkerProcess) -> None:
         self._pool = pool
-        self._worker = worker
+        self.worker = worker
         self._open = True
         self._feeding = False
         self._last_fed = monotonic()
@@ -261,7 +292,7 @@ class RunningInspection:
     @property
     def process(self) -> int:
         """The id of the process at work."""
-        return self._worker.pid
+        return self.worker.pid
 
     async def feed(self, chunk: bytes) -> None:
         """Hand over the next bytes of the blob; waits while the worker is behind.
@@ -271,12 +302,12 @@ class RunningInspection:
         self._refuse_closed()
         self._feeding = True
         try:
-            await self._worker.feed(chunk)
+            await self.worker.feed(chunk)
         finally:
             self._feeding = False
             self._last_fed = monotonic()
-        if self._worker.outcome.done():
-            self._facts(self._worker.outcome.result())
+        if self.worker.outcome.done():
+            self._facts(self.worker.outcome.result())
 
     async def finish(self) -> LayerFacts:
         """Say that the blob is complete and wait for its facts.
@@ -286,13 +317,13 @@ class RunningInspection:
         """
         self._refuse_closed()
         self._close()
-        self._worker.end()
+        self.worker.end()
         try:
-            outcome = await self._worker.wait()
+            outcome = await self.worker.wait()
         except asyncio.CancelledError:
-            self._pool.settle(self._worker)
+            self._pool.settle(self.worker)
             raise
-        self._pool.release(self._worker)
+        self._pool.release(self.worker)
         return self._facts(outcome)
 
     async def abandon(self) -> None:
@@ -302,8 +333,8 @@ class RunningInspection:
     def _abandon(self) -> None:
         if self._open:
             self._close()
-            self._worker.abandon()
-            self._pool.settle(self._worker)
+            self.worker.abandon()
+            self._pool.settle(self.worker)
 
     def _close(self) -> None:
         self._open = False

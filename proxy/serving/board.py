@@ -2,6 +2,7 @@
 
     FOLDER/<seat>.json      what the process in a seat says of itself, about every second
     FOLDER/departed         what processes that have ended had counted
+    FOLDER/places/          how many uploads they may inspect together
 
 Whichever process is asked for /readyz and /metrics answers for all. Files are replaced whole, so a reader sees what was
 posted or what was posted before.
@@ -30,6 +31,11 @@ class Board:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    @property
+    def places(self) -> Path:
+        """The folder of the places for uploads (`proxy.inspection.places`)."""
+        return self._folder / "places"
 
     def post(self, seat: Seat, notice: Notice) -> None:
         """Replace what the process in `seat` says."""

@@ -23,13 +23,14 @@ class Seat:
 def share_of(settings: Settings, processes: int) -> Settings:
     """What one of `processes` may do, so that together they do what `settings` allow, rounded up.
 
-    Each keeps at least one inspection worker for images that somebody waits for, beside those for uploads.
+    Each keeps at least one inspection worker for images that somebody waits for, beside those for uploads. Uploads come
+    to whichever process they meet, so each may inspect all that the gate may, and takes `upload_places` for them.
     """
     if processes == 1:
         return settings
     wanted = settings.inspection.workers
     workers = _part(wanted, processes) if wanted else _part(os.cpu_count() or 1, processes) + 1
-    uploads = _part(uploads_at_a_time(settings.inspection), processes)
+    uploads = uploads_at_a_time(settings.inspection)
     throttle = {name: _part(getattr(settings.throttle, name), processes) for name in ("failures", "refusals")}
     default, *prefixed = (
         upstream.model_copy(update={"max_connections": _part(upstream.max_connections, processes)})
@@ -43,6 +44,14 @@ def share_of(settings: Settings, processes: int) -> Settings:
             "upstreams": tuple(prefixed),
         }
     )
+
+
+def upload_places(share: Settings, processes: int) -> int:
+    """How many uploads all of `processes` may inspect at a time, where each has this `share`; 0: as many as their
+    workers can that are there anyway.
+    """
+    uploads = share.inspection.uploads
+    return max(uploads, processes * (share.inspection.workers - 1)) if uploads else 0
 
 
 def _part(whole: int, processes: int) -> int:

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -117,6 +117,22 @@ def test_what_is_loaded_is_in_memory_once(shared_gate: RunningGate) -> None:
         lines = [line.split() for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]]
         kib = {name: int(size) for name, size, *_ in lines}
         assert kib["Private_Clean:"] + kib["Private_Dirty:"] < kib["Rss:"] / 2, kib
+
+
+def test_each_process_may_have_every_place_for_uploads(shared_gate: RunningGate) -> None:
+    taken = [_files_of(process, "/places/") for process in serving(shared_gate)]
+    assert len(taken) == 2
+    assert taken[0] == taken[1]
+    assert len(taken[0]) == 4 * (os.cpu_count() or 1)
+
+
+def _files_of(process: int, part: str) -> set[str]:
+    """Those a process has open with this in their names."""
+    found = set()
+    for handle in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.add(os.readlink(handle))
+    return {name for name in found if part in name}
 
 
 def test_a_push_goes_on_in_whichever_process_it_meets(shared_gate: RunningGate) -> None:

@@ -13,6 +13,7 @@ import pytest
 import uvloop
 
 from proxy.inspection.nursery import ForkedProcess, Template
+from proxy.inspection.places import Places
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.files.examine import Examiner
@@ -480,6 +481,31 @@ class TestGuests:
             assert len({upload.process for upload in uploads}) == len(uploads) == 8
             for upload in uploads:
                 await upload.abandon()
+
+    async def test_uploads_of_several_pools_have_their_places_together(self, tmp_path: Path) -> None:
+        both = workers(1, reserved=1, guests=2), workers(1, reserved=1, guests=2)
+        async with both[0] as one, both[1] as other, asyncio.timeout(100):
+            for each in (one, other):
+                each.places = Places(tmp_path, 2)
+            uploads = [await hold(one), await hold(one)]  # one may have all
+            assert await other.try_begin() is None
+            await uploads[0].feed(LAYER)
+            await uploads[0].finish()
+            uploads[0] = await hold(other)
+            assert await one.try_begin() is None
+            os.kill(uploads[0].process, signal.SIGKILL)  # a dead worker holds no place
+            with pytest.raises(InspectionFailedError):
+                await uploads[0].finish()
+            await uploads[1].abandon()
+            await until(lambda: one.idle == 3)
+            for upload in [await hold(other), await hold(one)]:
+                await upload.abandon()
+
+    async def test_an_upload_that_gets_no_worker_leaves_its_place(self, tmp_path: Path) -> None:
+        async with workers(1, reserved=1) as pool, asyncio.timeout(100):
+            pool.places = Places(tmp_path, 1)
+            assert await pool.try_begin() is None
+            assert Places(tmp_path, 1).take() is not None
 
     async def test_a_guest_leaves_when_it_has_had_nothing_to_do_for_a_while(self) -> None:
         async with workers(1, reserved=1, guests=2, idle_seconds=0.2) as pool, asyncio.timeout(100):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import Inspection, Settings, Throttle, Upstream
-from proxy.serving.seats import Seat, share_of
+from proxy.serving.seats import Seat, share_of, upload_places
 
 
 def settings(number: int) -> Settings:
@@ -23,12 +23,13 @@ def test_together_they_do_what_one_may_and_no_more_than_rounding_makes_of_it(bou
     whole, part = settings(bound), share_of(settings(bound), processes)
     for total, share in (
         (whole.inspection.workers, part.inspection.workers),
-        (whole.inspection.uploads, part.inspection.uploads),
         (whole.throttle.failures, part.throttle.failures),
         (whole.upstream.max_connections, part.upstream.max_connections),
     ):
         assert share >= 1
         assert total <= share * processes < total + processes
+    assert part.inspection.uploads == whole.inspection.uploads  # whichever process they come to
+    assert upload_places(part, processes) >= whole.inspection.uploads
 
 
 def test_one_process_has_everything() -> None:
@@ -43,7 +44,13 @@ def test_without_a_number_each_has_a_worker_for_those_who_wait(
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
     inspection = share_of(Settings(), 2).inspection
     assert inspection.workers == (processors + 1) // 2 + 1
-    assert inspection.uploads == 2 * processors
+    assert inspection.uploads == 4 * processors
+    assert upload_places(share_of(Settings(), 2), 2) == 4 * processors
+
+
+def test_uploads_have_no_places_where_only_workers_are_set_and_never_fewer_than_workers() -> None:
+    assert upload_places(share_of(Settings(inspection=Inspection(workers=4)), 2), 2) == 0
+    assert upload_places(share_of(Settings(inspection=Inspection(workers=8, uploads=1)), 2), 2) == 6
 
 
 def test_one_seat_leads() -> None:
