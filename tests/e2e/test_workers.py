@@ -131,7 +131,7 @@ def _files_of(process: int, part: str) -> set[str]:
     found = set()
     for handle in Path(f"/proc/{process}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed meanwhile
-            found.add(os.readlink(handle))
+            found.add(str(handle.readlink()))
     return {name for name in found if part in name}
 
 
