@@ -15,7 +15,8 @@ class Amount(StrEnum):
 
 _ROUNDS = {Amount.FULL: 5, Amount.QUICK: 2, Amount.TINY: 1}
 _SECONDS = {Amount.FULL: 4.0, Amount.QUICK: 1.0, Amount.TINY: 0.2}
-_SCALE = {Amount.FULL: 1, Amount.QUICK: 10, Amount.TINY: 50}
+_WARM_UP_SECONDS = {Amount.FULL: 1.0, Amount.QUICK: 1.0, Amount.TINY: 0.0}
+_SCALE = {Amount.FULL: 1, Amount.QUICK: 10, Amount.TINY: 250}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Plan:
     def seconds(self) -> float:
         """How long one measurement takes, where it is measured by time."""
         return _SECONDS[self.amount]
+
+    @property
+    def warm_up_seconds(self) -> float:
+        """How long servers are asked before they are measured, where their first answers are slower than others."""
+        return _WARM_UP_SECONDS[self.amount]
 
     def scaled(self, full: int) -> int:
         """How much of something that is measured by amount; at least one."""

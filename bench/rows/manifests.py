@@ -20,7 +20,6 @@ _LAYER_BYTES = 1 << 16
 _TOKENS = 50
 _DIGESTS = 50
 _SEED = 24
-_WARM_UP_SECONDS = 1.0
 _GATE = "imagegate"
 _MICROSECONDS = 1e6
 
@@ -37,7 +36,7 @@ def pulls(plan: Plan) -> list[Result]:
         image = content.image([content.layer(_LAYER_BYTES)])
         running.push(image, image.digest)
         path = path_of(image.digest)
-        measure = partial(rate, path, plan.seconds)
+        measure = partial(rate, path, plan)
         samples = in_turns(
             [
                 Candidate(DIRECT, lambda: measure(direct, ACCEPT)),
@@ -72,7 +71,7 @@ def mixed_pulls(plan: Plan) -> list[Result]:
         images = [content.image([layer], f"build {number}") for number in range(count)]
         running.push_all([(image, image.digest) for image in images])
         paths = [path_of(image.digest) for image in images]
-        measure = partial(_mixture, paths, plan.seconds)
+        measure = partial(_mixture, paths, plan)
         samples = in_turns(
             [
                 Candidate(DIRECT, lambda: measure(direct, [ACCEPT])),
@@ -121,24 +120,25 @@ def logged_in(running: Gate) -> dict[str, str]:
     return {**ACCEPT, "Authorization": running.bearer("pull")}
 
 
-def rate(path: str, seconds: float, server: Server, headers: dict[str, str]) -> Sample:
+def rate(path: str, plan: Plan, server: Server, headers: dict[str, str]) -> Sample:
     """How often the same is answered in a second."""
-    return _asked(server, partial(load.requests, server, path, headers, connections=CONNECTIONS), seconds)
+    return _asked(server, partial(load.requests, server, path, headers, connections=CONNECTIONS), plan)
 
 
-def _mixture(paths: list[str], seconds: float, server: Server, clients: list[dict[str, str]]) -> Sample:
+def _mixture(paths: list[str], plan: Plan, server: Server, clients: list[dict[str, str]]) -> Sample:
     """Each client asks for each manifest, in no order. (wrk cannot read answers to HEAD.)"""
     asked = [load.Question(path, headers) for path in paths for headers in clients]
     random.Random(_SEED).shuffle(asked)  # noqa: S311 - the same for all servers
-    return _asked(server, partial(load.questions, server, asked, connections=CONNECTIONS), seconds)
+    return _asked(server, partial(load.questions, server, asked, connections=CONNECTIONS), plan)
 
 
-def _asked(server: Server, ask: Callable[..., load.Rate], seconds: float) -> Sample:
+def _asked(server: Server, ask: Callable[..., load.Rate], plan: Plan) -> Sample:
     """What is measured begins after a second of the same: all servers alike are past their first answers then."""
-    ask(seconds=_WARM_UP_SECONDS)
+    if plan.warm_up_seconds:
+        ask(seconds=plan.warm_up_seconds)
 
     def measure() -> tuple[float, float, dict[str, float]]:
-        found = ask(seconds=seconds)
+        found = ask(seconds=plan.seconds)
         return found.per_second, found.requests / _MICROSECONDS, {"p50 ms": found.p50, "p99 ms": found.p99}
 
     return with_cpu(server, measure)

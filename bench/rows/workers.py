@@ -28,7 +28,7 @@ def pulls(plan: Plan) -> list[Result]:
         image = content.image([layer])
         for running in (one, two):
             running.push(image, image.digest)
-        rate = partial(manifests.rate, manifests.path_of(image.digest), plan.seconds)
+        rate = partial(manifests.rate, manifests.path_of(image.digest), plan)
         volume = partial(blobs.volume, blobs.path_of(layer.digest), len(layer.content), plan.seconds)
         asked = in_turns(
             [

@@ -18,7 +18,7 @@ from tests.images import File, TestImage, debian, image
 from tests.registries import RealRegistry, fresh_repository
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
-_ROUNDS = 4
+_ROUNDS = 3
 KEY = """-----BEGIN PUBLIC KEY-----
 MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 -----END PUBLIC KEY-----
