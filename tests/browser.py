@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
 
 _DESK, _PHONE = (1280, 900), (360, 740)
 _PATIENCE_SECONDS = 60
@@ -44,6 +46,18 @@ class Browser:
     def title(self) -> str:
         """What the tab says."""
         return self.driver.title
+
+    def see(self, heading: str) -> None:
+        """Wait for the page whose first heading has these words."""
+
+        def is_there(_: object) -> bool:
+            return any(heading in one.text for one in self.all("h1"))
+
+        waiting = WebDriverWait(self.driver, _PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
+        try:
+            waiting.until(is_there)
+        except TimeoutException:
+            raise AssertionError(f"there is no heading {heading!r} at {self.url}:\n{self.text}") from None
 
     @property
     def text(self) -> str:
