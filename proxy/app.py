@@ -2,7 +2,7 @@
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from proxy.admin import approvals, audit, images, policy, tokens, verdicts
+from proxy.admin import approvals, audit, images, policy, tokens, verdicts, waivers
 from proxy.answers import is_of_console
 from proxy.console import overview, signing_in, static_files
 from proxy.console import verdicts as verdict_pages
@@ -52,6 +52,10 @@ ROUTES = (
     Route("GET", "/api/v1/policy", Access.SIGNED_IN, policy.show),
     Route("PUT", "/api/v1/policy", Access.SIGNED_IN, policy.replace),
     Route("POST", "/api/v1/policy/check", Access.SIGNED_IN, policy.check),
+    Route("GET", "/api/v1/waivers", Access.SIGNED_IN, waivers.listing),
+    Route("POST", "/api/v1/waivers", Access.SIGNED_IN, waivers.create),
+    Route("GET", "/api/v1/waivers/{id}", Access.SIGNED_IN, waivers.show),
+    Route("DELETE", "/api/v1/waivers/{id}", Access.SIGNED_IN, waivers.end),
     Route("GET", "/api/v1/tokens", Access.SIGNED_IN, tokens.listing),
     Route("POST", "/api/v1/tokens", Access.SIGNED_IN, tokens.create),
     Route("GET", "/api/v1/tokens/{id}", Access.SIGNED_IN, tokens.show),

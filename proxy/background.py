@@ -10,6 +10,7 @@ import structlog
 
 from config.errors import ImagegateError
 from config.settings import Settings
+from config.wording import counted
 from proxy.clock import utc_now
 from proxy.collecting import clear_and_record, of_blobs, of_records
 from proxy.feeds import pruning
@@ -97,7 +98,9 @@ class Background:
     async def _policy_changed(self, policy: PolicyInForce) -> None:
         if not self._leads:
             return
-        where, digest = str(self._settings.policy_path), str(policy.digest)
+        digest, exceptions = str(policy.digest), len(self._policy.exceptions)
+        beside = f" with {counted(exceptions, 'exception')} on record" if exceptions else ""
+        where = f"{self._settings.policy_path}{beside}"
         record = ITSELF.record(utc_now(), Event.POLICY_CHANGED, outcome="in force", digest=digest, detail=where)
         async with self._database.transaction() as tx:
             await documents.put(tx, policy.text)

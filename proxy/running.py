@@ -23,6 +23,7 @@ from proxy.gate.attached_sboms import attachment_warnings
 from proxy.gate.build import GateParts, build_gate
 from proxy.gate.policy import PolicyFile, write_profile
 from proxy.gate.replay import Replay
+from proxy.gate.waiving import in_force_now
 from proxy.inspection.build import inspection_pool
 from proxy.inspection.places import Places
 from proxy.malware.build import malware_scanner
@@ -129,6 +130,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, places: Places | None
     pool = inspection_pool(settings.inspection, places=places)
     stack.push_async_callback(pool.close)
     await pool.start()
+    await policy.take(partial(in_force_now, database, clock))
     snapshots = Snapshots(settings.advisories_path)
     approvals = ApprovalDesk(database)
     await approvals.load()

@@ -45,6 +45,8 @@ class Event(StrEnum):
     BASE_APPROVED = "base-approved"
     PACKAGES_APPROVED = "packages-approved"
     APPROVAL_REVOKED = "approval-revoked"
+    WAIVER_CREATED = "waiver-created"
+    WAIVER_ENDED = "waiver-ended"
     FEEDS_CHANGED = "feeds-changed"
     BLOBS_COLLECTED = "blobs-collected"
     RECORDS_FORGOTTEN = "records-forgotten"

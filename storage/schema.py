@@ -17,6 +17,7 @@
     grants          access tokens, by the hash of their secret
     package_sightings   when each version of a package was first seen
     approvals       base images and packages that an admin approved; revoked ones stay
+    waivers         exceptions that an admin made beside the policy file; ended ones stay
     latest_time     the latest time that a gate has seen
     signing_keys    the keys the gate signs its own tokens and upload states with
     interrupted_uploads     where uploads to remote registries stand whose last chunk broke off
@@ -268,6 +269,18 @@ approvals = sa.Table(
     sa.Column("revoked_at", Instant),
     sa.Column("revoked_by", sa.String(128), nullable=False),
     sa.Index(None, "content"),
+)
+
+waivers = sa.Table(
+    "waivers",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("waiver", sa.Text, nullable=False, comment="all of it, JSON as in the policy"),
+    sa.Column("expires", Instant, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.String(128), nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Column("ended_by", sa.String(128), nullable=False),
 )
 
 package_sightings = sa.Table(

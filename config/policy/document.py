@@ -62,6 +62,10 @@ class Policy(Document):
         """The rule with the most specific pattern for `repository`; None if none covers it."""
         return the_one_for(self.rules, repository)
 
+    def with_waivers(self, more: tuple[Waiver, ...]) -> Self:
+        """The same policy with more waivers, which stand elsewhere."""
+        return self.model_copy(update={"waivers": (*self.waivers, *more)}) if more else self
+
     def waivers_for(self, repository: str, digest: str, now: datetime) -> tuple[Waiver, ...]:
         """The waivers in force for one manifest at `now`."""
         return tuple(

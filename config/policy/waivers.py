@@ -19,6 +19,7 @@ class Waiver(Document):
     digest: str = Field(
         "", description="Only for this manifest, sha256:….", pattern="^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})?$"
     )
+    id: str = Field("", description="Its id, where it is on record beside the policy file.", max_length=32)
     reason: str = Field(description="Why, for the audit.", min_length=1)
     author: str = Field(description="Who decided, for the audit.", min_length=1)
     expires: AwareDatetime = Field(description="When it ends. Every waiver ends.")

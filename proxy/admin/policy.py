@@ -51,7 +51,7 @@ async def check(call: Call) -> web.StreamResponse:
     text = await _text(call)
     services, principal = call.services, call.caller.principal
     try:
-        new = load_policy(text, _SOURCE)
+        new = load_policy(text, _SOURCE).with_waivers(services.policy.exceptions)
     except ConfigurationError as error:
         return web.json_response({"valid": False, "mistakes": list(map(_mistake, error.problems))})
     images = await images_to_try(services.database)
@@ -77,7 +77,8 @@ async def replace(call: Call) -> web.StreamResponse:
     expected = _expected(call)
     text = await _text(call)
     services = call.services
-    new = await replace_policy(services.database, services.policy.path, text, expected, by, services.clock())
+    written = await replace_policy(services.database, services.policy.path, text, expected, by, services.clock())
+    new = in_force(written.with_waivers(services.policy.exceptions))
     headers = {hdrs.ETAG: f'"{Digest.of(text.encode())}"'}
     return web.json_response({"digest": str(new.digest)}, headers=headers)
 

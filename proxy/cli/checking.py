@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from config.defaults import Profile, profile_text
-from config.policy import Policy
+from config.policy import Policy, Waiver
 from config.policy_file import load_policy, load_policy_file
 from config.settings import Settings
 from proxy.cli.check_question import Asked
@@ -31,11 +31,12 @@ async def judge_image(settings: Settings, asked: Asked, image: ImageInReading) -
     Raises the `ImagegateError` family.
     """
     rules = _policy(settings, asked.policy)
-    policy = in_force(_without_signatures(rules) if asked.before_signing else rules)
+    rules = _without_signatures(rules) if asked.before_signing else rules
     images = ImageInspector(image.source, image.layers)
     scans = BlobScans(image.knowledge, image.source, malware_scanner(settings.inspection), utc_now)
     malware = MalwareDesk(scans, images, image.layers)
-    async with _records(settings) as (approvals, sightings):
+    async with _records(settings) as (exceptions, approvals, sightings):
+        policy = in_force(rules.with_waivers(exceptions))
         judge = Judge(
             image.knowledge,
             image.source,
@@ -69,10 +70,14 @@ def _without_signatures(policy: Policy) -> Policy:
 
 
 @asynccontextmanager
-async def _records(settings: Settings) -> AsyncIterator[tuple[ApprovalsInForce, SightingDesk | None]]:
-    """What was approved at the gate that has its state here, and when it first saw packages; nothing where none has."""
+async def _records(
+    settings: Settings,
+) -> AsyncIterator[tuple[tuple[Waiver, ...], ApprovalsInForce, SightingDesk | None]]:
+    """What was excepted and approved at the gate that has its state here, and when it first saw packages; nothing where
+    none has.
+    """
     if not settings.has_database:
-        yield _nothing_approved, None
+        yield (), _nothing_approved, None
         return
     from proxy.cli.gate_records import open_gate_records  # noqa: PLC0415 - brings the database's libraries
 

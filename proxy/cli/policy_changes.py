@@ -14,9 +14,9 @@ from proxy.cli.local_state import open_state
 from proxy.cli.output import complain, console, printable
 from proxy.cli.session import administrator
 from proxy.clock import utc_now
-from proxy.gate.policy import PolicyInForce
 from proxy.gate.policy_trial import Trial, change_as_document, images_to_try, try_policy
 from proxy.gate.policy_writing import replace_policy
+from proxy.gate.waiving import in_force_now
 
 
 def print_trial(settings: Settings, now: Policy, new: Policy, *, as_json: bool) -> bool:
@@ -32,9 +32,9 @@ def print_trial(settings: Settings, now: Policy, new: Policy, *, as_json: bool) 
     return bool(trial.changes)
 
 
-def write(settings: Settings, text: str) -> PolicyInForce:
+def write(settings: Settings, text: str) -> None:
     """Write a policy over the gate's own, on the record. Raises as `replace_policy` does."""
-    return asyncio.run(_written(settings, text))
+    asyncio.run(_write(settings, text))
 
 
 def _print_table(trial: Trial) -> None:
@@ -59,9 +59,11 @@ def _print_table(trial: Trial) -> None:
 async def _tried(settings: Settings, now: Policy, new: Policy) -> Trial:
     async with open_state(settings) as state:
         images = await images_to_try(state.database)
-        return await try_policy(state.database, state.replay, images, now, new, utc_now())
+        beside = await in_force_now(state.database, utc_now)
+        both = now.with_waivers(beside), new.with_waivers(beside)
+        return await try_policy(state.database, state.replay, images, *both, utc_now())
 
 
-async def _written(settings: Settings, text: str) -> PolicyInForce:
+async def _write(settings: Settings, text: str) -> None:
     async with open_database(settings, may_be_new=True) as database:
-        return await replace_policy(database, settings.policy_path, text, None, administrator(), utc_now())
+        await replace_policy(database, settings.policy_path, text, None, administrator(), utc_now())

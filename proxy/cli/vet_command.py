@@ -24,6 +24,7 @@ from proxy.errors import BadRequestError
 from proxy.gate.inventory import images_of
 from proxy.gate.recorded import RecordedKnowledge
 from proxy.gate.sightings import SightingDesk
+from proxy.gate.waiving import in_force_now
 from scanning.facts import ImageFacts, Package
 from scanning.hardening.belongings import unowned_weaknesses
 from scanning.hardening.catalogue import CHECKS
@@ -138,6 +139,7 @@ async def _additions(settings: Settings, image: ImageReference, policy: Policy) 
     async with open_state(settings) as state:
         digest = await resolve(settings, state, image)
         sightings = SightingDesk(RecordedKnowledge(state.database, utc_now))
+        beside = await in_force_now(state.database, utc_now)
         async with state.database.snapshot() as tx:
             images = await images_of(tx, image.repository, digest)
             known = await approvals.in_force(tx)
@@ -145,7 +147,7 @@ async def _additions(settings: Settings, image: ImageReference, policy: Policy) 
             case, _ = await state.replay.case(verdict)
             if case.facts is not None:
                 seen = await sightings.look(image.repository, verdict.digest, case.facts, rule, now)
-                waivers = policy.waivers_for(case.repository, str(verdict.digest), now)
+                waivers = policy.with_waivers(beside).waivers_for(case.repository, str(verdict.digest), now)
                 today = replace(case, approvals=known, sightings=seen.sightings)
                 found.append(Addition(case.facts, today.heritage, _new(Question(today, rule, waivers, now))))
     return found

@@ -11,14 +11,19 @@ import structlog
 
 from config.defaults import Profile, profile_text
 from config.errors import ConfigurationError, ImagegateError
-from config.policy import Policy
+from config.policy import Policy, Waiver
 from config.policy_file import load_policy
 from config.yaml_source import read_text_file
 from proxy.clock import utc_now
 from scanning.oci.digest import Digest
 from storage import durable
 
+ReadExceptions = Callable[[], Awaitable[tuple[Waiver, ...]]]
 _log = structlog.get_logger(__name__)
+
+
+async def _none() -> tuple[Waiver, ...]:
+    return ()
 
 
 class PolicyFileError(ImagegateError):
@@ -91,8 +96,9 @@ def write_profile(profile: Profile, path: Path, *, replace: bool = False) -> Non
 
 
 class PolicyFile:
-    """Keeps the policy of one file in force. `written` is its text, and `problem` says why the newest is not in force,
-    "" if it is.
+    """Keeps the policy of one file in force, with the `exceptions` that admins made beside it.
+
+    `written` is its text, and `problem` says why the newest is not in force, "" if it is.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,6 +108,27 @@ class PolicyFile:
         self.written = read_policy(path)
         self.current = in_force(self.written.policy)
         self.problem = ""
+        self.exceptions: tuple[Waiver, ...] = ()
+        self._read_exceptions: ReadExceptions = _none
+        self._made_of: tuple[WrittenPolicy, tuple[Waiver, ...]] = self.written, ()
+
+    async def take(self, read_exceptions: ReadExceptions) -> None:
+        """Count what `read_exceptions` gives as a part of the policy from now on, and look there for changes as well.
+
+        Raises as it does.
+        """
+        self.exceptions = await read_exceptions()
+        self._read_exceptions = read_exceptions
+        self._put_together()
+
+    def _put_together(self) -> bool:
+        """Put what was read last in force; whether that is another policy."""
+        old = self.current.digest
+        self._made_of = self.written, self.exceptions
+        new = in_force(self.written.policy.with_waivers(self.exceptions))
+        if new.digest != old:
+            self.current = new
+        return new.digest != old
 
     async def watch(self, changed: Callable[[PolicyInForce], Awaitable[None]], seconds: float = 1.0) -> None:
         """Look at the file every `seconds` for ever; call `changed` after a new policy came into force."""
@@ -110,28 +137,31 @@ class PolicyFile:
             await self.reload_if_changed(changed)
 
     async def reload_if_changed(self, changed: Callable[[PolicyInForce], Awaitable[None]]) -> None:
-        """Read the file if it differs from what was last seen."""
+        """Read the file if it differs from what was last seen, and the exceptions on record."""
+        await self._reread_file()
+        try:
+            self.exceptions = await self._read_exceptions()
+        except ImagegateError as error:
+            _log.error("the exceptions in force stay", problem=str(error))
+        if self._made_of == (self.written, self.exceptions) or not self._put_together():
+            return
+        _log.info("policy in force", policy=str(self.current.digest), exceptions=len(self.exceptions))
+        try:
+            await changed(self.current)
+        except ImagegateError as error:
+            _log.error("after the policy changed", problem=str(error))
+
+    async def _reread_file(self) -> None:
         stamp = await asyncio.to_thread(self._stamp)
         if stamp == self._seen:
             return
         self._seen = stamp
         try:
-            written = await asyncio.to_thread(read_policy, self.path)
+            self.written = await asyncio.to_thread(read_policy, self.path)
+            self.problem = ""
         except ConfigurationError as error:
             self.problem = str(error)
             _log.error("policy refused, the old one stays in force", problem=self.problem)
-            return
-        self.problem = ""
-        self.written = written
-        new = in_force(written.policy)
-        if new.digest == self.current.digest:
-            return
-        self.current = new
-        _log.info("policy in force", policy=str(new.digest))
-        try:
-            await changed(new)
-        except ImagegateError as error:
-            _log.error("after the policy changed", problem=str(error))
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:

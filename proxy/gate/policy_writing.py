@@ -11,7 +11,7 @@ from config.policy import Policy
 from config.policy_file import load_policy
 from config.yaml_source import read_text_file
 from proxy.errors import BadRequestError, ConflictError, PreconditionFailedError
-from proxy.gate.policy import PolicyFileError, PolicyInForce, in_force, write_policy
+from proxy.gate.policy import PolicyFileError, write_policy
 from proxy.identity.administrator import Administrator
 from scanning.oci.digest import Digest
 from storage import audit
@@ -21,13 +21,13 @@ from storage.database import Database
 
 async def replace_policy(
     database: Database, path: Path, text: str, expected: Digest | None, by: Administrator, now: datetime
-) -> PolicyInForce:
+) -> Policy:
     """Write `text` to the policy file, if the text that is there has the digest `expected` (None: whatever it has).
 
-    Gives what will be in force. Raises `BadRequestError` with every mistake in it, `PreconditionFailedError` where
+    Gives the new policy. Raises `BadRequestError` with every mistake in it, `PreconditionFailedError` where
     another text is there, and `ConflictError` where the file is not the gate's to write.
     """
-    new = in_force(await asyncio.to_thread(read_sent_policy, text))
+    new = await asyncio.to_thread(read_sent_policy, text)
     async with database.turn("policy file"):
         old = await asyncio.to_thread(_digest_of, path)
         if expected is not None and old != expected:
@@ -35,9 +35,10 @@ async def replace_policy(
                 f"the policy has changed since you read it: it is {old or 'gone'} now, and you have changed {expected};"
                 " read it again, and make your change there"
             )
-        detail = f"{path}: {old or 'nothing'} -> {Digest.of(text.encode())}"
+        digest = str(Digest.of(text.encode()))
+        detail = f"{path}: {old or 'nothing'} -> {digest}"
         async with database.transaction() as tx:
-            await audit.append(tx, by.record(now, Event.POLICY_WRITTEN, digest=str(new.digest), detail=detail))
+            await audit.append(tx, by.record(now, Event.POLICY_WRITTEN, digest=digest, detail=detail))
             try:
                 await asyncio.to_thread(write_policy, path, text)
             except PolicyFileError as error:

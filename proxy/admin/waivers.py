@@ -1,0 +1,102 @@
+"""/api/v1/waivers: exceptions. Whoever may pull a repository sees what is excepted there; admins make and end them."""
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import Field
+
+from config.policy import Waiver
+from proxy.admin.administering import administrator, read_document
+from proxy.admin.pages import page_of
+from proxy.admin.parameters import check_parameters
+from proxy.errors import BadRequestError, NotFoundError
+from proxy.gate import waiving
+from proxy.identity.principal import Action
+from proxy.routing import Call
+from scanning.oci.names import Repository
+from storage import waivers
+from storage.waivers import WaiverRecord
+
+
+class _Wanted(Waiver):
+    """The exception that an admin wants, in the words of the policy. Its author is whoever makes it, unless told."""
+
+    author: str = Field("", max_length=128)
+
+
+async def listing(call: Call) -> web.StreamResponse:
+    """What is excepted in `repository` now, by the policy file or on record; without it every exception on record that
+    there ever was, for admins: at most `n`, older than `last`.
+    """
+    query = call.request.rel_url.query
+    check_parameters(query, "repository", "n", "last")
+    services = call.services
+    if query.get("repository"):
+        repository, now = Repository(query["repository"]), services.clock()
+        if not call.caller.principal.may(Action.PULL, repository):
+            raise NotFoundError("there is no such repository, or it is not yours to see")
+        policy = services.policy.current.policy
+        holding = [
+            waiver
+            for waiver in policy.waivers
+            if waiver.expires > now and any(pattern.matches(repository.name) for pattern in waiver.repositories)
+        ]
+        return web.json_response({"waivers": [_waiver(waiver) for waiver in holding]})
+    await administrator(call)
+    async with services.database.snapshot() as tx:
+        found = await waivers.list_all(tx)
+    page = page_of(call, found, lambda record: record.waiver.id)
+    return web.json_response({"waivers": [_record(call, record) for record in page.items]}, headers=page.headers)
+
+
+async def show(call: Call) -> web.StreamResponse:
+    """One exception on record, for admins."""
+    check_parameters(call.request.rel_url.query)
+    await administrator(call)
+    return web.json_response(_record(call, await _known(call)))
+
+
+async def create(call: Call) -> web.StreamResponse:
+    """Make an exception. In force within a second."""
+    check_parameters(call.request.rel_url.query)
+    wanted = await read_document(call, _Wanted, "exception")
+    if wanted.id:
+        raise BadRequestError("the gate gives an exception its id; leave id out")
+    by = await administrator(call, wanted.repositories)
+    values = {name: getattr(wanted, name) for name in Waiver.model_fields}
+    waiver = Waiver.model_validate(values | {"author": wanted.author.strip() or by.name})
+    record = await waiving.waive(call.services.database, waiver, by, call.services.clock())
+    headers = {"Location": f"/api/v1/waivers/{record.waiver.id}"}
+    return web.json_response(_record(call, record), status=201, headers=headers)
+
+
+async def end(call: Call) -> web.StreamResponse:
+    """End an exception. What rests on it is judged again."""
+    check_parameters(call.request.rel_url.query)
+    await administrator(call)
+    record = await _known(call)
+    by = await administrator(call, record.waiver.repositories)
+    await waiving.end(call.services.database, record.waiver.id, by, call.services.clock())
+    return web.Response(status=204)
+
+
+async def _known(call: Call) -> WaiverRecord:
+    async with call.services.database.snapshot() as tx:
+        record = await waivers.get(tx, call.parameters["id"])
+    if record is None:
+        raise NotFoundError("there is no such exception on record; GET /api/v1/waivers lists them")
+    return record
+
+
+def _waiver(waiver: Waiver) -> dict[str, Any]:
+    return waiver.model_dump(mode="json") | {"id": waiver.id or None, "digest": waiver.digest or None}
+
+
+def _record(call: Call, record: WaiverRecord) -> dict[str, Any]:
+    return _waiver(record.waiver) | {
+        "in_force": record.holds(call.services.clock()),
+        "created_at": record.created_at.isoformat(),
+        "created_by": record.created_by,
+        "ended_at": record.ended_at.isoformat() if record.ended_at else None,
+        "ended_by": record.ended_by or None,
+    }
