@@ -54,6 +54,15 @@ async def of(tx: Transaction, repository: Repository, tag: Tag) -> tuple[Digest,
     return tuple(map(Digest.parse, found))
 
 
+async def tags_of(tx: Transaction, repository: Repository, digest: Digest) -> tuple[Tag, ...]:
+    """The tags under which a manifest was admitted, in the order of their names."""
+    columns = tag_history.c
+    found = await tx.scalars(
+        sa.select(columns.tag).where(columns.repository == str(repository), columns.manifest == str(digest))
+    )
+    return tuple(sorted(map(Tag, found)))
+
+
 async def newest_of_each(tx: Transaction, repository: Repository | None = None) -> tuple[Tagged, ...]:
     """What was last admitted under each tag, of one repository or of all, in the order of their names."""
     names = tag_history.c.repository, tag_history.c.tag

@@ -1,4 +1,7 @@
-"""Somebody deletes a manifest, a tag or a blob: from the upstream, and from what the gate holds and remembers."""
+"""Somebody deletes a manifest, a tag or a blob: from the upstream, and from what the gate holds and remembers.
+
+What a signature was deleted of is judged again before that is answered (threat 108).
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +13,9 @@ from proxy.gate.trail import Target, Trail
 from proxy.identity.principal import Caller
 from proxy.upstream.port import Upstream
 from scanning.oci.digest import Digest
+from scanning.oci.manifest import ManifestKind
 from scanning.oci.names import Reference, Repository, Tag
+from scanning.signatures.discover import signed_digest
 from storage import held_tags, manifests, sboms, tag_history, tag_packages
 from storage.audit import DENIED, Event
 from storage.database import Database
@@ -34,6 +39,7 @@ class Deletion:
         Raises `ManifestUnknownError`, or `FixedTagError` where a tag must stay what it is.
         """
         target = Target(repository, reference)
+        signed = await self._signed(repository, reference)
         async with self._promotion.turn(repository):
             async with self._refusals_recorded(caller, target):
                 remarks = await self._guard.check_deletion(caller, repository, reference)
@@ -44,6 +50,21 @@ class Deletion:
                 found = await self._delete_manifest(caller, repository, reference, detail)
         if not found:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
+        for subject in signed:
+            await self._promotion.reconsider(repository, subject)
+
+    async def _signed(self, repository: Repository, reference: Reference) -> tuple[Digest, ...]:
+        """What lacks a signature without what `reference` means."""
+        if isinstance(reference, Tag):
+            subject = signed_digest(reference)
+            return (subject,) if subject else ()
+        async with self._database.snapshot() as tx:
+            known = await manifests.find(tx, repository, reference)
+            if known is None or known.kind is not ManifestKind.SIGNATURE:
+                return ()
+            under = await tag_history.tags_of(tx, repository, reference)
+        subjects = (known.subject, *map(signed_digest, under))
+        return tuple(dict.fromkeys(subject for subject in subjects if subject))
 
     async def delete_blob(self, caller: Caller, repository: Repository, digest: Digest) -> None:
         """Delete a blob from the repository.

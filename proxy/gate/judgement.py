@@ -35,7 +35,7 @@ from scanning.oci.names import Repository
 from scanning.rules.case import Case
 from scanning.signatures.model import SignatureEvidence
 from scanning.signatures.verify import verify
-from scanning.verdict import Verdict, VerdictInputs
+from scanning.verdict import Outcome, Verdict, VerdictInputs
 
 ApprovalsInForce: TypeAlias = Callable[[], Awaitable[Approvals]]
 """Gives what is approved now."""
@@ -268,3 +268,16 @@ def check_complete(judgement: Judgement) -> None:
                 f"manifest {child.digest}, which the index lists, is not in this repository; it was refused or"
                 " never pushed: push it first and read why it is refused"
             )
+
+
+def check_alone(judgement: Judgement) -> None:
+    """What is admitted takes nothing along that only the gate keeps and that is not (threat 107). Raises
+    `ManifestBlobUnknownError`.
+    """
+    for child in judgement.children:
+        if child.held and child.verdict.enforced is not Outcome.ADMIT:
+            raise ManifestBlobUnknownError(
+                f"manifest {child.manifest.digest}, which the index lists, is not admitted, and would go out with it:"
+                " leave it out, or push the index again once it is admitted"
+            )
+        check_alone(child)

@@ -15,7 +15,7 @@ from proxy.errors import FixedTagError, TooManyRequestsError
 from proxy.gate.admissions import Admissions
 from proxy.gate.content import parse_manifest
 from proxy.gate.downgrades import Downgrades
-from proxy.gate.judgement import Judge, Judgement, check_complete
+from proxy.gate.judgement import Judge, Judgement, check_alone, check_complete
 from proxy.gate.recording import record, record_manifest
 from proxy.gate.tags import TagGuard
 from proxy.gate.trail import Target, Trail
@@ -135,6 +135,7 @@ class Promotion:
                 self.judged_anew(repository, judgement)
                 return
             check_complete(judgement)
+            check_alone(judgement)
             published = await self.publish(repository, judgement, digest)
             async with self._database.transaction() as tx:
                 await self.record_published(tx, repository, judgement)

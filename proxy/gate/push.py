@@ -17,7 +17,7 @@ from proxy.denials import Denials
 from proxy.errors import BusyError, DeniedError, ManifestBlobUnknownError
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
-from proxy.gate.judgement import Judge, Judgement, Place, check_complete
+from proxy.gate.judgement import Judge, Judgement, Place, check_alone, check_complete
 from proxy.gate.promotion import Promotion
 from proxy.gate.recording import record, record_manifest
 from proxy.gate.referrers import Referrers
@@ -117,6 +117,8 @@ class Push:
             manifest = await self._read(repository, reference, content_type, body)
             judgement = await self._judge.judge(repository, manifest, body, Place.asked_by(caller))
             check_complete(judgement)
+            if judgement.verdict.enforced is Outcome.ADMIT:
+                check_alone(judgement)
         except BusyError as error:
             return await self._hold_unjudged(caller, repository, reference, Unjudged(manifest, body, str(error)))
         except (InvalidContentError, ManifestBlobUnknownError) as error:

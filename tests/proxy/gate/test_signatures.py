@@ -8,14 +8,14 @@ import pytest_asyncio
 
 from proxy.errors import DeniedError
 from proxy.upstream.port import UpstreamUnavailableError
-from scanning.oci.names import Tag
+from scanning.oci.names import Reference, Tag
 from scanning.oci.referrers import referrers_tag
 from scanning.signatures.discover import signature_tag
 from scanning.verdict import Outcome
 from storage.audit import Event
 from tests.images import TestImage, debian, image, index
 from tests.proxy.gate.conftest import MakeWorld
-from tests.proxy.gate.signing import legacy_signature, signature_of
+from tests.proxy.gate.signing import bundle_signature, legacy_signature, signature_of
 from tests.proxy.gate.simulated import ForgetfulUpstream, PausingUpstream
 from tests.proxy.gate.world import LATEST, World, policy_text, wants_signature
 from tests.scanning.signatures.signing import PrivateKey, new_key, pem
@@ -105,6 +105,49 @@ async def test_the_signature_of_another_image_does_not_count(strict: World) -> N
     assert await strict.behind(LATEST) is None
     with pytest.raises(DeniedError, match=f"it signs '{NEWER.digest}', not {CLEAN.digest}"):
         await strict.pull()
+
+
+async def check_deletion(world: World, subject: TestImage, kind: str, *, by_tag: bool) -> None:
+    """A signed image is pulled, and no more once its signature is deleted."""
+    signature, under = signature_of(KEY, subject, kind)
+    await world.push(signature, under)
+    await world.push(subject)
+    assert (await world.pull()).body == subject.manifest
+
+    await world.wait(1)
+    await world.delete(under if by_tag else signature.digest)
+
+    references: list[Reference] = [LATEST, *(child.digest for child in subject.children)]
+    for reference in references:
+        with pytest.raises(DeniedError, match=r"\[require\.signatures\]"):
+            await world.pull(reference)
+    assert [(one.digest, one.outcome) for one in await world.audited() if one.event is Event.JUDGE][-1:] == [
+        (str(subject.digest), "quarantine")
+    ]
+
+
+@either_kind
+@pytest.mark.parametrize("subject", [CLEAN, BOTH], ids=["image", "index"])
+async def test_t108_an_image_whose_signature_is_deleted_is_signed_no_more(
+    strict: World, subject: TestImage, kind: str
+) -> None:
+    await check_deletion(strict, subject, kind, by_tag=False)
+
+
+async def test_t108_so_it_is_where_the_tag_of_the_signature_is_deleted(small_world: World) -> None:
+    await small_world.change_policy(SIGNED_BY_RELEASE)
+    await check_deletion(small_world, CLEAN, "legacy", by_tag=True)
+
+
+async def test_t108_while_another_signature_of_it_is_there_it_is_signed(strict: World) -> None:
+    bundle, by_digest = bundle_signature(KEY, CLEAN)
+    await sign(strict, CLEAN, "legacy")
+    await strict.push(bundle, by_digest)
+    await strict.push(CLEAN)
+
+    await strict.delete(bundle.digest)
+
+    assert (await strict.pull()).body == CLEAN.manifest
 
 
 async def test_a_pusher_is_told_which_subject_the_gate_took_note_of(strict: World) -> None:
