@@ -77,6 +77,7 @@ async def show(call: Call) -> web.StreamResponse:
 
 async def approve(call: Call) -> web.StreamResponse:
     """Approve an image behind the gate as a base, or packages. In force within a second."""
+    check_parameters(call.request.rel_url.query)
     wanted = await read_document(call, _Wanted, "approval", most=_MOST_BYTES)
     by = await administrator(call, wanted.repositories)
     act = Act(by, wanted.owner or by.name, wanted.reason, wanted.repositories, call.services.clock())
@@ -96,6 +97,7 @@ async def approve(call: Call) -> web.StreamResponse:
 
 async def revoke(call: Call) -> web.StreamResponse:
     """Take an approval back. What rests on it is judged again."""
+    check_parameters(call.request.rel_url.query)
     await administrator(call)
     record = await _known(call)
     by = await administrator(call, record.approval.repositories)
