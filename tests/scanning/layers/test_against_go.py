@@ -100,7 +100,7 @@ def _theirs(entry: Any) -> tuple[str, EntryKind, str, int, int, int, int, str]:
     return archive_path(name, LIMITS), kind, target, entry["size"], mode, entry["uid"], entry["gid"], entry["sum"]
 
 
-@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(damaged_archives())
 def test_t54_what_is_accepted_is_what_go_reads(go_tar: GoTar, archive: bytes) -> None:
     collector = Collector()
