@@ -4,7 +4,10 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from proxy.admin import approvals, audit, images, policy, tokens, verdicts, waivers
 from proxy.answers import is_of_console
+from proxy.console import audit as audit_pages
+from proxy.console import images as image_pages
 from proxy.console import overview, signing_in, static_files
+from proxy.console import tokens as token_pages
 from proxy.console import verdicts as verdict_pages
 from proxy.console.pages import changing
 from proxy.enforcement import Enforcer
@@ -67,11 +70,24 @@ ROUTES = (
     Route("GET", "/console", Access.NONE, static_files.overview),
     Route("GET", "/console/", Access.CONSOLE, overview.show),
     Route("GET", "/console/style.css", Access.NONE, static_files.style),
+    Route("GET", "/console/icon.svg", Access.NONE, static_files.icon),
     Route("GET", "/console/sign-in", Access.NONE, signing_in.sign_in_page),
     Route("POST", "/console/sign-in", Access.NONE, signing_in.sign_in),
     Route("POST", "/console/sign-out", Access.CONSOLE, changing(signing_in.sign_out)),
+    Route("GET", "/console/images", Access.CONSOLE, image_pages.listing),
+    Route("GET", "/console/images/behind", Access.CONSOLE, image_pages.list_behind),
+    Route("GET", "/console/image", Access.CONSOLE, image_pages.show),
+    Route("GET", "/console/image/diff", Access.CONSOLE, image_pages.diff),
+    Route("GET", "/console/image/sbom", Access.CONSOLE, image_pages.sbom),
+    Route("GET", "/console/tokens", Access.CONSOLE, token_pages.listing),
+    Route("POST", "/console/tokens", Access.CONSOLE, changing(token_pages.create)),
+    Route("GET", "/console/tokens/{id}", Access.CONSOLE, token_pages.show),
+    Route("POST", "/console/tokens/{id}/revoke", Access.CONSOLE, changing(token_pages.revoke)),
+    Route("GET", "/console/audit", Access.CONSOLE, audit_pages.listing),
+    Route("GET", "/console/audit/download", Access.CONSOLE, audit_pages.download),
     Route("GET", "/console/verdicts", Access.CONSOLE, verdict_pages.listing),
     Route("GET", "/console/verdicts/{id}", Access.CONSOLE, verdict_pages.show),
+    Route("GET", "/console/verdicts/{id}/replay", Access.CONSOLE, verdict_pages.replay),
 )
 
 

@@ -10,17 +10,18 @@ from aiohttp import hdrs, web
 
 from config.patterns import RepositoryPattern
 from proxy.admin.administering import administrator
+from proxy.admin.image_access import may_see_pulls, meant
 from proxy.admin.pages import page_of
 from proxy.admin.parameters import check_parameters
 from proxy.errors import BadRequestError, NotFoundError
 from proxy.gate.inventory import bill_of_materials
 from proxy.gate.shown_images import Known, as_document, difference, known_of
 from proxy.gate.tagged_images import Row, behind, images_under, name_of, row_behind, row_now, tags
-from proxy.identity.principal import Action, Role
+from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.documents import encode
 from scanning.oci.digest import Digest
-from scanning.oci.names import ImageReference, Reference, Repository, parse_reference
+from scanning.oci.names import ImageReference, Repository, parse_reference
 from scanning.sbom import SbomFormat, media_type
 
 _FLAGS = ("true", "false")
@@ -48,7 +49,7 @@ async def listing(call: Call) -> web.StreamResponse:
         return _answer("behind", [row_behind(one) for one in late.items], late.headers)
     page = page_of(call, mine, name_of)
     rows = [row_now(image) for image in await images_under(database, page.items)]
-    if principal.role is not Role.ADMIN:
+    if not may_see_pulls(principal):
         rows = [{name: value for name, value in row.items() if name not in _OF_OTHERS} for row in rows]
     return _answer("images", rows, page.headers)
 
@@ -56,7 +57,7 @@ async def listing(call: Call) -> web.StreamResponse:
 async def show(call: Call) -> web.StreamResponse:
     """The image's last verdict and all that it was made of; for an index, those of its images as well."""
     check_parameters(call.request.rel_url.query)
-    digest = await _meant(call, call.repository, parse_reference(call.parameters["reference"]))
+    digest = await meant(call, call.repository, parse_reference(call.parameters["reference"]))
     services = call.services
     known = await known_of(services.database, services.replay, call.repository, digest)
     return web.Response(body=await asyncio.to_thread(_documents, known), content_type="application/json")
@@ -71,8 +72,8 @@ async def diff(call: Call) -> web.StreamResponse:
     other = ImageReference.parse(query["with"])
     if not call.caller.principal.may(Action.PULL, other.repository):
         raise NotFoundError(f"there is no repository {other.repository}, or it is not yours to see")
-    before = call.repository, await _meant(call, call.repository, parse_reference(call.parameters["reference"]))
-    after = other.repository, await _meant(call, other.repository, other.reference)
+    before = call.repository, await meant(call, call.repository, parse_reference(call.parameters["reference"]))
+    after = other.repository, await meant(call, other.repository, other.reference)
     services = call.services
     found = await difference(services.database, services.replay, services.upstream, before, after)
     return web.Response(body=await asyncio.to_thread(encode, found), content_type="application/json")
@@ -85,19 +86,9 @@ async def sbom(call: Call) -> web.StreamResponse:
     if wanted not in tuple(SbomFormat):
         raise BadRequestError(f"there is no format {wanted[:40]!r}; there are {' and '.join(SbomFormat)}")
     form = SbomFormat(wanted)
-    digest = await _meant(call, call.repository, parse_reference(call.parameters["reference"]))
+    digest = await meant(call, call.repository, parse_reference(call.parameters["reference"]))
     document = await bill_of_materials(call.services.database, call.repository, digest, form)
     return web.Response(body=document, headers={hdrs.CONTENT_TYPE: media_type(form)})
-
-
-async def _meant(call: Call, repository: Repository, reference: Reference) -> Digest:
-    """What a reference means. Whoever may not have the image is told so, and why, as for a pull; admins look at what
-    was refused, too, by its digest.
-    """
-    principal = call.caller.principal
-    if isinstance(reference, Digest) and principal.role is Role.ADMIN and principal.scopes is None:
-        return reference
-    return (await call.services.gate.pull_manifest(call.caller, repository, reference, head=True)).digest
 
 
 def _documents(known: tuple[Known, ...]) -> bytes:

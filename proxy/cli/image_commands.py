@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -16,13 +17,12 @@ from proxy.cli.local_state import open_state, open_upstream, resolve
 from proxy.cli.output import complain, console, printable, terminal_width
 from proxy.cli.session import settings_for
 from proxy.cli.vet_command import vet
+from proxy.gate.image_tables import image_tables
 from proxy.gate.inventory import bill_of_materials
 from proxy.gate.report import Explained, record_of, report
 from proxy.gate.shown_images import Known, as_document, difference, known_of
-from scanning.advisories.model import Finding
 from scanning.difference import Difference
 from scanning.documents import encode
-from scanning.hardening.belongings import changed_weaknesses, unowned_weaknesses
 from scanning.oci.names import ImageReference
 from scanning.rules.case import Case
 from scanning.sbom import SbomFormat
@@ -120,62 +120,9 @@ async def _known(settings: Settings, image: ImageReference) -> tuple[Known, ...]
         return await known_of(state.database, state.replay, image.repository, digest)
 
 
-def _tables(case: Case) -> list[Table]:
-    facts = case.facts
-    if facts is None:
-        return []
-    heritage = case.heritage
-
-    def whose(*, inherited: bool) -> str:
-        """Who brought it: known only where the image is built on an approved base."""
-        return ("base" if inherited else "image") if heritage.base else ""
-
-    packages = Table(
-        "package", "version", "purl", "from", "brought by", title=f"Packages ({len(facts.packages)})", box=None
-    )
-    for package in facts.packages:
-        owner = whose(inherited=heritage.has(package))
-        packages.add_row(*map(printable, (package.name, package.version, package.purl, package.path, owner)))
-    tools = Table("tool", "kind", "path", "package", "brought by", title=f"Tools ({len(facts.tools)})", box=None)
-    for tool in facts.tools:
-        owner = whose(inherited=heritage.has_layer(tool.layer))
-        tools.add_row(*map(printable, (tool.name, tool.kind, tool.path, tool.package, owner)))
-    weak = (*facts.weaknesses, *unowned_weaknesses(facts.unowned), *changed_weaknesses(facts.changed))
-    weaknesses = Table("check", "where", "what", "brought by", title=f"Weaknesses ({len(weak)})", box=None)
-    for weakness in weak:
-        owner = whose(inherited=heritage.has_layer(weakness.layer)) if weakness.layer else ""
-        weaknesses.add_row(*map(printable, (weakness.check, weakness.where, weakness.detail, owner)))
-    findings = Table(
-        "id",
-        "package",
-        "version",
-        "severity",
-        "fixed in",
-        "attacks",
-        "brought by",
-        title=f"Findings ({len(case.advisories.findings)})",
-        box=None,
-    )
-    for finding in case.advisories.findings:
-        findings.add_row(
-            finding.name,
-            finding.package,
-            finding.version,
-            "malicious" if finding.malicious else finding.severity,
-            finding.fixed_version or "no fix",
-            _attacks(finding),
-            whose(inherited=heritage.has_purl(finding.purl)),
-        )
-    signatures = Table("signer", "format", "over", title=f"Signatures ({len(case.signatures.verified)})", box=None)
-    for verified in case.signatures.verified:
-        signatures.add_row(verified.signer, verified.format, str(verified.subject))
-    for failed in case.signatures.failed:
-        signatures.add_row("not counted", printable(failed.reason), str(failed.manifest))
-    return [packages, tools, weaknesses, findings, signatures]
-
-
-def _attacks(finding: Finding) -> str:
-    """Whether it is known to be exploited, and how probable attacks are."""
-    known = "known" if finding.exploited else ""
-    probable = f"EPSS {finding.forecast.probability:.2f}" if finding.forecast else ""
-    return ", ".join(part for part in (known, probable) if part)
+def _tables(case: Case) -> Iterator[Table]:
+    for found in image_tables(case):
+        table = Table(*found.columns, title=found.title, box=None)
+        for row in found.rows:
+            table.add_row(*map(printable, row))
+        yield table

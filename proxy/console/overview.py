@@ -2,7 +2,9 @@
 
 from aiohttp import web
 
+from proxy.admin.image_access import may_see_pulls
 from proxy.admin.parameters import check_parameters
+from proxy.console.images import who_is_behind
 from proxy.console.pages import page
 from proxy.console.rows import verdict_row
 from proxy.gate import decided
@@ -19,6 +21,7 @@ async def show(call: Call) -> web.StreamResponse:
     waiting, waiting_count = await decided.waiting(services.database, principal, _SHOWN)
     refused = await decided.newest(services.database, principal, outcome=Outcome.REJECT, limit=_SHOWN)
     report = await services.readiness.report()
+    late = await who_is_behind(call) if may_see_pulls(principal) else ()
     return await page(
         call,
         "overview.html",
@@ -27,6 +30,8 @@ async def show(call: Call) -> web.StreamResponse:
         waiting_count=waiting_count,
         refused=[verdict_row(one) for one in refused.verdicts],
         more_refused=bool(refused.older),
+        behind=late[:_SHOWN],
+        behind_count=len(late),
         report=report,
         silent=[name for name, answers in report.parts.items() if not answers],
     )

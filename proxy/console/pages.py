@@ -9,17 +9,21 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from config.errors import ImagegateError
 from proxy.console.origin import check_same_origin
 from proxy.console.rendering import render
 from proxy.console.sessions import Notice
-from proxy.errors import DeniedError
+from proxy.errors import DeniedError, to_wire
 from proxy.forms import read_form
 from proxy.identity.principal import Role
 from proxy.routing import Call, Handler
 
 _SECTIONS = (
     ("overview", "/console/", "Overview", False),
+    ("images", "/console/images", "Images", False),
     ("verdicts", "/console/verdicts", "Verdicts", False),
+    ("tokens", "/console/tokens", "Tokens", True),
+    ("audit", "/console/audit", "Audit", True),
 )
 """Of each part of the console its name, its first page, what people call it, and whether it is for admins only."""
 FORM_TOKEN = "form"  # noqa: S105 - the name of a field
@@ -63,6 +67,11 @@ def done(call: Call, path: str, text: str, *, secret: str = "", query: str = "")
 def see_other(path: str) -> web.Response:
     """Lead to a page of the console (303: by GET, whatever was sent)."""
     return web.Response(status=303, headers={hdrs.LOCATION: path})
+
+
+def status_of(error: ImagegateError) -> int:
+    """The status of a page that says `error` above the form that it is about."""
+    return to_wire(error).status
 
 
 def changing(handler: FormHandler) -> Handler:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib import resources
 
@@ -14,6 +14,7 @@ from scanning.oci.digest import Digest
 from storage.printable import printable
 
 STYLE = "style.css"
+ICON = "icon.svg"
 _TEMPLATES = "templates"
 
 
@@ -43,9 +44,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals["style"] = f"/console/{STYLE}?v={sha256(read_static(STYLE)).hexdigest()[:12]}"
-    made.filters["time"] = _time
+    made.globals |= {"style": _address(STYLE), "icon": _address(ICON)}
+    made.filters["time"] = partial(_time, "%Y-%m-%d %H:%M")
+    made.filters["seconds"] = partial(_time, "%Y-%m-%d %H:%M:%S")
     return made
+
+
+def _address(name: str) -> str:
+    """Where a file is; another one when its content is another."""
+    return f"/console/{name}?v={sha256(read_static(name)).hexdigest()[:12]}"
 
 
 def _shown(value: object) -> object:
@@ -59,10 +66,8 @@ def _shown(value: object) -> object:
     return "\n".join(map(printable, str(value).split("\n")))
 
 
-def _time(value: datetime | None) -> Markup:
+def _time(form: str, value: datetime | None) -> Markup:
     """A moment as the commands write it; UTC, which the heading says."""
     if value is None:
         return Markup("")
-    return Markup('<time datetime="{}">{}</time>').format(
-        value.isoformat(timespec="seconds"), f"{value:%Y-%m-%d %H:%M}"
-    )
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(timespec="seconds"), value.strftime(form))

@@ -26,6 +26,7 @@ class VerdictRow:
 def verdict_row(verdict: Verdict) -> VerdictRow:
     """The verdict as a row."""
     reasons = verdict.violations or verdict.warnings
+    whole = f"{verdict.repository}@{verdict.digest}"
     return VerdictRow(
         verdict.id,
         verdict.repository,
@@ -34,7 +35,7 @@ def verdict_row(verdict: Verdict) -> VerdictRow:
         verdict.outcome,
         verdict.enforced is not verdict.outcome,
         verdict.judged_at,
-        f"{reasons[0].subject}: {reasons[0].why}" if reasons else "",
+        ": ".join(part for part in (reasons[0].subject, reasons[0].why) if part != whole) if reasons else "",
         reasons[0].rule if reasons else "",
         max(len(reasons) - 1, 0),
     )

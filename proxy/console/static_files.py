@@ -2,7 +2,7 @@
 
 from aiohttp import hdrs, web
 
-from proxy.console.rendering import STYLE, read_static
+from proxy.console.rendering import ICON, STYLE, read_static
 from proxy.errors import NotFoundError
 from proxy.routing import Call
 
@@ -11,7 +11,12 @@ _FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 async def style(_call: Call) -> web.StreamResponse:
     """The style sheet. Pages ask for it by its hash, so a browser may keep it."""
-    return web.Response(body=read_static(STYLE), content_type="text/css", headers={hdrs.CACHE_CONTROL: _FOR_A_YEAR})
+    return _file(STYLE, "text/css")
+
+
+async def icon(_call: Call) -> web.StreamResponse:
+    """What stands beside the title in a tab."""
+    return _file(ICON, "image/svg+xml")
 
 
 async def overview(_call: Call) -> web.StreamResponse:
@@ -27,3 +32,7 @@ async def home(call: Call) -> web.StreamResponse:
             " is at /console/"
         )
     return web.Response(status=303, headers={hdrs.LOCATION: "/console/"})
+
+
+def _file(name: str, kind: str) -> web.Response:
+    return web.Response(body=read_static(name), content_type=kind, headers={hdrs.CACHE_CONTROL: _FOR_A_YEAR})

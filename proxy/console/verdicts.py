@@ -1,6 +1,7 @@
 """/console/verdicts: what was decided, why, and what to do about it."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -8,6 +9,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from config.vocabulary import Effect
+from proxy.admin.administering import administrator
 from proxy.admin.parameters import check_parameters
 from proxy.console.pages import page
 from proxy.console.rows import verdict_row
@@ -89,6 +91,28 @@ async def show(call: Call) -> web.StreamResponse:
         row=verdict_row(verdict),
         verdict=verdict,
         story=await asyncio.to_thread(told, explained),
+    )
+
+
+async def replay(call: Call) -> web.StreamResponse:
+    """The verdict made again from what it names, beside what it said then. For admins."""
+    check_parameters(call.request.rel_url.query)
+    await administrator(call)
+    old = await known(call)
+    desk = call.services.replay
+    case, _ = await desk.case(old)
+    new = await desk.again(old)
+    then, now = [await asyncio.to_thread(told, (Explained(one, case),)) for one in (old, new)]
+    return await page(
+        call,
+        "replay.html",
+        section="verdicts",
+        row=verdict_row(old),
+        row_now=verdict_row(new),
+        is_same=old.decision == new.decision,
+        says_more=old != dataclasses.replace(new, id=old.id),
+        then=then,
+        now=now,
     )
 
 

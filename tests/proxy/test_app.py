@@ -11,7 +11,7 @@ from scanning.oci.names import REPOSITORY_GRAMMAR
 
 ROUTER = Router.of(ROUTES)
 OPEN = {"/auth/token", "/healthz", "/readyz", "/metrics"}
-FOR_BROWSERS = {"/", "/console", "/console/style.css", "/console/sign-in"}
+FOR_BROWSERS = {"/", "/console", "/console/style.css", "/console/icon.svg", "/console/sign-in"}
 NAMES = st.from_regex(REPOSITORY_GRAMMAR, fullmatch=True).filter(lambda name: len(name) < 256)
 
 

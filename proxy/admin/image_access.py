@@ -1,0 +1,21 @@
+"""Who may look at which image, and at who pulled it: the same for every face of the gate."""
+
+from proxy.identity.principal import Principal, Role
+from proxy.routing import Call
+from scanning.oci.digest import Digest
+from scanning.oci.names import Reference, Repository
+
+
+def may_see_pulls(principal: Principal) -> bool:
+    """Whether somebody is told who else pulled an image, where they may see the image."""
+    return principal.role is Role.ADMIN
+
+
+async def meant(call: Call, repository: Repository, reference: Reference) -> Digest:
+    """What a reference means. Whoever may not have the image is told so, and why, as for a pull; admins look at what
+    was refused, too, by its digest.
+    """
+    principal = call.caller.principal
+    if isinstance(reference, Digest) and principal.role is Role.ADMIN and principal.scopes is None:
+        return reference
+    return (await call.services.gate.pull_manifest(call.caller, repository, reference, head=True)).digest

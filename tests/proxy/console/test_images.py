@@ -1,0 +1,172 @@
+"""Images in the console of a whole gate: what tags mean, what is in one, how two differ, and verdicts made again."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from config.patterns import RepositoryPattern
+from config.settings import Settings
+from proxy.clock import utc_now
+from proxy.identity import tokens
+from proxy.identity.principal import Role
+from proxy.identity.tokens import NewGrant
+from proxy.running import running
+from proxy.server import listening
+from proxy.services import Services
+from tests.images import debian, image
+from tests.proxy.cli.conftest import POLICY, SSH, push
+from tests.proxy.console.browser import Browser
+from tests.proxy.face import ADMINISTRATOR, basic
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OLD = image(debian(("openssl", "3.0.14-1")))
+NEW = image(debian(("openssl", "3.0.15-1")), env=["MOTTO=<b>bold</b>"])
+REFUSED = image(debian(), SSH)
+People = Callable[..., Awaitable[Browser]]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate that listens."""
+
+    url: str
+    session: aiohttp.ClientSession
+    services: Services
+
+    async def token(self, role: Role, pattern: str, name: str) -> str:
+        new = NewGrant(name, role, (RepositoryPattern(pattern),))
+        _, token = await tokens.create(self.services.database, new, ADMINISTRATOR, utc_now())
+        return token.text
+
+    async def pull(self, tag: str, name: str) -> None:
+        headers = {"Authorization": basic(await self.token(Role.OPERATOR, "team/**", name))}
+        async with self.session.get(f"{self.url}/v2/team/app/manifests/{tag}", headers=headers) as response:
+            assert response.status == 200
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gate]:
+    """A gate where a tag moved after somebody had pulled it, and a push was refused."""
+    folder: Path = tmp_path_factory.mktemp("console")
+    (folder / "policy.yaml").write_text(POLICY)
+    settings = Settings(state_dir=folder, listen={"port": 0}, inspection={"workers": 1}, feeds={"refresh_hours": 0})
+    async with (
+        running(settings) as services,
+        listening(services) as (host, port),
+        aiohttp.ClientSession() as session,
+    ):
+        started = Gate(f"http://{host}:{port}", session, services)
+        await push(services, OLD, "team/app:1")
+        await started.pull("1", "cluster")
+        await push(services, NEW, "team/app:1")
+        await push(services, OLD, "team/app:0")
+        await push(services, OLD, "other/app:1")
+        await push(services, REFUSED, "team/app:refused")
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def people(gate: Gate) -> People:
+    """Browsers of people with a role."""
+
+    async def sign_in(role: Role, pattern: str = "**") -> Browser:
+        browser = Browser(gate)
+        assert (await browser.sign_in(await gate.token(role, pattern, "alice"))).heading == "Overview"
+        return browser
+
+    return sign_in
+
+
+async def test_the_tags_are_listed_for_whoever_may_pull_them(people: People) -> None:
+    operator = await people(Role.OPERATOR, "team/**")
+    rows = (await operator.get("/console/images")).rows()
+    assert [row[0] for row in rows] == ["team/app:0", "team/app:1"]
+    assert rows[1][1] == "admit"
+    assert rows[1][4:] == ["1", f"sha256:{NEW.digest.short}…"]
+    admin = await people(Role.ADMIN)
+    rows = (await admin.get("/console/images?repository=other/app")).rows()
+    assert [row[0] for row in rows] == ["other/app:1"]
+
+
+async def test_who_is_behind_is_told_to_admins(people: People) -> None:
+    admin = await people(Role.ADMIN)
+    page = await admin.get("/console/images/behind")
+    while page.status == 200 and not page.rows():
+        page = await admin.get("/console/images/behind")  # pulls are recorded in batches
+    rows = page.rows()
+    assert (rows[0][0], rows[0][1]) == ("cluster", "team/app:1")
+    assert (rows[0][3], rows[0][4]) == (f"sha256:{OLD.digest.short}…", f"sha256:{NEW.digest.short}…")
+    assert "cluster last pulled team/app:1" in (await admin.get("/console/")).text
+    operator = await people(Role.OPERATOR)
+    assert (await operator.get("/console/images/behind")).status == 404
+    assert "cluster" not in (await operator.get("/console/")).text
+    assert "cluster" not in (await operator.get("/console/images")).text
+
+
+async def test_an_image_is_told_whole(people: People) -> None:
+    operator = await people(Role.OPERATOR, "team/**")
+    page = await operator.get("/console/image?name=team/app:1")
+    assert page.heading == "team/app:1"
+    assert "ADMITTED" in page.text
+    assert "Packages (1)" in page.text
+    assert ["openssl", "3.0.15-1"] in [row[:2] for row in page.rows()]
+
+
+async def test_the_bill_of_materials_is_a_file(people: People) -> None:
+    operator = await people(Role.OPERATOR, "team/**")
+    page = await operator.get("/console/image?name=team/app:1")
+    (link,) = (link for link in page.links if "spdx" in link)
+    answer = await operator.send("GET", link)
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="team-app.spdx.json"'
+    assert "openssl" in [package["name"] for package in json.loads(answer.body)["packages"]]
+
+
+async def test_two_images_are_compared(people: People) -> None:
+    operator = await people(Role.OPERATOR, "team/**")
+    form = (await operator.get("/console/image?name=team/app:1")).form("/console/image/diff")
+    assert form.fields["before"] == "team/app:0"
+    page = await operator.submit(form)
+    assert ["changed", "deb openssl", "3.0.14-1", "3.0.15-1"] in page.rows()
+    assert ["came", "env MOTTO", "none", "<b>bold</b>"] in page.rows()
+    same = await operator.get("/console/image/diff?before=team/app:0&after=team/app:0")
+    assert "The same in all that is compared." in same.text
+
+
+async def test_images_of_others_are_as_unknown_as_none(people: People) -> None:
+    operator = await people(Role.OPERATOR, "team/**")
+    for path in (
+        "/console/image?name=other/app:1",
+        f"/console/image?name=other/app@{OLD.digest}",
+        "/console/image/sbom?name=other/app:1",
+        "/console/image/diff?before=team/app:1&after=other/app:1",
+    ):
+        page = await operator.get(path)
+        assert page.status == 404
+        assert "there is no repository other/app, or it is not yours to see" in page.text
+    some = await people(Role.ADMIN, "team/**")
+    assert (await some.get(f"/console/image?name=other/app@{OLD.digest}")).status == 404
+
+
+async def test_a_refused_image_is_told_to_admins_by_its_digest(people: People) -> None:
+    admin = await people(Role.ADMIN)
+    page = await admin.get(f"/console/image?name=team/app@{REFUSED.digest}")
+    assert "REFUSED" in page.text
+    assert "Tools (1)" in page.text
+    operator = await people(Role.OPERATOR)
+    assert (await operator.get(f"/console/image?name=team/app@{REFUSED.digest}")).status in (403, 404)
+
+
+async def test_a_verdict_is_made_again_by_admins(people: People) -> None:
+    admin = await people(Role.ADMIN)
+    (row,) = (await admin.get("/console/verdicts?outcome=reject")).rows()
+    page = await admin.get(f"/console/verdicts/{row[0]}/replay")
+    assert page.heading == "The same answer"
+    developer = await people(Role.DEVELOPER)
+    assert (await developer.get(f"/console/verdicts/{row[0]}/replay")).status == 403
+    assert "replay" not in (await developer.get(f"/console/verdicts/{row[0]}")).html
