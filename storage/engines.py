@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.errors import StorageError, StorageUnavailableError
@@ -150,7 +151,10 @@ def _translate_errors(engine: AsyncEngine) -> None:
 
 def unavailable(error: BaseException) -> StorageUnavailableError:
     """The sentence for a person. What the database was asked is left out: it can hold secrets."""
-    reason = str(getattr(error, "orig", None) or error) or type(error).__name__
+    if isinstance(error, PoolTimeoutError):  # which tells of the pool, and where to read about that
+        reason = f"no connection was free for {PATIENCE_SECONDS:g} seconds: it is busy, or another process locks it"
+    else:
+        reason = str(getattr(error, "orig", None) or error) or type(error).__name__
     return StorageUnavailableError(
         f"the database cannot be used ({reason}), so nothing was recorded; check that it runs, that database_url is"
         " right, and that its disk is not full"

@@ -217,7 +217,9 @@ async def test_a_transaction_inside_another_gives_up_instead_of_waiting_for_ever
     database = await Database.open(sqlite_url)
 
     async with database.transaction():
-        with pytest.raises(StorageUnavailableError):
+        with pytest.raises(
+            StorageUnavailableError, match=r"\(no connection was free for 0\.01 seconds: it is busy, or"
+        ):
             async with database.transaction():
                 pass
 
