@@ -95,7 +95,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         stack.push_async_callback(services.close)
         services.metrics.watch_audit(lambda: parts.spool.waiting)
         background = Background(settings, parts, opened.snapshots, opened.content, gate, leads=seat.leads)
-        further: list[Job] = [opened.timekeeping.keep, *([tls.watch] if tls else [])]
+        further: list[Job] = [opened.timekeeping.keep, services.uses.keep_writing, *([tls.watch] if tls else [])]
         if colleagues:
             further.append(partial(colleagues.keep_posting, services.metrics))
         await stack.enter_async_context(background.at_work(further))

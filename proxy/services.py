@@ -18,6 +18,7 @@ from proxy.identity.jwt import BearerTokens
 from proxy.identity.keys import CONSOLE, UPLOADS, TokenKeys, load_cipher
 from proxy.identity.liveness import Liveness
 from proxy.identity.throttle import Throttle
+from proxy.identity.uses import TokenUses
 from proxy.registry.gatekeeper import Gatekeeper
 from proxy.registry.sessions import Observers, UploadDesk
 from proxy.repeats import Repeats
@@ -84,11 +85,13 @@ class Services:
     colleagues: Colleagues | None
     policy: PolicyFile
     replay: Replay
+    uses: TokenUses
 
     async def close(self) -> None:
         """Let go of what requests left behind."""
         await self.observers.close()
         self.denials.close()
+        await self.uses.write()
 
 
 async def assemble(
@@ -112,6 +115,7 @@ async def assemble(
         lifetime=settings.tokens.lifetime_seconds,
         clock=clock,
     )
+    uses = TokenUses(database, clock)
     authenticator = Authenticator(
         bearer=bearer,
         liveness=Liveness(load_grant, clock=clock, monotonic=monotonic),
@@ -119,6 +123,7 @@ async def assemble(
             failures=settings.throttle.failures, window=settings.throttle.window_seconds, monotonic=monotonic
         ),
         record=record,
+        used=uses.note,
         clock=clock,
     )
     colleagues = parts.colleagues
@@ -158,4 +163,5 @@ async def assemble(
         colleagues=colleagues,
         policy=parts.policy,
         replay=parts.replay,
+        uses=uses,
     )

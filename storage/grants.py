@@ -1,5 +1,6 @@
 """Grants: what an access token allows. Only the hash of its secret is kept."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -7,8 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from storage.batches import batches
 from storage.database import Transaction
 from storage.schema import grants
+
+_AT_ONCE = 500
 
 
 class GrantState(StrEnum):
@@ -21,7 +25,10 @@ class GrantState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role on the repositories that match one of the patterns, until it expires or is revoked."""
+    """A role on the repositories that match one of the patterns, until it expires or is revoked.
+
+    `last_used_at` is known to the minute, None where it never was used; it makes no difference between two.
+    """
 
     id: str
     name: str
@@ -32,6 +39,7 @@ class Grant:
     created_by: str
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = field(default=None, compare=False)
 
     def is_alive(self, now: datetime) -> bool:
         """Whether it still allows anything."""
@@ -79,6 +87,12 @@ async def revoke(tx: Transaction, grant_id: str, now: datetime) -> bool:
         sa.update(grants).where(grants.c.id == grant_id, grants.c.revoked_at.is_(None)).values(revoked_at=now)
     )
     return done.rowcount > 0
+
+
+async def note_used(tx: Transaction, ids: Collection[str], at: datetime) -> None:
+    """Tokens of these grants were used about `at`."""
+    for some in batches(sorted(ids), _AT_ONCE):
+        await tx.execute(sa.update(grants).where(grants.c.id.in_(some)).values(last_used_at=at))
 
 
 async def count(tx: Transaction) -> int:

@@ -252,6 +252,7 @@ grants = sa.Table(
     sa.Column("created_by", sa.String(128), nullable=False),
     sa.Column("expires_at", Instant),
     sa.Column("revoked_at", Instant),
+    sa.Column("last_used_at", Instant, comment="to the minute"),
 )
 
 approvals = sa.Table(

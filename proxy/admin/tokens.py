@@ -106,5 +106,6 @@ def _as_json(grant: Grant, now: datetime) -> dict[str, Any]:
         "created_at": grant.created_at.isoformat(),
         "created_by": grant.created_by,
         "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
+        "last_used_at": grant.last_used_at.isoformat() if grant.last_used_at else None,
         "revoked_at": grant.revoked_at.isoformat() if grant.revoked_at else None,
     }

@@ -83,7 +83,9 @@ def _list(
                 )
             )
         return
-    table = Table("id", "name", "role", "repositories", "created (UTC)", "by", "state", box=None, pad_edge=False)
+    table = Table(
+        "id", "name", "role", "repositories", "created (UTC)", "by", "used (UTC)", "state", box=None, pad_edge=False
+    )
     for grant in found:
         table.add_row(
             grant.id,
@@ -92,6 +94,7 @@ def _list(
             " ".join(grant.repositories),
             f"{grant.created_at:%Y-%m-%d %H:%M}",
             printable(grant.created_by),
+            f"{grant.last_used_at:%Y-%m-%d %H:%M}" if grant.last_used_at else "never",
             _state(grant, now),
         )
     console().print(table if found else "No tokens yet: imagegate token create NAME")

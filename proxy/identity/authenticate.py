@@ -40,7 +40,7 @@ class Known:
 
 
 class Authenticator:
-    """Tells who a credential belongs to. `record` writes one audit record."""
+    """Tells who a credential belongs to. `record` writes one audit record, and `used` is told whose token was used."""
 
     def __init__(
         self,
@@ -49,12 +49,14 @@ class Authenticator:
         liveness: Liveness,
         throttle: Throttle,
         record: Callable[[AuditRecord], Awaitable[None]],
+        used: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._bearer = bearer
         self._liveness = liveness
         self._throttle = throttle
         self._record = record
+        self._used = used
         self._clock = clock
 
     async def authenticate(self, credential: Credential, client: Client) -> Principal:
@@ -94,6 +96,7 @@ class Authenticator:
         found = await self._liveness.find(token.id) if token else None
         proof = token or OpaqueToken(id="", secret="")
         if proof.opens(found[0] if found else None) and found is not None:
+            self._used(found[0].id)
             return found[1]
         await self._failed(account, client, "Basic credential refused")
         raise UnauthorizedError(_REFUSED)

@@ -1,24 +1,29 @@
 """What goes on beside the requests."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from config.policy import Waiver
 from config.settings import Settings
 from proxy.background import keep_up
 from proxy.clock import utc_now
+from proxy.gate.waiving import waive
+from proxy.identity.administrator import Administrator
 from proxy.running import running
 from proxy.serving.seats import Seat
 from proxy.state_folder import Claim
 from scanning.malware import BlobScan, Malware, MalwareScan
 from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict
-from storage import malware_scans, verdicts
+from storage import audit, malware_scans, verdicts
+from storage.audit import Event
 from storage.errors import StorageUnavailableError
-from tests.proxy.cli.conftest import CLEAN, POLICY, push
-from tests.proxy.gate.world import layers_of
+from tests.proxy.cli.conftest import CLEAN, POLICY, WITH_SSH, push
+from tests.proxy.gate.world import layers_of, policy_text
 
 
 async def test_a_background_job_that_fails_begins_again_and_says_so() -> None:
@@ -107,3 +112,29 @@ async def test_a_running_gate_judges_again_what_has_malware_and_explains_it(tmp_
     assert [violation.rule for violation in verdict.violations] == ["deny.malware"]
     assert explained.case is not None
     assert explained.case.malware.scans == (found,)
+
+
+async def test_an_exception_that_is_made_beside_a_running_gate_lets_go_what_waits(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text(
+        policy_text(deny={"tools": {"kinds": ["ssh-client"], "effect": "quarantine"}})
+    )
+    settings = Settings(state_dir=tmp_path, inspection={"workers": 1}, feeds={"refresh_hours": 0})
+    app = Repository("team/app")
+    async with running(settings) as services:
+        await push(services, WITH_SSH, "team/app:1")
+        assert await services.upstream.get_manifest(app, WITH_SSH.digest) is None
+        values = {"repositories": ("team/**",), "tools": ("ssh-client",), "reason": "until it moves", "author": "alice"}
+        waiver = Waiver.model_validate(values | {"expires": utc_now() + timedelta(days=1)})
+
+        record = await waive(services.database, waiver, Administrator("alice", "console"), utc_now())
+
+        async with asyncio.timeout(60):
+            while True:
+                if await services.upstream.get_manifest(app, WITH_SSH.digest) is not None:
+                    break
+                await asyncio.sleep(0.1)
+        async with services.database.snapshot() as tx:
+            ((_, changed),) = await audit.newest(tx, event=Event.POLICY_CHANGED, limit=9)
+        assert changed.detail == f"{tmp_path / 'policy.yaml'} with 1 exception on record"
+    async with running(settings) as services:  # it counts from the start
+        assert services.policy.exceptions == (record.waiver,)

@@ -9,6 +9,7 @@ import pytest
 from proxy.identity.principal import Role
 from proxy.identity.tokens import OpaqueToken
 from storage.audit import Event
+from storage.errors import StorageUnavailableError
 from tests.proxy.face import START, Answer, Face
 
 WANTED = {"name": "ci-team", "role": "developer", "repositories": ["team/**"]}
@@ -47,6 +48,7 @@ async def test_an_admin_makes_a_token_that_is_shown_once_and_takes_it_back(face:
         "created_at": START.isoformat(),
         "created_by": "alice",
         "expires_at": (START + timedelta(days=90)).isoformat(),
+        "last_used_at": None,
         "revoked_at": None,
     }
     assert shown.headers["Cache-Control"] == "no-store"
@@ -64,6 +66,43 @@ async def test_an_admin_makes_a_token_that_is_shown_once_and_takes_it_back(face:
     assert (created.event, revoked.event) == (Event.TOKEN_CREATED, Event.TOKEN_REVOKED)
     assert token.id in created.detail
     assert token.secret not in created.detail
+
+
+async def test_when_a_token_was_last_used_as_a_password_is_told(face: Face, admin: str) -> None:
+    made = await post(face, admin, **WANTED)
+    address, token = made.headers["Location"], made.json["token"]
+    face.time.passed += 60
+    wrong = f"{token[:-1]}{'A' if token[-1] != 'A' else 'B'}"
+    assert (await face.call("GET", "/v2/", token=wrong)).status == 401
+    await face.services.uses.write()
+    assert (await face.call("GET", address, token=admin)).json["last_used_at"] is None
+
+    bearer = await face.bearer("repository:team/app:pull", token=token)
+    await face.services.uses.write()
+    used = (START + timedelta(seconds=60)).isoformat()
+    assert (await face.call("GET", address, token=admin)).json["last_used_at"] == used
+
+    face.time.passed += 60
+    assert (await face.call("GET", "/v2/", headers={"Authorization": bearer})).status == 200
+    await face.services.uses.write()
+    assert (await face.call("GET", address, token=admin)).json["last_used_at"] == used
+
+
+async def test_a_use_that_cannot_be_written_down_is_kept_for_the_next_time(
+    face: Face, admin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise StorageUnavailableError("the database is down")
+
+    assert (await face.call("GET", "/v2/", token=admin)).status == 200
+    with monkeypatch.context() as broken:
+        broken.setattr(face.services.database, "transaction", fail)
+        await face.services.uses.write()
+    await face.services.uses.write()
+    (own,) = [
+        one for one in (await face.call("GET", "/api/v1/tokens", token=admin)).json["tokens"] if one["role"] == "admin"
+    ]
+    assert own["last_used_at"] == START.isoformat()
 
 
 async def test_a_token_can_end_at_a_moment_and_is_expired_then(face: Face, admin: str) -> None:
