@@ -1,7 +1,6 @@
 """A gate from start to end: opens everything in the settings, keeps it up to date, and closes it in reverse order."""
 
 import asyncio
-import math
 import os
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.attached_sboms import attachment_warnings
 from proxy.gate.build import GateParts, build_gate
+from proxy.gate.pace import UploadPace, shared_weights
 from proxy.gate.policy import PolicyFile, write_profile
 from proxy.gate.replay import Replay
 from proxy.gate.waiving import in_force_now
@@ -70,7 +70,9 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
     """
     prepare(settings)
     async with AsyncExitStack() as stack:
-        opened = await _open(settings, stack, _places(settings, seat, board, stack), leads=seat.leads)
+        opened = await _open(
+            settings, stack, _places(settings, seat, board, stack), _pace(settings, seat, board), leads=seat.leads
+        )
         parts, tls = opened.parts, opened.tls
         gate = build_gate(parts)
         colleagues = Colleagues(board, seat, parts.pool.check) if board else None
@@ -111,7 +113,9 @@ def _places(settings: Settings, seat: Seat, board: Board | None, stack: AsyncExi
     return places
 
 
-async def _open(settings: Settings, stack: AsyncExitStack, places: Places | None, *, leads: bool) -> _Opened:
+async def _open(
+    settings: Settings, stack: AsyncExitStack, places: Places | None, pace: UploadPace, *, leads: bool
+) -> _Opened:
     """What can be told to be wrong without opening anything comes first."""
     policy = PolicyFile(settings.policy_path)
     tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
@@ -152,7 +156,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, places: Places | None
         spool,
         Denials(spool.append, most=throttle.refusals, seconds=throttle.window_seconds, monotonic=time.monotonic),
         observes_uploads=inspection.mode == "inline",
-        busy_upload_rate=_busy_upload_rate(settings),
+        pace=pace,
         fresh=timedelta(seconds=registry.fresh_seconds),
         scanner=scanner,
         record_quotas=registry.record_quotas,
@@ -185,11 +189,12 @@ def _folders(settings: Settings) -> tuple[Path, ...]:
     return settings.state_dir, settings.content_path, settings.cache_path, settings.advisories_path
 
 
-def _busy_upload_rate(settings: Settings) -> float:
-    """Bytes a second that give this process all it can do; none do where uploads pass at the pace of inspection."""
+def _pace(settings: Settings, seat: Seat, board: Board | None) -> UploadPace:
+    """How fast uploads come to all processes. Where they pass at the pace of inspection, they are never too fast."""
     if settings.inspection.mode == "inline":
-        return math.inf
-    return _BUSY_BYTES_PER_PROCESSOR * (os.cpu_count() or 1) / settings.listen.workers
+        return UploadPace()
+    busy_rate = _BUSY_BYTES_PER_PROCESSOR * (os.cpu_count() or 1)
+    return UploadPace(busy_rate, weights=shared_weights(board.pace, seat.of) if board else None, seat=seat.number)
 
 
 def prepare(settings: Settings) -> None:

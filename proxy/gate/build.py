@@ -1,9 +1,8 @@
 """Puts the use cases of the gate together."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from config.settings import RecordQuota
@@ -50,9 +49,9 @@ class GateParts:
     """What a gate stands on.
 
     `public_url` is the address that refusals name, `monotonic` counts seconds; `observes_uploads` says whether layers
-    are inspected while they are uploaded, or read back afterwards: while less than `busy_upload_rate` bytes arrive in a
-    second, or when a manifest names them. `fresh` is how long it is believed that the upstream has a manifest that it
-    had. `scanner` looks for malware, and again at what it looked at longer ago than `rescan_every` (zero: never).
+    are inspected while they are uploaded, or read back afterwards: while the `pace` of uploads is calm, or when a
+    manifest names them. `fresh` is how long it is believed that the upstream has a manifest that it had.
+    `scanner` looks for malware, and again at what it looked at longer ago than `rescan_every` (zero: never).
     `record_quotas` bound how many manifests and tags are on record, `records_per_repository` where none of them does.
     """
 
@@ -68,7 +67,7 @@ class GateParts:
     denials: Denials
     monotonic: Callable[[], float] = time.monotonic
     observes_uploads: bool = True
-    busy_upload_rate: float = math.inf
+    pace: UploadPace = field(default_factory=UploadPace)
     fresh: timedelta = timedelta(0)
     scanner: MalwareScanner | None = None
     rescan_every: timedelta = timedelta(0)
@@ -79,7 +78,7 @@ class GateParts:
 def build_gate(parts: GateParts) -> Gate:
     """Make a gate; what it stands on stays the caller's to close."""
     database, upstream, clock = parts.database, parts.upstream, parts.clock
-    pace = UploadPace(parts.busy_upload_rate, parts.monotonic)
+    pace = parts.pace
     knowledge = RecordedKnowledge(database, clock)
     scans = BlobScans(knowledge, upstream, parts.scanner, clock)
     layers = LayerInspector(

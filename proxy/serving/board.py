@@ -3,6 +3,7 @@
     FOLDER/<seat>.json      what the process in a seat says of itself, about every second
     FOLDER/departed         what processes that have ended had counted
     FOLDER/places/          how many uploads they may inspect together
+    FOLDER/pace             how fast uploads come to all of them
 
 Whichever process is asked for /readyz and /metrics answers for all. Files are replaced whole, so a reader sees what was
 posted or what was posted before.
@@ -36,6 +37,11 @@ class Board:
     def places(self) -> Path:
         """The folder of the places for uploads (`proxy.inspection.places`)."""
         return self._folder / "places"
+
+    @property
+    def pace(self) -> Path:
+        """The file of how fast uploads come (`proxy.gate.pace`)."""
+        return self._folder / "pace"
 
     def post(self, seat: Seat, notice: Notice) -> None:
         """Replace what the process in `seat` says."""

@@ -17,6 +17,7 @@ from proxy.denials import Denials
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.build import GateParts, build_gate
+from proxy.gate.pace import UploadPace
 from proxy.gate.policy import PolicyFile
 from proxy.malware.scanner import MalwareScanner
 from proxy.upstream.connection import RemoteOptions
@@ -137,7 +138,7 @@ def make_world(database: Database, pool: WatchedPool, time: Time, tmp_path: Path
             denials,
             time.monotonic,
             observes_uploads,
-            busy_upload_rate,
+            UploadPace(busy_upload_rate, time.monotonic),
             FRESH,
             scanner,
             rescan_every,

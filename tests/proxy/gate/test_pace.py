@@ -1,8 +1,10 @@
 """How fast uploads come, and when they leave time for what can wait."""
 
+from pathlib import Path
+
 import pytest
 
-from proxy.gate.pace import UploadPace
+from proxy.gate.pace import UploadPace, shared_weights
 from tests.proxy.face import Time
 
 BUSY = 1000.0
@@ -53,3 +55,23 @@ def test_without_a_bound_it_is_always_calm(time: Time) -> None:
     pace = UploadPace(monotonic=time.monotonic)
     arrive(pace, time, 1e12, 1)
     assert pace.seconds_until_calm() == 0
+
+
+def test_what_comes_to_one_process_is_no_time_for_the_other_either(time: Time, tmp_path: Path) -> None:
+    one, other = (UploadPace(BUSY, time.monotonic, shared_weights(tmp_path / "pace", 2), seat) for seat in (0, 1))
+    arrive(one, time, 0.7 * BUSY, 5)
+    assert other.seconds_until_calm() == 0
+    for _ in range(50):
+        arrive(one, time, 0.7 * BUSY, 0.1)
+        time.passed -= 0.1  # at the same time
+        arrive(other, time, 0.7 * BUSY, 0.1)
+    assert one.seconds_until_calm() == other.seconds_until_calm() > 0
+
+
+def test_what_a_process_left_that_is_gone_fades(time: Time, tmp_path: Path) -> None:
+    arrive(UploadPace(BUSY, time.monotonic, shared_weights(tmp_path / "pace", 2), 0), time, 5 * BUSY, 5)
+    new = UploadPace(BUSY, time.monotonic, shared_weights(tmp_path / "pace", 2), 0)
+    pause = new.seconds_until_calm()
+    assert pause > 0
+    time.passed += 1.01 * pause
+    assert new.seconds_until_calm() == 0
