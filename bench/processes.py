@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 
-_START_SECONDS = 60
+_START_SECONDS = 120
 _STOP_SECONDS = 40
 _TICKS = os.sysconf("SC_CLK_TCK")
 _KIB_IN_MIB = 1024

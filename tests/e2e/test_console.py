@@ -1,9 +1,10 @@
-"""The web console in a real browser: signing in, what was refused and why, by mouse, by keyboard and on a phone.
+"""The web console in a real browser: signing in, what was refused and why, tokens, by mouse, by keyboard, on a phone.
 
 The browser itself checks the rest at the end of each test: it complains of scripts, of what the Content Security Policy
 keeps away, and of what is missing (`tests.browser`).
 """
 
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -22,16 +23,22 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.parametriz
 MARKUP = "<img src=x onerror=alert(1)><b>bold"
 """The name of a file, which whoever builds an image chooses."""
 TOKEN = "Access token"
+_FILES = ("download", "sbom")
+"""What is no page, but a file to keep."""
 
 
 @dataclass(frozen=True)
 class Team:
-    """Two repositories of their own at a gate: an image was refused in one, another waits in quarantine."""
+    """Two repositories of their own at a gate: in one an image was refused and another admitted, in the other one waits
+    in quarantine. A developer and an admin have a token for these two.
+    """
 
     gate: Gate
+    name: str
     refused: str
     waiting: str
-    token: str
+    developer: str
+    admin: str
 
     def address(self, path: str) -> str:
         """Where a page of the console is."""
@@ -47,16 +54,17 @@ def team(gate: Gate) -> Team:
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     wire = Wire(gate.running.port, gate.developer)
     assert wire.push(refused, "1", image(debian(), {f"srv/{MARKUP}.pem": pem})).status == 403
+    assert wire.push(refused, "2", image(debian(), {f"srv/{MARKUP}.txt": name.encode()})).status == 201
     assert wire.push(waiting, "1", image(debian(), {"srv/name": name.encode()})).status == 201
-    return Team(
-        gate, refused, waiting, gate.running.token(f"dora-{name.rpartition('/')[2]}", "developer", refused, waiting)
-    )
+    own = name.rpartition("/")[2]
+    tokens = (gate.running.token(f"{role}-{own}", role, refused, waiting) for role in ("developer", "admin"))
+    return Team(gate, own, refused, waiting, *tokens)
 
 
-def sign_in(browser: Browser, team: Team) -> None:
-    """Sign in as the team's developer."""
+def sign_in(browser: Browser, team: Team, token: str = "") -> None:
+    """Sign in, as the team's developer unless told otherwise."""
     browser.open(team.address("sign-in"))
-    browser.labelled(TOKEN).send_keys(team.token)
+    browser.labelled(TOKEN).send_keys(token or team.developer)
     browser.press("Sign in")
     browser.see("Overview")
 
@@ -74,7 +82,7 @@ def test_a_wrong_token_is_refused_in_a_sentence_and_the_right_one_leads_on(brows
     browser.labelled(TOKEN).send_keys("igt_0123456789abcdef_" + "x" * 43)
     browser.press("Sign in")
     assert "token" in browser.one("[role=alert]").text
-    browser.labelled(TOKEN).send_keys(team.token)
+    browser.labelled(TOKEN).send_keys(team.developer)
     browser.press("Sign in")
     browser.see("Verdicts")
 
@@ -103,10 +111,57 @@ def test_names_that_hold_html_are_text(browser: Browser, team: Team) -> None:
     assert not browser.all("img, script, main b")
 
 
+def test_a_token_is_made_shown_once_used_and_revoked(browser: Browser, team: Team) -> None:
+    name = f"ci-{team.name}"
+    sign_in(browser, team, team.gate.admin)
+    browser.press("Tokens")
+    browser.see("Tokens")
+    browser.labelled("What it is for").send_keys(name)
+    browser.labelled("developer").click()
+    browser.labelled("Repositories").send_keys(team.refused)
+    browser.press("Make the token")
+    browser.see(name)
+    token = browser.one(".secret").text
+    wire = Wire(team.gate.running.port, token)
+    assert wire.send("GET", f"/v2/{team.refused}/tags/list").json["tags"] == ["2"]
+
+    browser.driver.refresh()
+    browser.see(name)
+    assert token not in browser.driver.page_source
+    browser.press(f"Revoke {name}")
+    browser.see("Tokens")
+    assert name in browser.one("[role=status]").text
+    deadline = time.monotonic() + 60  # other processes of a gate look every few seconds
+    while wire.send("GET", f"/v2/{team.refused}/tags/list").status != 401:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    browser.press("Audit")
+    browser.see("Audit")
+    (made,) = [row.text for row in browser.all("tr") if "token-created" in row.text and name in row.text]
+    assert "root" in made
+
+
+def test_a_developer_is_not_offered_what_is_for_admins(browser: Browser, team: Team) -> None:
+    sign_in(browser, team)
+    assert "Tokens" not in [link.text for link in browser.all("nav a")]
+    browser.open(team.address("tokens"))
+    browser.see("That is not allowed")
+
+
+def test_an_admitted_image_is_shown_with_what_is_in_it(browser: Browser, team: Team) -> None:
+    sign_in(browser, team)
+    browser.press("Images")
+    browser.see("Images")
+    browser.press(f"{team.refused}:2")
+    browser.see(f"{team.refused}:2")
+    assert "base-files" in browser.driver.page_source
+
+
 def test_everything_is_reached_by_keyboard(browser: Browser, team: Team) -> None:
     browser.open(team.address("verdicts"))
     browser.see("Sign in to imagegate")
-    browser.type(team.token, Keys.ENTER)  # the cursor is in the field already
+    browser.type(team.developer, Keys.ENTER)  # the cursor is in the field already
     browser.see("Verdicts")
     browser.type(Keys.TAB)
     assert browser.focused.text == "Skip to the content"
@@ -114,7 +169,7 @@ def test_everything_is_reached_by_keyboard(browser: Browser, team: Team) -> None
     browser.tab_to("Repository")
     browser.type(team.refused, Keys.ENTER)
     browser.see("Verdicts")
-    (row,) = browser.all("tbody tr")
+    (row,) = [row for row in browser.all("tbody tr") if "reject" in row.text]
     name = row.find_element("css selector", "a").text
     browser.tab_to(name)
     browser.type(Keys.ENTER)
@@ -128,17 +183,20 @@ def test_no_page_is_wider_than_a_phone_and_whatever_is_used_has_a_name(browser: 
     browser.as_a_phone()
     browser.open(team.address("sign-in"))
     assert_usable(browser)
-    sign_in(browser, team)
+    sign_in(browser, team, team.admin)
     seen: set[str] = set()
-    pages = {""}
+    pages = {"": "", "audit": f"audit?repository={team.refused}"}
     while pages:
-        page = pages.pop()
+        path, page = pages.popitem()
         browser.open(team.address(page))
         assert_usable(browser)
-        seen.add(page)
-        found = [str(link.get_attribute("href")).partition("/console/")[2] for link in browser.all("a")]
-        pages |= {path for path in found if not path.startswith("#")} - seen
-    assert {"", "verdicts"} < seen
+        seen.add(path)
+        for link in browser.all("a"):
+            address = str(link.get_attribute("href")).partition("#")[0].partition("/console/")[2]
+            path = address.partition("?")[0]
+            if path not in seen and not path.endswith(_FILES):
+                pages[path] = address
+    assert {"", "verdicts", "images", "image", "tokens", "audit"} < seen
 
 
 def assert_usable(browser: Browser) -> None:
