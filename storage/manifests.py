@@ -95,27 +95,7 @@ async def _record_edges(tx: Transaction, repository: Repository, manifest: Manif
 async def find(tx: Transaction, repository: Repository, digest: Digest) -> ManifestRecord | None:
     """A manifest of this repository."""
     row = (await tx.execute(sa.select(manifests).where(*_is(repository, digest)))).one_or_none()
-    return None if row is None else _record(row)
-
-
-async def find_many(
-    tx: Transaction, wanted: Collection[tuple[Repository, Digest]]
-) -> dict[tuple[Repository, Digest], ManifestRecord]:
-    """Those of `wanted` that there are."""
-    rows = await tx.execute(sa.select(manifests).where(among(wanted, manifests.c.repository, manifests.c.digest)))
-    found = {(record.repository, record.digest): record for record in map(_record, rows)}
-    return {key: found[key] for key in wanted if key in found}
-
-
-def among(
-    wanted: Collection[tuple[Repository, Digest]], repository: sa.Column[str], digest: sa.Column[str]
-) -> sa.ColumnElement[bool]:
-    """A condition that holds for all of `wanted` and can hold for others: one of their repositories with the digest of
-    another. SQLite finds that in an index, where it would scan a whole table for a list of pairs.
-    """
-    repositories = sorted({str(name) for name, _ in wanted})
-    digests = sorted({str(each) for _, each in wanted})
-    return sa.and_(repository.in_(repositories), digest.in_(digests))
+    return None if row is None else record_of(row)
 
 
 async def note_seen(tx: Transaction, seen: Collection[Seen]) -> None:
@@ -255,7 +235,7 @@ async def referrers(tx: Transaction, repository: Repository, subject: Digest) ->
     rows = await tx.execute(
         sa.select(manifests).where(manifests.c.repository == str(repository), manifests.c.subject == str(subject))
     )
-    return tuple(sorted(map(_record, rows), key=lambda found: found.digest))
+    return tuple(sorted(map(record_of, rows), key=lambda found: found.digest))
 
 
 async def weight_of_referrers(
@@ -326,7 +306,8 @@ async def _digests(tx: Transaction, query: sa.Select[str]) -> tuple[Digest, ...]
     return tuple(sorted(map(Digest.parse, await tx.scalars(query))))
 
 
-def _record(row: sa.Row[*tuple[Any, ...]]) -> ManifestRecord:
+def record_of(row: sa.Row[*tuple[Any, ...]]) -> ManifestRecord:
+    """What a row says that has all columns of `manifests`."""
     return ManifestRecord(
         repository=Repository(row.repository),
         digest=Digest.parse(row.digest),

@@ -15,7 +15,6 @@ from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict, VerdictInputs
 from storage.database import Transaction
 from storage.errors import StorageError
-from storage.manifests import among
 from storage.schema import manifests, verdicts
 from storage.upsert import insert
 
@@ -44,7 +43,7 @@ async def append(tx: Transaction, verdict: Verdict) -> None:
 async def get(tx: Transaction, verdict_id: str) -> Verdict | None:
     """A verdict by its id. Raises `StorageError` if it cannot be read any more; so do the functions below."""
     body = await tx.scalar(sa.select(verdicts.c.body).where(verdicts.c.id == verdict_id))
-    return None if body is None else _read(body)
+    return None if body is None else verdict_of(body)
 
 
 async def latest(tx: Transaction, repository: Repository, digest: Digest) -> Verdict | None:
@@ -55,7 +54,7 @@ async def latest(tx: Transaction, repository: Repository, digest: Digest) -> Ver
         .order_by(verdicts.c.number.desc())
         .limit(1)
     )
-    return None if body is None else _read(body)
+    return None if body is None else verdict_of(body)
 
 
 async def latest_of_many(
@@ -64,7 +63,7 @@ async def latest_of_many(
     """The last verdict on each of `wanted` that has one, whatever was said of it under one tag."""
     last = (
         sa.select(sa.func.max(verdicts.c.number))
-        .where(among(wanted, verdicts.c.repository, verdicts.c.digest), verdicts.c.tag == "")
+        .where(_among(wanted, verdicts.c.repository, verdicts.c.digest), verdicts.c.tag == "")
         .group_by(verdicts.c.repository, verdicts.c.digest)
     )
     rows = await tx.execute(
@@ -72,7 +71,14 @@ async def latest_of_many(
     )
     bodies = {(row.repository, row.digest): row.body for row in rows}
     found = {key: bodies.get((str(key[0]), str(key[1]))) for key in wanted}
-    return {key: _read(body) for key, body in found.items() if body is not None}
+    return {key: verdict_of(body) for key, body in found.items() if body is not None}
+
+
+def last_number(repository: sa.ColumnElement[str], digest: sa.ColumnElement[str]) -> sa.ScalarSelect[int]:
+    """The number of the last verdict on a manifest, for a statement that names it; whatever was said under one tag."""
+    said = verdicts.alias()
+    last = sa.select(sa.func.max(said.c.number)).correlate_except(said)
+    return last.where(said.c.repository == repository, said.c.digest == digest, said.c.tag == "").scalar_subquery()
 
 
 async def snapshots_named(tx: Transaction) -> frozenset[Digest]:
@@ -145,7 +151,7 @@ async def list_newest(
         query = query.where(verdicts.c.outcome == outcome)
     if before is not None:
         query = query.where(verdicts.c.number < _number_of(before))
-    return tuple(_read(body) for body in await tx.scalars(query))
+    return tuple(verdict_of(body) for body in await tx.scalars(query))
 
 
 def _number_of(verdict_id: str) -> sa.ScalarSelect[int]:
@@ -156,7 +162,8 @@ def _made(bodies: Iterable[str]) -> list[Made]:
     return [_decoded(Made, body) for body in bodies]
 
 
-def _read(body: str) -> Verdict:
+def verdict_of(body: str) -> Verdict:
+    """What is on record in `verdicts.body`. Raises `StorageError` if it cannot be read any more."""
     return _decoded(Verdict, body)
 
 
@@ -167,3 +174,14 @@ def _decoded(kind: type[Value], body: str) -> Value:
         raise StorageError(
             "a verdict on record was written by another version of imagegate; run the newest one"
         ) from error
+
+
+def _among(
+    wanted: Collection[tuple[Repository, Digest]], repository: sa.Column[str], digest: sa.Column[str]
+) -> sa.ColumnElement[bool]:
+    """A condition that holds for all of `wanted` and can hold for others: one of their repositories with the digest of
+    another. SQLite finds that in an index, where it would scan a whole table for a list of pairs.
+    """
+    repositories = sorted({str(name) for name, _ in wanted})
+    digests = sorted({str(each) for _, each in wanted})
+    return sa.and_(repository.in_(repositories), digest.in_(digests))

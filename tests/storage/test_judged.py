@@ -1,5 +1,7 @@
 """Manifests with their last verdicts, many in one go."""
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from storage import judged, manifests, verdicts
@@ -10,32 +12,32 @@ from tests.storage.values import APP, NOW, OTHER, digest, image, verdict
 
 async def test_each_is_found_with_its_last_verdict_in_its_repository_only(database: Database) -> None:
     last = verdict("the last")
-    elsewhere = verdict("elsewhere", OTHER)
-    alone = verdict("without a manifest", manifest="refused")
+    elsewhere = verdict("elsewhere", OTHER, manifest="unjudged")
+    of_a_tag = replace(verdict("of one tag"), tag="v1")
     async with database.transaction() as tx:
         for word in ("image", "unjudged", "not asked for"):
             await manifests.record(tx, APP, image(word), b"{}", held=False, facts=None, now=NOW)
-        for each in (verdict("the first"), last, elsewhere, alone):
+        await manifests.record(tx, OTHER, image("not asked for"), b"{}", held=False, facts=None, now=NOW)
+        for each in (verdict("the first"), last, elsewhere, of_a_tag):
             await verdicts.append(tx, each)
 
-    wanted = [
-        (APP, digest("image")),
-        (OTHER, digest("image")),
-        (APP, digest("unjudged")),
-        (APP, digest("refused")),
-        (APP, digest("nobody's")),
-    ]
+    wanted = [(APP, digest("image")), (OTHER, digest("image")), (APP, digest("unjudged")), (APP, digest("nobody's"))]
     async with database.snapshot() as tx:
         found = await judged.find(tx, wanted)
         assert found == {
             (APP, digest("image")): Judged(await manifests.find(tx, APP, digest("image")), last),
-            (OTHER, digest("image")): Judged(None, elsewhere),
+            (OTHER, digest("image")): Judged(),
             (APP, digest("unjudged")): Judged(await manifests.find(tx, APP, digest("unjudged")), None),
-            (APP, digest("refused")): Judged(None, alone),
             (APP, digest("nobody's")): Judged(),
         }
         for key in wanted:
             assert found[key].verdict == await verdicts.latest(tx, *key)
+
+
+async def test_what_was_said_of_a_manifest_that_is_on_record_no_more_is_not_told(database: Database) -> None:
+    async with database.transaction() as tx:
+        await verdicts.append(tx, verdict("without a manifest"))
+        assert await judged.find(tx, [(APP, digest("image"))]) == {(APP, digest("image")): Judged()}
 
 
 async def test_many_are_found_by_their_indexes(sqlite_url: str) -> None:
@@ -53,5 +55,5 @@ async def test_many_are_found_by_their_indexes(sqlite_url: str) -> None:
             for text, values in questions
         ]
     await database.close()
-    assert len(plans) == 2
+    assert len(plans) == 1
     assert [step for plan in plans for step in plan if step.startswith("SCAN")] == []

@@ -9,10 +9,11 @@ import pytest
 from proxy.gate.records import Records
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
-from storage import verdicts
+from scanning.verdict import Verdict
+from storage import manifests, verdicts
 from storage.database import Database, Transaction
 from storage.errors import StorageUnavailableError
-from tests.storage.values import verdict
+from tests.storage.values import NOW, image, verdict
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -43,6 +44,12 @@ class Watched:
             yield tx
 
 
+async def _record(tx: Transaction, known: Verdict) -> None:
+    """A verdict on the image of the tests' values, which is on record as well."""
+    await manifests.record(tx, Repository(known.repository), image("image"), b"{}", held=False, facts=None, now=NOW)
+    await verdicts.append(tx, known)
+
+
 @pytest.fixture
 def watched(database: Database, monkeypatch: pytest.MonkeyPatch) -> Watched:
     return Watched(database, monkeypatch)
@@ -56,13 +63,13 @@ def records(database: Database, watched: Watched) -> Records:
 async def test_each_gets_its_own_answer_to_one_question(records: Records, watched: Watched, database: Database) -> None:
     known = verdict("admits")
     async with database.transaction() as tx:
-        await verdicts.append(tx, known)
+        await _record(tx, known)
     keys = [(Repository(known.repository), known.digest), *((APP, Digest.of(bytes([byte]))) for byte in range(40))]
     found = await asyncio.gather(*(records.find(*key) for key in keys))
 
     assert watched.asked == 1
     assert [one.verdict for one in found] == [known, *[None] * 40]
-    assert {one.manifest for one in found} == {None}
+    assert [one.manifest.digest if one.manifest else None for one in found] == [known.digest, *[None] * 40]
 
 
 async def test_many_are_read_in_several_questions(records: Records, watched: Watched) -> None:
@@ -80,7 +87,7 @@ async def test_who_asks_while_a_question_runs_sees_what_was_recorded_before_he_a
     first = asyncio.create_task(records.find(*key))
     await watched.reached.wait()
     async with database.transaction() as tx:
-        await verdicts.append(tx, known)
+        await _record(tx, known)
     second = asyncio.create_task(records.find(*key))
     watched.go.set()
 
