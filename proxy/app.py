@@ -4,9 +4,12 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from proxy.admin import approvals, audit, images, policy, tokens, verdicts, waivers
 from proxy.answers import is_of_console
+from proxy.console import approvals as approval_pages
 from proxy.console import audit as audit_pages
+from proxy.console import exceptions as exception_pages
 from proxy.console import images as image_pages
 from proxy.console import overview, signing_in, static_files
+from proxy.console import policy as policy_pages
 from proxy.console import tokens as token_pages
 from proxy.console import verdicts as verdict_pages
 from proxy.console.pages import changing
@@ -83,6 +86,17 @@ ROUTES = (
     Route("POST", "/console/tokens", Access.CONSOLE, changing(token_pages.create)),
     Route("GET", "/console/tokens/{id}", Access.CONSOLE, token_pages.show),
     Route("POST", "/console/tokens/{id}/revoke", Access.CONSOLE, changing(token_pages.revoke)),
+    Route("GET", "/console/policy", Access.CONSOLE, policy_pages.show),
+    Route("GET", "/console/policy/edit", Access.CONSOLE, policy_pages.edit),
+    Route("POST", "/console/policy/edit", Access.CONSOLE, changing(policy_pages.change)),
+    Route("GET", "/console/exceptions", Access.CONSOLE, exception_pages.listing),
+    Route("POST", "/console/exceptions", Access.CONSOLE, changing(exception_pages.create)),
+    Route("GET", "/console/exceptions/{id}", Access.CONSOLE, exception_pages.show),
+    Route("POST", "/console/exceptions/{id}/end", Access.CONSOLE, changing(exception_pages.end)),
+    Route("GET", "/console/approvals", Access.CONSOLE, approval_pages.listing),
+    Route("POST", "/console/approvals", Access.CONSOLE, changing(approval_pages.approve)),
+    Route("GET", "/console/approvals/{id}", Access.CONSOLE, approval_pages.show),
+    Route("POST", "/console/approvals/{id}/revoke", Access.CONSOLE, changing(approval_pages.revoke)),
     Route("GET", "/console/audit", Access.CONSOLE, audit_pages.listing),
     Route("GET", "/console/audit/download", Access.CONSOLE, audit_pages.download),
     Route("GET", "/console/verdicts", Access.CONSOLE, verdict_pages.listing),

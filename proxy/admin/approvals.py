@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from config.patterns import RepositoryPattern
 from proxy.admin.administering import administrator, read_document
+from proxy.admin.image_access import meant_as_base
 from proxy.admin.parameters import check_parameters
 from proxy.errors import NotFoundError
 from proxy.gate import approving
-from proxy.gate.approving import Act, approve_base, approve_packages, meant, read_packages
+from proxy.gate.approving import Act, approve_base, approve_packages, read_packages
 from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.oci.names import ImageReference, Repository
@@ -84,11 +85,7 @@ async def approve(call: Call) -> web.StreamResponse:
     made: Iterable[ApprovalRecord]
     if wanted.image:
         image = ImageReference.parse(wanted.image)
-        # Whoever may not have the image is told so, and why, as for a pull.
-        if not call.caller.principal.may(Action.PULL, image.repository):
-            raise NotFoundError("there is no such repository, or it is not yours to see")
-        await call.services.gate.pull_manifest(call.caller, image.repository, image.reference, head=True)
-        digest = await meant(call.services.database, call.services.upstream, image)
+        digest = await meant_as_base(call, image)
         made = await approve_base(call.services.database, image, digest, act)
     else:
         made = (await approve_packages(call.services.database, wanted.source, wanted.packages, act),)

@@ -1,9 +1,11 @@
 """Who may look at which image, and at who pulled it: the same for every face of the gate."""
 
-from proxy.identity.principal import Principal, Role
+from proxy.errors import NotFoundError
+from proxy.gate import approving
+from proxy.identity.principal import Action, Principal, Role
 from proxy.routing import Call
 from scanning.oci.digest import Digest
-from scanning.oci.names import Reference, Repository
+from scanning.oci.names import ImageReference, Reference, Repository
 
 
 def may_see_pulls(principal: Principal) -> bool:
@@ -19,3 +21,11 @@ async def meant(call: Call, repository: Repository, reference: Reference) -> Dig
     if isinstance(reference, Digest) and principal.role is Role.ADMIN and principal.scopes is None:
         return reference
     return (await call.services.gate.pull_manifest(call.caller, repository, reference, head=True)).digest
+
+
+async def meant_as_base(call: Call, image: ImageReference) -> Digest:
+    """The image that somebody wants to approve as a base. Raises as a pull of it does, and as `approving.meant`."""
+    if not call.caller.principal.may(Action.PULL, image.repository):
+        raise NotFoundError("there is no such repository, or it is not yours to see")
+    await call.services.gate.pull_manifest(call.caller, image.repository, image.reference, head=True)
+    return await approving.meant(call.services.database, call.services.upstream, image)

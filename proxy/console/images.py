@@ -23,7 +23,7 @@ from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.difference import Difference
 from scanning.oci.digest import Digest
-from scanning.oci.names import ImageReference, Repository, Tag
+from scanning.oci.names import ImageReference, Repository, Tag, is_referrers_tag
 from scanning.sbom import SbomFormat, media_type
 from storage.tag_history import Tagged
 
@@ -100,7 +100,7 @@ async def show(call: Call) -> web.StreamResponse:
         verdict=known[0][0],
         parts=parts,
         several=len(parts) > 1,
-        others=[one.tag for one in of_repository if str(one.tag) != str(image.reference)],
+        others=[one.tag for one in of_repository if one.tag != image.reference and not is_referrers_tag(one.tag)],
         formats=tuple(SbomFormat),
     )
 

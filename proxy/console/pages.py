@@ -23,12 +23,15 @@ _SECTIONS = (
     ("images", "/console/images", "Images", False),
     ("verdicts", "/console/verdicts", "Verdicts", False),
     ("tokens", "/console/tokens", "Tokens", True),
+    ("policy", "/console/policy", "Policy", True),
+    ("exceptions", "/console/exceptions", "Exceptions", True),
+    ("approvals", "/console/approvals", "Approvals", True),
     ("audit", "/console/audit", "Audit", True),
 )
 """Of each part of the console its name, its first page, what people call it, and whether it is for admins only."""
 FORM_TOKEN = "form"  # noqa: S105 - the name of a field
 _HTML = "text/html"
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 4 << 20
 FormHandler = Callable[[Call, Mapping[str, str]], Awaitable[web.StreamResponse]]
 
 

@@ -2,26 +2,20 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
-from config.patterns import RepositoryPattern
 from config.settings import Settings
-from proxy.clock import utc_now
-from proxy.identity import tokens
 from proxy.identity.principal import Role
-from proxy.identity.tokens import NewGrant
 from proxy.running import running
 from proxy.server import listening
-from proxy.services import Services
 from tests.images import debian, image
 from tests.proxy.cli.conftest import POLICY, SSH, push
 from tests.proxy.console.browser import Browser
-from tests.proxy.face import ADMINISTRATOR, basic
+from tests.proxy.console.gates import Gate
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,25 +23,6 @@ OLD = image(debian(("openssl", "3.0.14-1")))
 NEW = image(debian(("openssl", "3.0.15-1")), env=["MOTTO=<b>bold</b>"])
 REFUSED = image(debian(), SSH)
 People = Callable[..., Awaitable[Browser]]
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A gate that listens."""
-
-    url: str
-    session: aiohttp.ClientSession
-    services: Services
-
-    async def token(self, role: Role, pattern: str, name: str) -> str:
-        new = NewGrant(name, role, (RepositoryPattern(pattern),))
-        _, token = await tokens.create(self.services.database, new, ADMINISTRATOR, utc_now())
-        return token.text
-
-    async def pull(self, tag: str, name: str) -> None:
-        headers = {"Authorization": basic(await self.token(Role.OPERATOR, "team/**", name))}
-        async with self.session.get(f"{self.url}/v2/team/app/manifests/{tag}", headers=headers) as response:
-            assert response.status == 200
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -71,16 +46,10 @@ async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gate]:
         yield started
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def people(gate: Gate) -> People:
+@pytest.fixture
+def people(gate: Gate) -> People:
     """Browsers of people with a role."""
-
-    async def sign_in(role: Role, pattern: str = "**") -> Browser:
-        browser = Browser(gate)
-        assert (await browser.sign_in(await gate.token(role, pattern, "alice"))).heading == "Overview"
-        return browser
-
-    return sign_in
+    return gate.signed_in
 
 
 async def test_the_tags_are_listed_for_whoever_may_pull_them(people: People) -> None:

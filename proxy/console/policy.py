@@ -1,0 +1,108 @@
+"""/console/policy: what is in force, what another would change, and putting that in force; for admins."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from config.errors import ConfigurationError, ImagegateError
+from config.patterns import RepositoryPattern
+from config.policy_file import load_policy
+from proxy.admin.administering import administrator
+from proxy.admin.parameters import check_parameters
+from proxy.console.pages import done, page, status_of
+from proxy.errors import BadRequestError
+from proxy.gate.policy_trial import Trial, images_to_try, try_policy
+from proxy.gate.policy_writing import replace_policy
+from proxy.identity.principal import Action
+from proxy.routing import Call
+from scanning.errors import InvalidDigestError
+from scanning.oci.digest import Digest
+
+_PAGE = "/console/policy"
+_EVERYTHING = (RepositoryPattern("**"),)
+_MOST_TRIED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What a policy would change, of so many images."""
+
+    trial: Trial
+    images: int
+
+
+async def show(call: Call) -> web.StreamResponse:
+    """The policy in force, line by line, as its file says it."""
+    check_parameters(call.request.rel_url.query)
+    await administrator(call)
+    desk = call.services.policy
+    return await page(
+        call,
+        "policy.html",
+        section="policy",
+        written=desk.written,
+        lines=desk.written.text.splitlines(),
+        digest=str(desk.current.digest),
+        file=desk.path,
+        broken=desk.problem,
+        exceptions=len(desk.exceptions),
+    )
+
+
+async def edit(call: Call) -> web.StreamResponse:
+    """The policy in a field, to be changed."""
+    check_parameters(call.request.rel_url.query)
+    await administrator(call)
+    written = call.services.policy.written
+    return await _editor(call, written.text, str(written.digest))
+
+
+async def change(call: Call, form: Mapping[str, str]) -> web.StreamResponse:
+    """Say what a changed policy would change, or put it in force."""
+    text = form.get("text", "").replace("\r\n", "\n")  # as browsers write the ends of lines
+    base = form.get("base", "")
+    try:
+        if form.get("do") == "save":
+            return await _saved(call, text, base)
+        await administrator(call)
+        tried = await _tried(call, text)
+    except ImagegateError as error:
+        return await _editor(call, text, base, problem=str(error), status=status_of(error))
+    return await _editor(call, text, base, tried=tried)
+
+
+async def _saved(call: Call, text: str, base: str) -> web.StreamResponse:
+    by = await administrator(call, _EVERYTHING)
+    services = call.services
+    try:
+        expected = Digest.parse(base)
+    except InvalidDigestError as error:
+        raise BadRequestError("the form does not say which policy was changed; open it again") from error
+    await replace_policy(services.database, services.policy.path, text, expected, by, services.clock())
+    said = "The policy is written, and in force within a second. What it concerns is judged again when it is asked for."
+    return done(call, _PAGE, said)
+
+
+async def _tried(call: Call, text: str) -> _Tried:
+    """Raises `BadRequestError` with every mistake, each on a line with its number."""
+    services, principal = call.services, call.caller.principal
+    try:
+        new = (await asyncio.to_thread(load_policy, text, "policy")).with_waivers(services.policy.exceptions)
+    except ConfigurationError as error:
+        said = "\n".join(f"line {one.line}: {one.message}" if one.line else one.message for one in error.problems)
+        raise BadRequestError(f"this is no policy:\n{said}") from error
+    images = await images_to_try(services.database)
+    mine = [image for image in images if principal.granted(Action.PULL, image.repository)]
+    now = services.policy.current.policy
+    trial = await try_policy(services.database, services.replay, mine[:_MOST_TRIED], now, new, services.clock())
+    return _Tried(trial, len(mine))
+
+
+async def _editor(
+    call: Call, text: str, base: str, *, problem: str = "", tried: _Tried | None = None, status: int = 200
+) -> web.Response:
+    return await page(
+        call, "policy_edit.html", section="policy", status=status, problem=problem, text=text, base=base, tried=tried
+    )
