@@ -51,10 +51,14 @@ class _Filter:
 
 
 async def listing(call: Call) -> web.StreamResponse:
-    """The newest records, of one repository, event or actor if that is asked for."""
+    """The newest records, of one repository, event or actor if that is asked for; of no repository yet for an admin of
+    some, who is to name one of these.
+    """
     check_parameters(call.request.rel_url.query, "repository", "event", "actor", "last")
-    wanted = await _allowed(call)
-    found = await _records(call, wanted, _PAGE + 1)
+    wanted = _asked_for(call.request.rel_url.query)
+    await administrator(call)
+    is_to_name_one = wanted.repository is None and not call.caller.principal.covers_all_of(_EVERYTHING)
+    found = () if is_to_name_one else await _records(call, wanted, _PAGE + 1)
     shown = found[:_PAGE]
     older = urlencode({**wanted.query, "last": shown[-1][0]}) if len(found) > _PAGE else ""
     return await page(
@@ -63,6 +67,7 @@ async def listing(call: Call) -> web.StreamResponse:
         section="audit",
         rows=[record for _, record in shown],
         wanted=wanted.fields,
+        is_to_name_one=is_to_name_one,
         events=tuple(Event),
         is_first=wanted.before is None,
         older=older,
@@ -78,7 +83,7 @@ async def download(call: Call) -> web.StreamResponse:
     form = query.get("format", "")
     if form not in ("csv", "jsonl"):
         raise BadRequestError(f"there is no format {form[:20]!r}; there are csv and jsonl")
-    found = await _records(call, await _allowed(call), _MOST_DOWNLOADED)
+    found = await _records(call, _asked_for(query), _MOST_DOWNLOADED)
     text = await asyncio.to_thread(_csv if form == "csv" else _lines, found)
     return web.Response(
         text=text,
@@ -87,14 +92,11 @@ async def download(call: Call) -> web.StreamResponse:
     )
 
 
-async def _allowed(call: Call) -> _Filter:
-    """What is asked for, by whoever may ask: an admin of some repositories asks for one of them."""
-    query = call.request.rel_url.query
+def _asked_for(query: MultiMapping[str]) -> _Filter:
     name, event = query.get("repository", "").strip(), query.get("event", "")
     if event and event not in tuple(Event):
         raise BadRequestError(f"there is no event {event[:40]!r}; there are {', '.join(Event)}")
     repository = Repository(name) if name else None
-    await administrator(call, (RepositoryPattern(repository.name) if repository else _EVERYTHING,))
     return _Filter(repository, Event(event) if event else None, query.get("actor", "").strip(), _number(query))
 
 
@@ -106,6 +108,9 @@ def _number(query: MultiMapping[str]) -> int | None:
 
 
 async def _records(call: Call, wanted: _Filter, limit: int) -> tuple[_Numbered, ...]:
+    """What is wanted, for whoever may have it: an admin of some repositories may for one of them."""
+    named = RepositoryPattern(wanted.repository.name) if wanted.repository else _EVERYTHING
+    await administrator(call, (named,))
     async with call.services.database.snapshot() as tx:
         return await audit.newest(
             tx,

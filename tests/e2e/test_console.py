@@ -200,8 +200,10 @@ def test_no_page_is_wider_than_a_phone_and_whatever_is_used_has_a_name(browser: 
 
 
 def assert_usable(browser: Browser) -> None:
-    """A page has one heading, fits its window, and names what can be used."""
+    """A page has one heading, fits its window, names what can be used, and each of its parts by a name of its own."""
     browser.one("h1")
     assert not browser.scrolls_sideways, browser.url
     for used in browser.all("a, button, input:not([type=hidden]), select, textarea"):
         assert used.accessible_name, f"{used.get_attribute('outerHTML')} at {browser.url}"
+    parts = [part.accessible_name for part in browser.all("section, nav, [role=region]")]
+    assert len(set(parts)) == len(parts), f"{parts} at {browser.url}"

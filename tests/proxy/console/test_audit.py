@@ -66,6 +66,9 @@ async def test_only_admins_read_it_and_those_of_some_repositories_only_of_these(
     for path in ("/console/audit", "/console/audit/download?format=csv"):
         assert (await developer.send("GET", path)).status == 403
     some = await signed_in(Role.ADMIN, "team/**", name="tess")
-    assert (await some.get("/console/audit")).status == 403
+    unnamed = await some.get("/console/audit")
+    assert (unnamed.status, unnamed.rows()) == (200, [])
+    assert "Name a repository above" in unnamed.text
+    assert (await some.send("GET", "/console/audit/download?format=csv")).status == 403
     assert (await some.get("/console/audit?repository=payroll/app")).status == 403
     assert (await some.get("/console/audit?repository=team/app")).status == 200
