@@ -8,10 +8,11 @@ from storage.audit import AuditRecord, Event
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """Who changes something, for the audit: `name` and where from."""
+    """Who changes something, for the audit: `name`, where from, and by which request, "" where it is none."""
 
     name: str
     address: str
+    request_id: str = ""
 
     def record(
         self, at: datetime, event: Event, *, outcome: str = "done", digest: str = "", detail: str = ""
@@ -24,6 +25,7 @@ class Administrator:
             address=self.address,
             outcome=outcome,
             digest=digest,
+            request_id=self.request_id,
             detail=detail,
         )
 

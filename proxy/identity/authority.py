@@ -16,4 +16,4 @@ def as_administrator(caller: Caller, repositories: Iterable[RepositoryPattern] =
     beyond = next((one for one in repositories if not principal.covers_all_of(one)), None)
     if beyond is not None:
         raise DeniedError(f"the token {principal.name!r} does not cover {beyond}; name repositories that it covers")
-    return Administrator(principal.name, caller.address)
+    return Administrator(principal.name, caller.address, caller.request_id)

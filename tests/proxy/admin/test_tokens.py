@@ -64,6 +64,7 @@ async def test_an_admin_makes_a_token_that_is_shown_once_and_takes_it_back(face:
     assert (await face.call("GET", "/v2/", token=token.text)).status == 401
     created, *_, revoked = [one for one in await face.audited() if one.actor == "alice"]
     assert (created.event, revoked.event) == (Event.TOKEN_CREATED, Event.TOKEN_REVOKED)
+    assert created.request_id == made.headers["X-Request-ID"]
     assert token.id in created.detail
     assert token.secret not in created.detail
 
