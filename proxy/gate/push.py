@@ -31,7 +31,7 @@ from scanning.errors import InvalidContentError, InvalidDigestError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Reference, Repository, Tag
-from scanning.signatures.discover import signed_digest
+from scanning.signatures.discover import is_signature_tag, signed_digest
 from scanning.verdict import Outcome
 from storage import held_tags, manifests
 from storage.audit import DENIED, Event
@@ -249,9 +249,12 @@ class Push:
         await self._trail.write(tx, Event.PUSH, caller, target, verdict=judgement.verdict)
 
     async def _tell_subject(self, repository: Repository, manifest: Manifest, reference: Reference) -> None:
-        """A signature may be what its subject was waiting for."""
-        if manifest.kind is not ManifestKind.SIGNATURE:
-            return
-        subject = manifest.subject.digest if manifest.subject else signed_digest(reference)
+        """A signature may be what its subject was waiting for; and whatever takes the place of one takes it away
+        (threat 108).
+        """
+        if manifest.kind is ManifestKind.SIGNATURE:
+            subject = manifest.subject.digest if manifest.subject else signed_digest(reference)
+        else:
+            subject = signed_digest(reference) if is_signature_tag(reference) else None
         if subject is not None:
             await self._promotion.signed(repository, subject)

@@ -40,6 +40,12 @@ def signed_digest(reference: Reference) -> Digest | None:
     return Digest("sha256", match[1]) if match else None
 
 
+def is_signature_tag(reference: Reference) -> bool:
+    """Whether `reference` is a tag that cosign keeps the signatures of a digest under, and not a list of referrers."""
+    signed = signed_digest(reference)
+    return signed is not None and reference == signature_tag(signed)
+
+
 def wanted_blobs(manifest: Manifest) -> tuple[Descriptor, ...]:
     """The blobs that `documents` needs, each once and none larger than `MAX_SIGNATURE_BLOB`."""
     wanted = (layer for layer in signature_layers(manifest) if layer.size <= _FORMATS[layer.media_type][1])

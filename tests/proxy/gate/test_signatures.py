@@ -17,6 +17,7 @@ from tests.images import TestImage, debian, image, index
 from tests.proxy.gate.conftest import MakeWorld
 from tests.proxy.gate.signing import bundle_signature, legacy_signature, signature_of
 from tests.proxy.gate.simulated import ForgetfulUpstream, PausingUpstream
+from tests.proxy.gate.test_artifacts import OTHER
 from tests.proxy.gate.world import LATEST, World, policy_text, wants_signature
 from tests.scanning.signatures.signing import PrivateKey, new_key, pem
 
@@ -137,6 +138,22 @@ async def test_t108_an_image_whose_signature_is_deleted_is_signed_no_more(
 async def test_t108_so_it_is_where_the_tag_of_the_signature_is_deleted(small_world: World) -> None:
     await small_world.change_policy(SIGNED_BY_RELEASE)
     await check_deletion(small_world, CLEAN, "legacy", by_tag=True)
+
+
+async def test_t108_an_image_whose_signature_is_replaced_by_something_else_is_signed_no_more(strict: World) -> None:
+    await strict.push(*legacy_signature(KEY, CLEAN.digest))
+    await strict.push(CLEAN)
+    assert (await strict.pull()).body == CLEAN.manifest
+
+    await strict.wait(1)
+    await strict.push(NEWER, signature_tag(CLEAN.digest))
+    assert await strict.behind(signature_tag(CLEAN.digest)) != NEWER.digest, "it waits: nobody signed it"
+    assert (await strict.pull()).body == CLEAN.manifest
+
+    await strict.push(OTHER, signature_tag(CLEAN.digest))
+    assert await strict.behind(signature_tag(CLEAN.digest)) == OTHER.digest
+    with pytest.raises(DeniedError, match=r"\[require\.signatures\]"):
+        await strict.pull()
 
 
 async def test_t108_while_another_signature_of_it_is_there_it_is_signed(strict: World) -> None:
