@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import sqlalchemy as sa
 
@@ -20,6 +20,7 @@ from storage.upsert import insert
 
 _AT_ONCE = 500
 Value = TypeVar("Value")
+Columns = TypeVarTuple("Columns")
 
 
 async def append(tx: Transaction, verdict: Verdict) -> None:
@@ -144,14 +145,38 @@ async def list_newest(
 
     `before` names a verdict: only older ones are wanted. If there is no such verdict, there are none.
     """
-    query = sa.select(verdicts.c.body).order_by(verdicts.c.number.desc()).limit(limit)
+    query = _newest(sa.select(verdicts.c.body), repository, outcome, before)
+    return tuple(verdict_of(body) for body in await tx.scalars(query.limit(limit)))
+
+
+async def list_newest_ids(
+    tx: Transaction,
+    *,
+    repository: Repository | None = None,
+    outcome: Outcome | None = None,
+    limit: int,
+    before: str | None = None,
+) -> tuple[tuple[str, Repository], ...]:
+    """The same verdicts by their ids and repositories alone, for whoever wants to read few of many."""
+    query = _newest(sa.select(verdicts.c.id, verdicts.c.repository), repository, outcome, before)
+    return tuple((row.id, Repository(row.repository)) for row in await tx.execute(query.limit(limit)))
+
+
+async def get_many(tx: Transaction, ids: Collection[str]) -> tuple[Verdict, ...]:
+    """Those of these verdicts that there are, the newest first."""
+    query = sa.select(verdicts.c.body).where(verdicts.c.id.in_(ids)).order_by(verdicts.c.number.desc())
+    return tuple(verdict_of(body) for body in await tx.scalars(query))
+
+
+def _newest(
+    query: sa.Select[*Columns], repository: Repository | None, outcome: Outcome | None, before: str | None
+) -> sa.Select[*Columns]:
+    query = query.order_by(verdicts.c.number.desc())
     if repository is not None:
         query = query.where(verdicts.c.repository == str(repository))
     if outcome is not None:
         query = query.where(verdicts.c.outcome == outcome)
-    if before is not None:
-        query = query.where(verdicts.c.number < _number_of(before))
-    return tuple(verdict_of(body) for body in await tx.scalars(query))
+    return query if before is None else query.where(verdicts.c.number < _number_of(before))
 
 
 def _number_of(verdict_id: str) -> sa.ScalarSelect[int]:

@@ -70,12 +70,17 @@ async def list_behind(call: Call) -> web.StreamResponse:
     )
 
 
-async def who_is_behind(call: Call) -> tuple[PullBehind, ...]:
-    """Who may still run something older, in repositories that an admin covers; nobody, as far as others are told."""
+async def who_is_behind(call: Call, newest: int | None = None) -> tuple[PullBehind, ...]:
+    """Who may still run something older, in repositories that an admin covers: of all tags, or of the `newest` that
+    moved. Raises `NotFoundError` for others.
+    """
     principal = call.caller.principal
     if not may_see_pulls(principal):
         raise NotFoundError("who pulled what is told to admins only")
     mine = [one for one in await _mine(call, None) if principal.covers_all_of(RepositoryPattern(str(one.repository)))]
+    if newest is not None:
+        moved = [one for one in mine if one.older]
+        mine = sorted(moved, key=lambda one: one.admitted_at, reverse=True)[:newest]
     return tuple(behind(await images_under(call.services.database, mine)))
 
 

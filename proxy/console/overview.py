@@ -12,6 +12,8 @@ from proxy.routing import Call
 from scanning.verdict import Outcome
 
 _SHOWN = 8
+_MOVED = 50
+"""Of how many tags is looked up who is behind, each time."""
 
 
 async def show(call: Call) -> web.StreamResponse:
@@ -21,7 +23,7 @@ async def show(call: Call) -> web.StreamResponse:
     waiting, waiting_count = await decided.waiting(services.database, principal, _SHOWN)
     refused = await decided.newest(services.database, principal, outcome=Outcome.REJECT, limit=_SHOWN)
     report = await services.readiness.report()
-    late = await who_is_behind(call) if may_see_pulls(principal) else ()
+    late = await who_is_behind(call, _MOVED) if may_see_pulls(principal) else ()
     return await page(
         call,
         "overview.html",
@@ -31,7 +33,7 @@ async def show(call: Call) -> web.StreamResponse:
         refused=[verdict_row(one) for one in refused.verdicts],
         more_refused=bool(refused.older),
         behind=late[:_SHOWN],
-        behind_count=len(late),
+        moved=_MOVED,
         report=report,
         silent=[name for name, answers in report.parts.items() if not answers],
     )

@@ -9,9 +9,7 @@ from storage import held_tags, verdicts
 from storage.database import Database
 from storage.held_tags import Held
 
-_AT_ONCE = 100
-_MOST_READ = 2000
-"""How many verdicts are looked at for one page: whoever may read few of many goes on with the next page."""
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +38,22 @@ async def newest(
     limit: int,
 ) -> SomeVerdicts:
     """The newest verdicts that `principal` may read, older than the one with the id `before`."""
-    found: list[Verdict] = []
-    last = before
-    for _ in range(_MOST_READ // _AT_ONCE):
-        async with database.snapshot() as tx:
-            some = await verdicts.list_newest(
+    wanted: list[str] = []
+    last, has_more = before, True
+    async with database.snapshot() as tx:
+        while has_more and len(wanted) < limit:
+            some = await verdicts.list_newest_ids(
                 tx, repository=repository, outcome=outcome, limit=_AT_ONCE, before=last or None
             )
-        for verdict in some:
-            if len(found) == limit:
-                return SomeVerdicts(tuple(found), last)
-            last = verdict.id
-            if principal.reads(Repository(verdict.repository)):
-                found.append(verdict)
-        if len(some) < _AT_ONCE:
-            return SomeVerdicts(tuple(found), "")
-    return SomeVerdicts(tuple(found), last)
+            has_more = len(some) == _AT_ONCE
+            for place, (verdict_id, of) in enumerate(some, start=1):
+                last = verdict_id
+                if principal.reads(of):
+                    wanted.append(verdict_id)
+                if len(wanted) == limit:
+                    has_more = has_more or place < len(some)
+                    break
+        return SomeVerdicts(await verdicts.get_many(tx, wanted), last if has_more else "")
 
 
 async def read(database: Database, principal: Principal, verdict_id: str) -> Verdict | None:
