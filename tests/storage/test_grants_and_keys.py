@@ -70,3 +70,17 @@ async def test_keys_of_a_purpose_come_newest_first(database: Database) -> None:
     async with database.snapshot() as tx:
         assert await signing_keys.of(tx, "tokens") == (new, old)
         assert await signing_keys.of(tx, "webhooks") == ()
+
+
+async def test_when_tokens_were_used_is_noted_and_makes_no_other_grant_of_one(database: Database) -> None:
+    async with database.transaction() as tx:
+        await grants.add(tx, GRANT)
+        await grants.add(tx, replace(GRANT, id="g2"))
+        await grants.note_used(tx, {"g1", "gone"}, LATER)
+
+    async with database.snapshot() as tx:
+        used, other = await grants.get(tx, "g1"), await grants.get(tx, "g2")
+    assert used == GRANT
+    assert used is not None
+    assert other is not None
+    assert (used.last_used_at, other.last_used_at) == (LATER, None)
