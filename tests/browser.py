@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -49,15 +49,19 @@ class Browser:
 
     def see(self, heading: str) -> None:
         """Wait for the page whose first heading has these words."""
+        self._until(lambda: any(heading in one.text for one in self.all("h1")), f"heading {heading!r}")
 
-        def is_there(_: object) -> bool:
-            return any(heading in one.text for one in self.all("h1"))
+    def alert(self) -> str:
+        """Wait for the sentence that says what did not work."""
+        self._until(lambda: bool(self.all("[role=alert]")), "alert")
+        return self.one("[role=alert]").text
 
+    def _until(self, is_there: Callable[[], bool], what: str) -> None:
         waiting = WebDriverWait(self.driver, _PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
         try:
-            waiting.until(is_there)
+            waiting.until(lambda _: is_there())
         except TimeoutException:
-            raise AssertionError(f"there is no heading {heading!r} at {self.url}:\n{self.text}") from None
+            raise AssertionError(f"there is no {what} at {self.url}:\n{self.text}") from None
 
     @property
     def text(self) -> str:

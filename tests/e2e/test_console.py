@@ -81,7 +81,7 @@ def test_a_wrong_token_is_refused_in_a_sentence_and_the_right_one_leads_on(brows
     browser.see("Sign in to imagegate")
     browser.labelled(TOKEN).send_keys("igt_0123456789abcdef_" + "x" * 43)
     browser.press("Sign in")
-    assert "token" in browser.one("[role=alert]").text
+    assert "token" in browser.alert()
     browser.labelled(TOKEN).send_keys(team.developer)
     browser.press("Sign in")
     browser.see("Verdicts")
@@ -104,7 +104,7 @@ def test_what_was_refused_and_what_waits_is_told_with_what_to_do(browser: Browse
         assert part in browser.text
 
 
-def test_names_that_hold_html_are_text(browser: Browser, team: Team) -> None:
+def test_t98_names_that_hold_html_are_text(browser: Browser, team: Team) -> None:
     sign_in(browser, team)
     open_verdict(browser, team)
     assert MARKUP in browser.text
@@ -140,6 +140,27 @@ def test_a_token_is_made_shown_once_used_and_revoked(browser: Browser, team: Tea
     browser.see("Audit")
     (made,) = [row.text for row in browser.all("tr") if "token-created" in row.text and name in row.text]
     assert "root" in made
+
+
+def test_what_cannot_be_done_is_said_beside_what_was_typed(browser: Browser, team: Team) -> None:
+    sign_in(browser, team, team.gate.admin)
+    browser.press("Exceptions")
+    browser.see("Exceptions")
+    browser.labelled("Repositories").send_keys(team.refused)
+    browser.labelled("Why").send_keys(MARKUP)
+    browser.press("Make the exception")
+    assert browser.alert()
+    assert browser.labelled("Repositories").get_attribute("value") == team.refused
+    assert browser.labelled("Why").get_attribute("value") == MARKUP
+
+    browser.press("Policy")
+    browser.see("Policy")
+    browser.press("Change it")
+    browser.see("Change the policy")
+    browser.labelled("The whole file").send_keys(Keys.CONTROL, Keys.END, Keys.NULL, "\nversion: two")
+    browser.press("Say what it would change")
+    assert browser.alert()
+    assert str(browser.labelled("The whole file").get_attribute("value")).endswith("version: two")
 
 
 def test_a_developer_is_not_offered_what_is_for_admins(browser: Browser, team: Team) -> None:
