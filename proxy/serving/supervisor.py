@@ -151,7 +151,10 @@ class _Supervisor:
         """The process of `post` has ended: another one follows, unless the gate stops, or never worked."""
         post.process = None
         post.has_served = post.has_served or self._board.has(post.seat)
-        self._board.clear(post.seat)
+        try:
+            self._board.clear(post.seat)
+        except OSError as error:  # a full disk, say: no reason to stop serving
+            _log.error("what a process had counted that has ended is lost", seat=post.seat.number, problem=str(error))
         if self._is_stopping:
             return
         if post.has_served:

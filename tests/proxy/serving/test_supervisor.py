@@ -1,0 +1,45 @@
+"""The supervisor, with processes that only say that they serve."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_PROGRAM = """
+import errno, os, signal, sys
+from pathlib import Path
+from config.settings import Settings
+from proxy.serving import supervisor
+from proxy.serving.board import Board, Notice
+
+marks = Path(sys.argv[1])
+
+def work(seat, settings, sockets, board, lifeline):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    first = not (marks / str(seat.number)).exists()
+    (marks / str(seat.number)).touch()
+    Board(board).post(seat, Notice(True, ""))
+    if seat.number == 0 and first:
+        return 3
+    if seat.number == 0:
+        os.kill(os.getppid(), signal.SIGTERM)
+    signal.sigwait([signal.SIGTERM])
+    return 0
+
+def clear(self, seat):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+supervisor.work = work
+Board.clear = clear
+supervisor.supervise(Settings(listen={"workers": 2}), ())
+print("ended in good order")
+"""
+
+
+def test_a_process_is_replaced_even_if_the_disk_takes_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _PROGRAM, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    said = done.stdout + done.stderr
+    assert done.stdout.endswith("ended in good order\n"), said
+    assert "what a process had counted that has ended is lost" in said
+    assert "a serving process has ended, and is replaced" in said
+    assert "status=3" in said
