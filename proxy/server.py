@@ -93,10 +93,13 @@ async def _drain(manager: web.Server, acceptor: Acceptor, seconds: float, hurry:
     await acceptor.close()
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
+            idle: set[Connection] = set()
             while not hurry.is_set() and (manager.connections or not acceptor.is_quiet):
-                for one in manager.connections:
-                    if isinstance(one, Connection) and not one.is_busy:
-                        one.force_close()
+                # Idle at two looks: what came before the first one is read between them.
+                before = idle
+                idle = {one for one in manager.connections if isinstance(one, Connection) and not one.is_busy}
+                for one in idle & before:
+                    one.force_close()
                 await asyncio.sleep(_DRAIN_LOOK_SECONDS)
     await acceptor.abort()
 
