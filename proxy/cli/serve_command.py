@@ -135,6 +135,7 @@ async def _welcome_first(settings: Settings, database: Database, imagegate: str)
 
 def _welcome(settings: Settings, token: str, imagegate: str) -> str:
     host = settings.public_origin.partition("://")[2]
+    browser = f"\nOr in a browser, with the same token: {settings.public_origin}/console/\n" if settings.console else ""
     return f"""
 The gate is at {settings.public_origin}; its state is in {settings.state_dir}.
 This is its first start. Keep this admin token, it is shown only now:
@@ -146,4 +147,4 @@ Try next, in another terminal (docker, podman and skopeo work alike):
     docker login {host} -u admin -p {token}
     docker pull debian:12 && docker tag debian:12 {host}/debian:12 && docker push {host}/debian:12
     {imagegate} verdict list        # then: {imagegate} verdict show ID
-"""
+{browser}"""
