@@ -5,6 +5,7 @@ from aiohttp import hdrs, web
 from proxy.errors import BlobUnknownError, MethodNotAllowedError
 from proxy.registry.kernel_copy import send_by_kernel
 from proxy.registry.ranges import wanted_range
+from proxy.registry.relay import relay
 from proxy.routing import Call
 from proxy.upstream.port import BlobStream
 from scanning.oci.digest import Digest
@@ -93,7 +94,7 @@ async def _send(call: Call, digest: Digest, stream: BlobStream, *, partial: bool
     if partial:
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {stream.start}-{stream.end - 1}/{stream.size}"
     await response.prepare(request)
-    if not await send_by_kernel(request, stream, patience):
+    if not (await send_by_kernel(request, stream, patience) or await relay(request.writer, stream)):
         async for chunk in stream.chunks:
             for start in range(0, len(chunk), _PIECE):  # what is written at once is buffered whole, twice with TLS
                 await response.write(memoryview(chunk)[start : start + _PIECE])

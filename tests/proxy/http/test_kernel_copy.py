@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from proxy.registry.kernel_copy import is_in_memory, send_by_kernel
+from proxy.registry.relay import relay
 from proxy.upstream.connection import RemoteOptions
 from proxy.upstream.origin import Origin
 from proxy.upstream.port import BlobStream, BrokenContentError, UpstreamError, UpstreamTimeoutError
@@ -29,6 +30,16 @@ CONTENT = os.urandom(5_000_000)
 BLOB = Digest.of(CONTENT)
 APP = Repository("team/app")
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Way = Callable[[web.Request, BlobStream, float], Awaitable[bool]]
+
+
+async def by_relay(request: web.Request, stream: BlobStream, _patience: float) -> bool:
+    """The way for clients over TLS, whose connections cut off who takes nothing."""
+    return await relay(request.writer, stream)
+
+
+BOTH_WAYS = pytest.mark.parametrize("way", [send_by_kernel, by_relay])
+"""How what the upstream sends can go past aiohttp's client."""
 
 
 def head(length: int = len(CONTENT), more: str = "") -> bytes:
@@ -62,29 +73,33 @@ class Front:
     """A server that sends streams on, and says of each what became of it."""
 
     url: str = ""
+    way: Way = send_by_kernel
     patience: float = 60.0
     streams: list[Callable[[], AsyncIterator[BlobStream]]] = field(default_factory=list)
     outcomes: asyncio.Queue[bool | Exception] = field(default_factory=asyncio.Queue)
 
     async def became(self, count: int = 1) -> list[bool | Exception]:
-        """Whether the kernel sent each of the next streams, or what went wrong."""
+        """Whether each of the next streams went that way, or what went wrong."""
         async with asyncio.timeout(60):
             return [await self.outcomes.get() for _ in range(count)]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Send the next stream by the kernel, or not at all."""
+        """Send the next stream that way, or else as it is read."""
         async with asynccontextmanager(self.streams.pop(0))() as stream:
             response = web.StreamResponse()
             response.content_length = stream.end - stream.start
             await response.prepare(request)
             try:
-                sent = await send_by_kernel(request, stream, self.patience)
+                sent = await self.way(request, stream, self.patience)
                 self.outcomes.put_nowait(sent)
             except (UpstreamError, ConnectionError) as error:
                 self.outcomes.put_nowait(error)
                 assert request.transport is not None
                 request.transport.abort()
                 raise ConnectionAbortedError from error
+            except asyncio.CancelledError:  # so aiohttp may tell that the client is gone
+                self.outcomes.put_nowait(ConnectionAbortedError("cancelled"))
+                raise
             if not sent:
                 async for chunk in stream.chunks:
                     await response.write(chunk)
@@ -93,9 +108,9 @@ class Front:
 
 
 @asynccontextmanager
-async def front(*streams: Callable[[], AsyncIterator[BlobStream]]) -> AsyncIterator[Front]:
+async def front(*streams: Callable[[], AsyncIterator[BlobStream]], way: Way = send_by_kernel) -> AsyncIterator[Front]:
     """The server, for as many requests as there are streams."""
-    made = Front(streams=[*streams])
+    made = Front(way=way, streams=[*streams])
     application = web.Application()
     application.router.add_get("/", made.handle)
     async with TestServer(application) as server:
@@ -163,10 +178,11 @@ async def in_pieces(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
-async def test_a_blob_goes_from_socket_to_socket_and_the_connection_goes_on() -> None:
+@BOTH_WAYS
+async def test_a_blob_goes_from_socket_to_socket_and_the_connection_goes_on(way: Way) -> None:
     async with (
         answering(in_pieces) as registry,
-        front(from_registry(registry), from_registry(registry)) as served,
+        front(from_registry(registry), from_registry(registry), way=way) as served,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session,
     ):
         for _ in range(2):
@@ -174,10 +190,11 @@ async def test_a_blob_goes_from_socket_to_socket_and_the_connection_goes_on() ->
         assert await served.became(2) == [True, True]
 
 
-async def test_eight_at_a_time_do_not_mix() -> None:
+@BOTH_WAYS
+async def test_eight_at_a_time_do_not_mix(way: Way) -> None:
     async with (
         answering(in_pieces) as registry,
-        front(*[from_registry(registry)] * 8) as served,
+        front(*[from_registry(registry)] * 8, way=way) as served,
         aiohttp.ClientSession() as session,
     ):
         bodies = await asyncio.gather(*(get(session, served.url) for _ in range(8)))
@@ -185,7 +202,8 @@ async def test_eight_at_a_time_do_not_mix() -> None:
         assert await served.became(8) == [True] * 8
 
 
-async def test_a_part_of_a_blob_is_only_that_part() -> None:
+@BOTH_WAYS
+async def test_a_part_of_a_blob_is_only_that_part(way: Way) -> None:
     async def part(writer: asyncio.StreamWriter) -> None:
         text = f"Content-Range: bytes 1000-2999999/{len(CONTENT)}\r\n"
         writer.write(head(2_999_000, text).replace(b"200 OK", b"206 Partial Content") + CONTENT[1000:3_000_000])
@@ -193,14 +211,15 @@ async def test_a_part_of_a_blob_is_only_that_part() -> None:
 
     async with (
         answering(part) as registry,
-        front(from_registry(registry, 1000, 3_000_000)) as served,
+        front(from_registry(registry, 1000, 3_000_000), way=way) as served,
         aiohttp.ClientSession() as session,
     ):
         assert await get(session, served.url) == CONTENT[1000:3_000_000]
         assert await served.became() == [True]
 
 
-async def test_a_registry_that_ignores_the_range_or_sends_chunks_is_left_to_a_parser() -> None:
+@BOTH_WAYS
+async def test_a_registry_that_ignores_the_range_or_sends_chunks_is_left_to_a_parser(way: Way) -> None:
     async def whole(writer: asyncio.StreamWriter) -> None:
         writer.write(head() + CONTENT)
         await writer.drain()
@@ -214,7 +233,7 @@ async def test_a_registry_that_ignores_the_range_or_sends_chunks_is_left_to_a_pa
     async with (
         answering(whole) as first,
         answering(chunked) as second,
-        front(from_registry(first, 10), from_registry(second, 0, len(CONTENT))) as served,
+        front(from_registry(first, 10), from_registry(second, 0, len(CONTENT)), way=way) as served,
         aiohttp.ClientSession() as session,
     ):
         assert await get(session, served.url) == CONTENT[10:]
@@ -222,14 +241,15 @@ async def test_a_registry_that_ignores_the_range_or_sends_chunks_is_left_to_a_pa
         assert await served.became(2) == [False, False]
 
 
-async def test_t66_a_blob_cut_short_ends_the_clients_connection() -> None:
+@BOTH_WAYS
+async def test_t66_a_blob_cut_short_ends_the_clients_connection(way: Way) -> None:
     async def cut(writer: asyncio.StreamWriter) -> None:
         writer.write(head() + CONTENT[:3_000_000])
         await writer.drain()
 
     async with (
         answering(cut) as registry,
-        front(from_registry(registry)) as served,
+        front(from_registry(registry), way=way) as served,
         aiohttp.ClientSession() as session,
     ):
         with pytest.raises(aiohttp.ClientPayloadError):
@@ -237,7 +257,8 @@ async def test_t66_a_blob_cut_short_ends_the_clients_connection() -> None:
         assert isinstance((await served.became())[0], BrokenContentError)
 
 
-async def test_a_registry_that_falls_silent_within_a_blob_is_given_up() -> None:
+@BOTH_WAYS
+async def test_a_registry_that_falls_silent_within_a_blob_is_given_up(way: Way) -> None:
     over = asyncio.Event()
 
     async def stall(writer: asyncio.StreamWriter) -> None:
@@ -247,7 +268,7 @@ async def test_a_registry_that_falls_silent_within_a_blob_is_given_up() -> None:
 
     async with (
         answering(stall, patience=0.5) as registry,
-        front(from_registry(registry)) as served,
+        front(from_registry(registry), way=way) as served,
         aiohttp.ClientSession() as session,
     ):
         with pytest.raises(aiohttp.ClientPayloadError):
@@ -271,9 +292,10 @@ def endless(ended: asyncio.Event) -> Answer:
     return answer
 
 
-async def test_a_client_that_goes_away_ends_its_stream() -> None:
+@BOTH_WAYS
+async def test_a_client_that_goes_away_ends_its_stream(way: Way) -> None:
     ended = asyncio.Event()
-    async with answering(endless(ended)) as registry, front(from_registry(registry)) as served:
+    async with answering(endless(ended)) as registry, front(from_registry(registry), way=way) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rstrip("/").rpartition(":")[2]))
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readexactly(4_000_000)
