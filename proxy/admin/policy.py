@@ -1,5 +1,6 @@
 """/api/v1/policy: what is in force, what another policy would change, and putting that in force; for admins."""
 
+import asyncio
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -51,7 +52,7 @@ async def check(call: Call) -> web.StreamResponse:
     text = await _text(call)
     services, principal = call.services, call.caller.principal
     try:
-        new = load_policy(text, _SOURCE).with_waivers(services.policy.exceptions)
+        new = (await asyncio.to_thread(load_policy, text, _SOURCE)).with_waivers(services.policy.exceptions)
     except ConfigurationError as error:
         return web.json_response({"valid": False, "mistakes": list(map(_mistake, error.problems))})
     images = await images_to_try(services.database)

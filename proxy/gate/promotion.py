@@ -99,7 +99,7 @@ class Promotion:
         """Record an admission after `publish` under `references`: nothing of it is held any more, no tag waits for it,
         and it was admitted under all of them.
         """
-        await record(tx, repository, judgement)
+        await record(tx, judgement)
         await record_manifest(tx, repository, judgement, held=False, published=True)
         await want_sboms(tx, self._upstream, repository, judgement)
         for reference in references:
@@ -110,7 +110,7 @@ class Promotion:
     async def record_found(self, repository: Repository, judgement: Judgement) -> None:
         """Record the first judgement of a manifest that was found at the upstream."""
         async with self._database.transaction() as tx:
-            await record(tx, repository, judgement)
+            await record(tx, judgement)
             await record_manifest(tx, repository, judgement, held=False)
             await want_sboms(tx, self._upstream, repository, judgement)
         self.judged_anew(repository, judgement)
@@ -126,7 +126,7 @@ class Promotion:
             is_held = known is not None and known.held
             if judgement.verdict.enforced is not Outcome.ADMIT or not (is_held or waiting):
                 async with self._database.transaction() as tx:
-                    await record(tx, repository, judgement)
+                    await record(tx, judgement)
                     if known is not None:  # else it was deleted meanwhile
                         await record_manifest(tx, repository, judgement, held=is_held)
                         if not is_held:
@@ -257,7 +257,7 @@ class Promotion:
             async with self._database.transaction() as tx:
                 await held_tags.drop(tx, repository, tag)
                 if under_tag is not None:
-                    await record(tx, repository, under_tag)
+                    await record(tx, under_tag)
                 target = Target(repository, tag, digest)
                 await self._trail.write(tx, Event.PROMOTE, None, target, verdict=refused, outcome=DENIED, detail=why)
 

@@ -176,7 +176,7 @@ class Push:
         self, caller: Caller, repository: Repository, reference: Reference, judgement: Judgement
     ) -> NoReturn:
         async with self._database.transaction() as tx:
-            await record(tx, repository, judgement)
+            await record(tx, judgement)
             await self._audit(tx, caller, repository, reference, judgement)
         self._promotion.judged_anew(repository, judgement)
         raise refuse(judgement.verdict, repository, reference, self._public_url)
@@ -190,9 +190,9 @@ class Push:
         under_tag: Judgement,
     ) -> None:
         async with self._database.transaction() as tx:
-            await record(tx, repository, judgement)
+            await record(tx, judgement)
             if under_tag is not judgement:
-                await record(tx, repository, under_tag)
+                await record(tx, under_tag)
             await record_manifest(tx, repository, judgement, held=True)
             if isinstance(reference, Tag):
                 await held_tags.hold(tx, repository, reference, judgement.manifest.digest, judgement.verdict.judged_at)
@@ -234,7 +234,7 @@ class Push:
         async with self._database.transaction() as tx:
             await self._promotion.record_published(tx, repository, judgement, reference)
             if under_tag is not judgement:
-                await record(tx, repository, under_tag)
+                await record(tx, under_tag)
             await self._audit(tx, caller, repository, reference, under_tag)
 
     async def _audit(

@@ -8,7 +8,7 @@ from storage import documents, manifests, sightings, verdicts
 from storage.database import Transaction
 
 
-async def record(tx: Transaction, repository: Repository, judgement: Judgement) -> None:
+async def record(tx: Transaction, judgement: Judgement) -> None:
     """Store a verdict, those of the index's images, and everything they were made of."""
     await sightings.note(tx, _noted(judgement))
     await _record(tx, judgement)
