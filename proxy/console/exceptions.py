@@ -27,9 +27,10 @@ _EMPTY = {**dict.fromkeys(_FIELDS, ""), "expires": "30d"}
 
 
 async def listing(call: Call) -> web.StreamResponse:
-    """Every exception on record, those of the policy file, and a form for another."""
-    check_parameters(call.request.rel_url.query)
-    return await _listing(call, _EMPTY)
+    """Every exception on record, those of the policy file, and a form for another, which may know already for what."""
+    query = call.request.rel_url.query
+    check_parameters(query, "repositories", "digest")
+    return await _listing(call, {**_EMPTY, **query})
 
 
 async def create(call: Call, form: Mapping[str, str]) -> web.StreamResponse:

@@ -148,6 +148,24 @@ async def test_an_exception_is_made_seen_and_ended(gate: Gate, admin: Browser) -
     assert (await last_record(gate)).event is Event.WAIVER_ENDED
 
 
+async def test_a_refused_verdict_leads_admins_to_an_exception_for_its_image(gate: Gate, admin: Browser) -> None:
+    refused, admitted = [
+        (await admin.get(f"/console/verdicts?outcome={outcome}")).rows()[-1][0] for outcome in ("reject", "admit")
+    ]
+    (link,) = await _exceptions_offered(admin, refused)
+    fields = (await admin.get(link.partition("#")[0])).form("/console/exceptions").fields
+    assert fields["repositories"] == "team/app"
+    assert fields["digest"].startswith("sha256:")
+    assert not await _exceptions_offered(admin, admitted)
+    assert not await _exceptions_offered(await gate.signed_in(Role.DEVELOPER), refused)
+
+
+async def _exceptions_offered(browser: Browser, verdict_id: str) -> list[str]:
+    page = await browser.get(f"/console/verdicts/{verdict_id}")
+    assert page.status == 200
+    return [link for link in page.links if link.startswith("/console/exceptions?")]
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -65,7 +65,13 @@ async def test_tokens_are_listed_and_those_that_ended_on_request(face: Face, adm
     assert "short" not in {row[0] for row in page.rows()}
     rows = {row[0]: row for row in (await admin.get(f"{LIST}?all=true")).rows()}
     assert rows["short"][3] == "expired"
-    assert rows["for-ever"][1:5] == ["developer", "team/**", "live", "never"]
+    assert rows["for-ever"][1:6] == ["developer", "team/**", "live", "never", "never"]
+
+
+async def test_when_a_token_was_last_used_is_shown(face: Face, admin: Browser) -> None:
+    await face.services.uses.write()
+    (used,) = (row[5] for row in (await admin.get(LIST)).rows() if row[0] == "alice")
+    assert used == f"{face.time.now():%Y-%m-%d %H:%M}"
 
 
 @pytest.mark.parametrize(
