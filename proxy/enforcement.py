@@ -19,7 +19,6 @@ from proxy.upstream.port import UpstreamReadOnlyError
 from proxy.upstream.slots import TENANT
 from scanning.errors import InvalidNameError
 from scanning.oci.names import Repository
-from storage.audit import DENIED, AuditRecord, Event
 
 ROUTE = web.RequestKey("route", Route)
 
@@ -99,29 +98,15 @@ class Enforcer:
                 scope=scope,
                 error="insufficient_scope",
             )
-        await self._record(caller, repository, str(action))
+        await self.services.record_denied(caller, str(action), repository.name)
 
     async def _check_writable(self, caller: Caller, action: Action, repository: Repository) -> None:
         """Nothing is begun, held or sent where it could never be published."""
         try:
             self.services.upstream.check_writable(repository)
         except UpstreamReadOnlyError:
-            await self._record(caller, repository, f"{action}: the upstream is read-only")
+            await self.services.record_denied(caller, f"{action}: the upstream is read-only", repository.name)
             raise
-
-    async def _record(self, caller: Caller, repository: Repository, detail: str) -> None:
-        denied = AuditRecord(
-            at=self.services.clock(),
-            event=Event.ACCESS_DENIED,
-            actor=caller.principal.name,
-            address=caller.address,
-            outcome=DENIED,
-            repository=repository.name,
-            request_id=caller.request_id,
-            detail=detail,
-        )
-        if self.services.denials.is_to_be_told(caller.principal.grant, denied):
-            await self.services.record(denied)
 
 
 def _looks_before_it_pushes(request: web.Request, match: Match, principal: Principal) -> bool:

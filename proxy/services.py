@@ -17,6 +17,7 @@ from proxy.identity.challenge import Challenger
 from proxy.identity.jwt import BearerTokens
 from proxy.identity.keys import CONSOLE, UPLOADS, TokenKeys, load_cipher
 from proxy.identity.liveness import Liveness
+from proxy.identity.principal import Caller
 from proxy.identity.throttle import Throttle
 from proxy.identity.uses import TokenUses
 from proxy.registry.gatekeeper import Gatekeeper
@@ -29,7 +30,7 @@ from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.readiness import Check, Readiness, Warnings
 from proxy.upstream.port import Upstream
 from storage import audit, grants
-from storage.audit import AuditRecord
+from storage.audit import DENIED, AuditRecord, Event
 from storage.database import Database
 from storage.grants import Grant
 
@@ -86,6 +87,21 @@ class Services:
     policy: PolicyFile
     replay: Replay
     uses: TokenUses
+
+    async def record_denied(self, caller: Caller, detail: str, repository: str = "") -> None:
+        """Put on the record that somebody may not do something, unless that was told often enough."""
+        denied = AuditRecord(
+            at=self.clock(),
+            event=Event.ACCESS_DENIED,
+            actor=caller.principal.name,
+            address=caller.address,
+            outcome=DENIED,
+            repository=repository,
+            request_id=caller.request_id,
+            detail=detail,
+        )
+        if self.denials.is_to_be_told(caller.principal.grant, denied):
+            await self.record(denied)
 
     async def close(self) -> None:
         """Let go of what requests left behind."""

@@ -11,7 +11,6 @@ from proxy.identity.administrator import Administrator
 from proxy.identity.authority import as_administrator
 from proxy.registry.bodies import read_bounded
 from proxy.routing import Call
-from storage.audit import DENIED, AuditRecord, Event
 
 _Wanted = TypeVar("_Wanted", bound=BaseModel)
 _MOST_BYTES = 64 << 10
@@ -19,21 +18,10 @@ _MOST_BYTES = 64 << 10
 
 async def administrator(call: Call, repositories: Iterable[RepositoryPattern] = ()) -> Administrator:
     """The caller, if it is an admin of all of `repositories`. Raises `DeniedError`, on the record."""
-    caller = call.caller
     try:
-        return as_administrator(caller, repositories)
+        return as_administrator(call.caller, repositories)
     except DeniedError as error:
-        denied = AuditRecord(
-            at=call.services.clock(),
-            event=Event.ACCESS_DENIED,
-            actor=caller.principal.name,
-            address=caller.address,
-            outcome=DENIED,
-            request_id=caller.request_id,
-            detail=f"{call.request.method} {call.request.path}: {error}",
-        )
-        if call.services.denials.is_to_be_told(caller.principal.grant, denied):
-            await call.services.record(denied)
+        await call.services.record_denied(call.caller, f"{call.request.method} {call.request.path}: {error}")
         raise
 
 
