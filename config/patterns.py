@@ -340,3 +340,7 @@ def _overlap(
                 row.append(below[column - 1] and meet(left, right))
         below = row
     return below[-1]
+
+
+EVERY_REPOSITORY = RepositoryPattern(_ANY_PARTS)
+"""What a token or a rule is about that is for all of them."""

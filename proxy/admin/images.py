@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from config.patterns import RepositoryPattern
+from config.patterns import EVERY_REPOSITORY, RepositoryPattern
 from proxy.admin.administering import administrator
 from proxy.admin.image_access import may_see_pulls, meant
 from proxy.admin.pages import page_of
@@ -41,7 +41,7 @@ async def listing(call: Call) -> web.StreamResponse:
     only_behind = query.get("behind") == "true"
     repository = Repository(query["repository"]) if query.get("repository") else None
     if only_behind:
-        await administrator(call, (RepositoryPattern(repository.name if repository else "**"),))
+        await administrator(call, (RepositoryPattern(repository.name) if repository else EVERY_REPOSITORY,))
     principal, database = call.caller.principal, call.services.database
     mine = [one for one in await tags(database, repository) if principal.may(Action.PULL, one.repository)]
     if only_behind:

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from config.errors import ConfigurationError, Problem
-from config.patterns import RepositoryPattern
+from config.patterns import EVERY_REPOSITORY
 from config.policy_file import load_policy
 from config.yaml_source import MAX_CHARACTERS
 from proxy.admin.administering import administrator, read_body
@@ -20,7 +20,6 @@ from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.oci.digest import Digest
 
-_EVERYTHING = (RepositoryPattern("**"),)
 _MOST_BYTES = 4 * MAX_CHARACTERS
 _SOURCE = "policy"
 
@@ -74,7 +73,7 @@ async def check(call: Call) -> web.StreamResponse:
 async def replace(call: Call) -> web.StreamResponse:
     """Put a policy in force, over the one that `If-Match` names by its ETag. In force within a second."""
     check_parameters(call.request.rel_url.query)
-    by = await administrator(call, _EVERYTHING)
+    by = await administrator(call, (EVERY_REPOSITORY,))
     expected = _expected(call)
     text = await _text(call)
     services = call.services

@@ -9,7 +9,7 @@ import typer
 import uvloop
 
 from config.errors import ImagegateError
-from config.patterns import RepositoryPattern
+from config.patterns import EVERY_REPOSITORY
 from config.settings import Settings
 from proxy.cli.output import command_line, complain
 from proxy.cli.session import settings_for
@@ -128,7 +128,7 @@ async def _welcome_first(settings: Settings, database: Database, imagegate: str)
     async with database.snapshot() as tx:
         if await grants.count(tx):
             return
-    new = NewGrant("first-admin", Role.ADMIN, (RepositoryPattern("**"),))
+    new = NewGrant("first-admin", Role.ADMIN, (EVERY_REPOSITORY,))
     _, token = await tokens.create(database, new, Administrator("imagegate serve", ""), utc_now())
     typer.echo(_welcome(settings, token.text, imagegate))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from config.errors import ConfigurationError, ImagegateError
-from config.patterns import RepositoryPattern
+from config.patterns import EVERY_REPOSITORY
 from config.policy_file import load_policy
 from proxy.admin.administering import administrator
 from proxy.admin.parameters import check_parameters
@@ -21,7 +21,6 @@ from scanning.errors import InvalidDigestError
 from scanning.oci.digest import Digest
 
 _PAGE = "/console/policy"
-_EVERYTHING = (RepositoryPattern("**"),)
 _MOST_TRIED = 200
 
 
@@ -74,7 +73,7 @@ async def change(call: Call, form: Mapping[str, str]) -> web.StreamResponse:
 
 
 async def _saved(call: Call, text: str, base: str) -> web.StreamResponse:
-    by = await administrator(call, _EVERYTHING)
+    by = await administrator(call, (EVERY_REPOSITORY,))
     services = call.services
     try:
         expected = Digest.parse(base)

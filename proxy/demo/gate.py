@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from config.defaults import Profile, profile_text
-from config.patterns import RepositoryPattern
+from config.patterns import EVERY_REPOSITORY
 from config.settings import Inspection, Listen, Settings
 from proxy.clock import utc_now
 from proxy.demo.contents import DemoError
@@ -85,7 +85,7 @@ def _import_advisories(path: Path) -> None:
 
 async def _token(database: Database, role: Role) -> str:
     now = utc_now()
-    new = NewGrant(f"demo-{role}", role, (RepositoryPattern("**"),), now + _TOKENS_LIVE)
+    new = NewGrant(f"demo-{role}", role, (EVERY_REPOSITORY,), now + _TOKENS_LIVE)
     _, token = await tokens.create(database, new, Administrator("imagegate demo", ""), now)
     return token.text
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from config.errors import ImagegateError
-from config.patterns import RepositoryPattern
+from config.patterns import EVERY_REPOSITORY
 from proxy.clock import Clock
 from proxy.errors import DeniedError
 from proxy.gate.gate import Gate
@@ -32,7 +32,7 @@ from storage.database import Database
 from storage.manifest_record import ManifestRecord
 from storage.sboms import WantedSbom
 
-_ITSELF = Caller(Principal("", "imagegate", Role.DEVELOPER, (RepositoryPattern("**"),)), "", "")
+_ITSELF = Caller(Principal("", "imagegate", Role.DEVELOPER, (EVERY_REPOSITORY,)), "", "")
 _PAUSES = timedelta(seconds=1), timedelta(minutes=10)
 _REFUSED_PAUSES = timedelta(minutes=10), timedelta(hours=6)
 """The first and the longest."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from config.patterns import RepositoryPattern, is_repository_name
+from config.patterns import EVERY_REPOSITORY, RepositoryPattern, is_repository_name
 from scanning.oci.names import Repository
 
 
@@ -97,6 +97,6 @@ class Caller:
 
 def cover(granted: Collection[RepositoryPattern], pattern: RepositoryPattern) -> bool:
     """Whether `granted` are for all that `pattern` matches: the same is among them, or one covers a plain name."""
-    if pattern in granted or RepositoryPattern("**") in granted:
+    if pattern in granted or EVERY_REPOSITORY in granted:
         return True
     return is_repository_name(pattern.text) and any(one.matches(pattern.text) for one in granted)
