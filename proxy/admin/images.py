@@ -12,7 +12,7 @@ from config.patterns import EVERY_REPOSITORY, RepositoryPattern
 from proxy.admin.administering import administrator
 from proxy.admin.image_access import may_see_pulls, meant
 from proxy.admin.pages import page_of
-from proxy.admin.parameters import check_parameters
+from proxy.admin.parameters import check_parameters, sbom_format
 from proxy.errors import BadRequestError, NotFoundError
 from proxy.gate.inventory import bill_of_materials
 from proxy.gate.shown_images import Known, as_document, difference, known_of
@@ -22,7 +22,7 @@ from proxy.routing import Call
 from scanning.documents import encode
 from scanning.oci.digest import Digest
 from scanning.oci.names import ImageReference, Repository, parse_reference
-from scanning.sbom import SbomFormat, media_type
+from scanning.sbom import media_type
 
 _FLAGS = ("true", "false")
 _OF_OTHERS = ("last_pulled", "by")
@@ -82,10 +82,7 @@ async def diff(call: Call) -> web.StreamResponse:
 async def sbom(call: Call) -> web.StreamResponse:
     """The image's bill of materials, `?format=cyclonedx` (unless told otherwise) or `spdx`."""
     check_parameters(call.request.rel_url.query, "format")
-    wanted = call.request.rel_url.query.get("format", SbomFormat.CYCLONEDX)
-    if wanted not in tuple(SbomFormat):
-        raise BadRequestError(f"there is no format {wanted[:40]!r}; there are {' and '.join(SbomFormat)}")
-    form = SbomFormat(wanted)
+    form = sbom_format(call.request.rel_url.query)
     digest = await meant(call, call.repository, parse_reference(call.parameters["reference"]))
     document = await bill_of_materials(call.services.database, call.repository, digest, form)
     return web.Response(body=document, headers={hdrs.CONTENT_TYPE: media_type(form)})

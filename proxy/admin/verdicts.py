@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import hdrs, web
 
 from proxy.admin.pages import cut, wanted
-from proxy.admin.parameters import check_parameters
+from proxy.admin.parameters import check_parameters, one_of
 from proxy.errors import BadRequestError, NotFoundError, UnauthorizedError
 from proxy.gate.report import record_of, report
 from proxy.gate.verdict_document import as_document
@@ -45,19 +45,13 @@ async def newest(call: Call) -> web.StreamResponse:
     limit = wanted(call)
     if not _may_read(call.caller, repository):
         raise NotFoundError("there is no such repository, or it is not yours to see")
-    outcome, last = _outcome(query.get("outcome", "")), query.get("last", "")
+    outcome, last = one_of(query.get("outcome", ""), Outcome, "outcome"), query.get("last", "")
     async with call.services.database.snapshot() as tx:
         found = await verdicts.list_newest(
             tx, repository=repository, outcome=outcome, limit=limit + 1, before=last or None
         )
     page = cut(call, found, lambda verdict: verdict.id)
     return web.json_response({"verdicts": [as_document(verdict) for verdict in page.items]}, headers=page.headers)
-
-
-def _outcome(text: str) -> Outcome | None:
-    if text and text not in tuple(Outcome):
-        raise BadRequestError(f"there is no outcome {text[:40]!r}; there are {', '.join(Outcome)}")
-    return Outcome(text) if text else None
 
 
 def _may_read(caller: Caller, repository: Repository) -> bool:

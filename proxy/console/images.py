@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from config.patterns import RepositoryPattern
 from proxy.admin.image_access import may_see_pulls, meant
-from proxy.admin.parameters import check_parameters
+from proxy.admin.parameters import check_parameters, sbom_format
 from proxy.console.pages import page
 from proxy.console.verdicts import Story, told
 from proxy.errors import BadRequestError, NotFoundError
@@ -132,10 +132,7 @@ async def sbom(call: Call) -> web.StreamResponse:
     """The bill of materials of `?name=` as a file, `?format=cyclonedx` or `spdx`."""
     query = call.request.rel_url.query
     check_parameters(query, "name", "format")
-    wanted = query.get("format", SbomFormat.CYCLONEDX)
-    if wanted not in tuple(SbomFormat):
-        raise BadRequestError(f"there is no format {wanted[:40]!r}; there are {' and '.join(SbomFormat)}")
-    form, image = SbomFormat(wanted), _named(call, "name")
+    form, image = sbom_format(query), _named(call, "name")
     document = await bill_of_materials(call.services.database, image.repository, await _digest(call, image), form)
     file = quote(f"{image.repository.name.replace('/', '-')}.{form}.json", safe="")
     headers = {hdrs.CONTENT_TYPE: media_type(form), hdrs.CONTENT_DISPOSITION: f'attachment; filename="{file}"'}

@@ -10,10 +10,10 @@ from aiohttp import web
 
 from config.vocabulary import Effect
 from proxy.admin.administering import administrator
-from proxy.admin.parameters import check_parameters
+from proxy.admin.parameters import check_parameters, one_of
 from proxy.console.pages import page
 from proxy.console.rows import verdict_row
-from proxy.errors import BadRequestError, NotFoundError
+from proxy.errors import NotFoundError
 from proxy.gate import decided
 from proxy.gate.report import Explained, by_place, contents, headline_of_all, in_rows, record_of, summary
 from proxy.routing import Call
@@ -52,18 +52,16 @@ async def listing(call: Call) -> web.StreamResponse:
     """The newest verdicts, of one repository or outcome if that is asked for."""
     query = call.request.rel_url.query
     check_parameters(query, "repository", "outcome", "last")
-    name, outcome = query.get("repository", "").strip(), query.get("outcome", "")
-    if outcome and outcome not in tuple(Outcome):
-        raise BadRequestError(f"there is no outcome {outcome[:40]!r}; there are {', '.join(Outcome)}")
+    name, outcome = query.get("repository", "").strip(), one_of(query.get("outcome", ""), Outcome, "outcome")
     found = await decided.newest(
         call.services.database,
         call.caller.principal,
         repository=Repository(name) if name else None,
-        outcome=Outcome(outcome) if outcome else None,
+        outcome=outcome,
         before=query.get("last", ""),
         limit=_PAGE,
     )
-    kept = {"repository": name, "outcome": outcome}
+    kept = {"repository": name, "outcome": outcome or ""}
     return await page(
         call,
         "verdicts.html",
