@@ -24,8 +24,13 @@ class Waiver(Document):
     author: str = Field(description="Who decided, for the audit.", min_length=1)
     expires: AwareDatetime = Field(description="When it ends. Every waiver ends.")
 
+    @property
+    def covered(self) -> tuple[str, ...]:
+        """What it accepts, as people write it."""
+        return (*self.findings, *map(str, self.packages), *self.tools)
+
     @model_validator(mode="after")
     def _covers_something(self) -> Self:
-        if not (self.findings or self.packages or self.tools):
+        if not self.covered:
             raise ValueError("a waiver names what it covers: findings, packages or tools")
         return self

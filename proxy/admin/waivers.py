@@ -93,10 +93,4 @@ def _waiver(waiver: Waiver) -> dict[str, Any]:
 
 
 def _record(call: Call, record: WaiverRecord) -> dict[str, Any]:
-    return _waiver(record.waiver) | {
-        "in_force": record.holds(call.services.clock()),
-        "created_at": record.created_at.isoformat(),
-        "created_by": record.created_by,
-        "ended_at": record.ended_at.isoformat() if record.ended_at else None,
-        "ended_by": record.ended_by or None,
-    }
+    return _waiver(record.waiver) | waiving.history(record, call.services.clock())

@@ -87,7 +87,7 @@ def _list(
         waiver = record.waiver
         cells = (
             waiver.id,
-            " ".join([*waiver.findings, *map(str, waiver.packages), *waiver.tools]),
+            " ".join(waiver.covered),
             " ".join([*map(str, waiver.repositories), *([waiver.digest] if waiver.digest else [])]),
             waiver.author,
             waiver.reason,
@@ -123,13 +123,7 @@ def _state(record: WaiverRecord, now: datetime) -> str:
 
 
 def _as_json(record: WaiverRecord, now: datetime) -> dict[str, object]:
-    return record.waiver.model_dump(mode="json") | {
-        "in_force": record.holds(now),
-        "created_at": record.created_at.isoformat(),
-        "created_by": record.created_by,
-        "ended_at": record.ended_at.isoformat() if record.ended_at else None,
-        "ended_by": record.ended_by or None,
-    }
+    return record.waiver.model_dump(mode="json") | waiving.history(record, now)
 
 
 async def _made(settings: Settings, waiver: Waiver, now: datetime) -> WaiverRecord:

@@ -6,6 +6,7 @@ Every process that serves takes notice by itself: exceptions on record are a par
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from config.policy import Waiver
 from proxy.clock import Clock
@@ -53,6 +54,19 @@ async def in_force_now(database: Database, clock: Clock) -> tuple[Waiver, ...]:
         return await waivers.in_force(tx, clock())
 
 
+def history(record: WaiverRecord, now: datetime) -> dict[str, Any]:
+    """What became of an exception, as JSON for programs: what /api/v1/waivers and `imagegate waiver list --json` give
+    beside the exception itself.
+    """
+    return {
+        "in_force": record.holds(now),
+        "created_at": record.created_at.isoformat(),
+        "created_by": record.created_by,
+        "ended_at": record.ended_at.isoformat() if record.ended_at else None,
+        "ended_by": record.ended_by or None,
+    }
+
+
 def _check(waiver: Waiver, now: datetime) -> None:
     texts: Iterable[str] = (waiver.reason, waiver.author, *waiver.findings)
     if any("\0" in text for text in texts):
@@ -66,8 +80,7 @@ def _check(waiver: Waiver, now: datetime) -> None:
         )
     if not all(finding.strip() for finding in waiver.findings):
         raise BadRequestError("one of the findings is empty; name each by its id, such as CVE-2019-10906")
-    covered = len(waiver.findings) + len(waiver.packages) + len(waiver.tools) + len(waiver.repositories)
-    if covered > _MOST_COVERED:
+    if len(waiver.covered) + len(waiver.repositories) > _MOST_COVERED:
         raise BadRequestError(f"an exception names at most {_MOST_COVERED} things; make several")
     if waiver.expires <= now:
         raise BadRequestError(f"the exception has ended already ({waiver.expires.isoformat()}); choose a later end")
@@ -75,7 +88,7 @@ def _check(waiver: Waiver, now: datetime) -> None:
 
 def _audit(event: Event, record: WaiverRecord, by: Administrator, now: datetime) -> AuditRecord:
     waiver = record.waiver
-    covered = ", ".join([*waiver.findings, *map(str, waiver.packages), *waiver.tools])
+    covered = ", ".join(waiver.covered)
     where = ", ".join(map(str, waiver.repositories))
     only = f" of {waiver.digest}" if waiver.digest else ""
     until = f"until {waiver.expires.isoformat()}, author {waiver.author}"
