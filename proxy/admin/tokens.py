@@ -17,7 +17,6 @@ from proxy.identity import tokens
 from proxy.identity.principal import Role
 from proxy.identity.tokens import LONGEST_NAME, NewGrant
 from proxy.routing import Call
-from storage import grants
 from storage.grants import Grant
 
 _NOT_KEPT: Mapping[str, str] = {hdrs.CACHE_CONTROL: "no-store"}
@@ -89,9 +88,8 @@ async def revoke(call: Call) -> web.StreamResponse:
 
 
 async def _known(call: Call) -> Grant:
-    async with call.services.database.snapshot() as tx:
-        grant = await grants.get(tx, call.parameters["id"])
-    if grant is None or not tokens.may_see(call.caller.principal, grant):
+    grant = await tokens.find(call.services.database, call.caller.principal, call.parameters["id"])
+    if grant is None:
         raise NotFoundError("there is no such token, or it is not yours to see; GET /api/v1/tokens lists them")
     return grant
 

@@ -120,9 +120,7 @@ def _end(expires: str, now: datetime) -> datetime | None:
 
 
 async def _known(call: Call) -> Grant:
-    principal = call.caller.principal
-    found = await tokens.seen_by(call.services.database, principal)
-    grant = next((one for one in found if one.id == call.parameters["id"]), None)
+    grant = await tokens.find(call.services.database, call.caller.principal, call.parameters["id"])
     if grant is None:
         raise NotFoundError("there is no such token, or it is not yours to see")
     return grant

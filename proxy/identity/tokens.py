@@ -110,10 +110,17 @@ async def seen_by(database: Database, principal: Principal) -> tuple[Grant, ...]
     """
     async with database.snapshot() as tx:
         found = await grants.list_all(tx)
-    return tuple(grant for grant in reversed(found) if may_see(principal, grant))
+    return tuple(grant for grant in reversed(found) if _may_see(principal, grant))
 
 
-def may_see(principal: Principal, grant: Grant) -> bool:
+async def find(database: Database, principal: Principal, grant_id: str) -> Grant | None:
+    """One of these by its id; None where there is none."""
+    async with database.snapshot() as tx:
+        grant = await grants.get(tx, grant_id)
+    return grant if grant is not None and _may_see(principal, grant) else None
+
+
+def _may_see(principal: Principal, grant: Grant) -> bool:
     """Whether a grant is one for repositories that `principal` covers."""
     return all(cover(principal.repositories, pattern) for pattern in _patterns(grant))
 
