@@ -1,24 +1,21 @@
 """Images over HTTP: what the tags mean, what is in one, and how two differ; each for whoever may pull it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
 from config.patterns import RepositoryPattern
-from config.settings import Settings
 from proxy.clock import utc_now
 from proxy.identity import tokens
 from proxy.identity.principal import Role
 from proxy.identity.tokens import NewGrant
-from proxy.running import running
-from proxy.server import listening
 from proxy.services import Services
 from tests.images import debian, image, index
-from tests.proxy.cli.conftest import POLICY, SSH, push
+from tests.proxy.cli.conftest import SSH, push
 from tests.proxy.face import ADMINISTRATOR, Answer, basic
+from tests.proxy.whole_gate import whole_gate
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -60,15 +57,8 @@ class Served:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     """A gate where a tag moved after somebody had pulled it, and a push was refused."""
-    folder: Path = tmp_path_factory.mktemp("images")
-    (folder / "policy.yaml").write_text(POLICY)
-    settings = Settings(state_dir=folder, listen={"port": 0}, inspection={"workers": 1}, feeds={"refresh_hours": 0})
-    async with (
-        running(settings) as services,
-        listening(services) as (host, port),
-        aiohttp.ClientSession() as session,
-    ):
-        served = Served(f"http://{host}:{port}", services, session)
+    async with whole_gate(tmp_path_factory.mktemp("images")) as (url, services, session):
+        served = Served(url, services, session)
         await served.new_token("admin", Role.ADMIN, "**")
         await served.new_token("cluster", Role.OPERATOR, "team/**")
         await served.new_token("stranger", Role.OPERATOR, "other/**")

@@ -2,20 +2,16 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
-from config.settings import Settings
 from proxy.identity.principal import Role
-from proxy.running import running
-from proxy.server import listening
 from tests.images import debian, image
-from tests.proxy.cli.conftest import POLICY, SSH, push
+from tests.proxy.cli.conftest import SSH, push
 from tests.proxy.console.browser import Browser
 from tests.proxy.console.gates import Gate
+from tests.proxy.whole_gate import whole_gate
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,15 +24,8 @@ People = Callable[..., Awaitable[Browser]]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gate]:
     """A gate where a tag moved after somebody had pulled it, and a push was refused."""
-    folder: Path = tmp_path_factory.mktemp("console")
-    (folder / "policy.yaml").write_text(POLICY)
-    settings = Settings(state_dir=folder, listen={"port": 0}, inspection={"workers": 1}, feeds={"refresh_hours": 0})
-    async with (
-        running(settings) as services,
-        listening(services) as (host, port),
-        aiohttp.ClientSession() as session,
-    ):
-        started = Gate(f"http://{host}:{port}", session, services)
+    async with whole_gate(tmp_path_factory.mktemp("console")) as (url, services, session):
+        started = Gate(url, session, services)
         await push(services, OLD, "team/app:1")
         await started.pull("1", "cluster")
         await push(services, NEW, "team/app:1")

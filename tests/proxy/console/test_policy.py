@@ -1,22 +1,18 @@
 """The policy, exceptions and approvals in the console of a whole gate: seen, tried, changed and ended by admins."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
-from config.settings import Settings
 from proxy.identity.principal import Role
-from proxy.running import running
-from proxy.server import listening
 from storage import audit
 from storage.audit import AuditRecord, Event
 from tests.images import debian, image
-from tests.proxy.cli.conftest import POLICY, SSH, push
+from tests.proxy.cli.conftest import SSH, push
 from tests.proxy.console.browser import Browser, Page
 from tests.proxy.console.gates import Gate
+from tests.proxy.whole_gate import whole_gate
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,17 +31,10 @@ rules:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gate]:
     """A gate with an admitted image and a refused one."""
-    folder: Path = tmp_path_factory.mktemp("console")
-    (folder / "policy.yaml").write_text(POLICY)
-    settings = Settings(state_dir=folder, listen={"port": 0}, inspection={"workers": 1}, feeds={"refresh_hours": 0})
-    async with (
-        running(settings) as services,
-        listening(services) as (host, port),
-        aiohttp.ClientSession() as session,
-    ):
+    async with whole_gate(tmp_path_factory.mktemp("console")) as (url, services, session):
         await push(services, CLEAN, "team/app:1")
         await push(services, image(debian(), SSH), "team/app:refused")
-        yield Gate(f"http://{host}:{port}", session, services)
+        yield Gate(url, session, services)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
