@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -56,8 +56,17 @@ class Browser:
         self._until(lambda: bool(self.all("[role=alert]")), "alert")
         return self.one("[role=alert]").text
 
+    def _turn(self, act: Callable[[], None]) -> None:
+        """Do what leads to another page, and wait until that is there. The driver may not have heard yet that the page
+        is left when an action ends, and would then read the old one.
+        """
+        self.driver.execute_script("window.isLeft = false")
+        act()
+        turned = "return window.isLeft === undefined && document.readyState === 'complete'"
+        self._until(lambda: bool(self.driver.execute_script(turned)), "other page")
+
     def _until(self, is_there: Callable[[], bool], what: str) -> None:
-        waiting = WebDriverWait(self.driver, _PATIENCE_SECONDS, ignored_exceptions=[StaleElementReferenceException])
+        waiting = WebDriverWait(self.driver, _PATIENCE_SECONDS, ignored_exceptions=[WebDriverException])
         try:
             waiting.until(lambda _: is_there())
         except TimeoutException:
@@ -89,10 +98,14 @@ class Browser:
         raise AssertionError(f"nothing is labelled {label!r} at {self.url}:\n{self.driver.page_source}")
 
     def press(self, name: str) -> None:
-        """Press the button, or follow the link, that says so; exactly one must."""
+        """Press the button, or follow the link, that says so (exactly one must), and wait for the page it leads to."""
         named = [one for one in self.all("button, a, input[type=submit]") if _says(one) == name]
         assert len(named) == 1, f"{len(named)} buttons and links say {name!r} at {self.url}:\n{self.text}"
-        named[0].click()
+        self._turn(named[0].click)
+
+    def enter(self, *keys: str) -> None:
+        """Type where the cursor is, then the enter key, and wait for the page it leads to."""
+        self._turn(lambda: self.type(*keys, Keys.ENTER))
 
     def type(self, *keys: str) -> None:
         """Type where the cursor is, as with a keyboard alone; `Keys.TAB` goes on to the next."""

@@ -1,5 +1,6 @@
 """The browser of the tests sees what a person's would, and complains of what is wrong with a page."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +15,15 @@ NOTHING: Mapping[str, str] = {}
 
 
 @contextmanager
-def page(html: str, headers: Mapping[str, str] = NOTHING, *, status: int = 200) -> Iterator[str]:
-    """A server that answers everything with one page; gives its address."""
+def page(
+    html: str, headers: Mapping[str, str] = NOTHING, *, status: int = 200, delay_seconds: float = 0
+) -> Iterator[str]:
+    """A server that answers everything with one page, later if there is a query; gives its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = f"<!doctype html><html lang=en><title>Page</title>{html}</html>".encode()
+            time.sleep(delay_seconds if "?" in self.path else 0)
             self.send_response(status)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
@@ -59,8 +63,20 @@ def test_a_keyboard_alone_will_do(browser: Browser) -> None:
         browser.tab_to("Name")
         browser.type("Ada")
         browser.tab_to("Go on")
-        browser.type("\n")
+        browser.enter()
         assert browser.url == f"{address}?name=Ada"
+
+
+def test_a_page_that_is_slow_to_come_is_waited_for(browser: Browser) -> None:
+    form = "<form><label>Name <input name=name></label><button>Go on</button></form>"
+    with page(form, delay_seconds=0.5) as address:
+        browser.open(address)
+        browser.labelled("Name").send_keys("Ada")
+        browser.press("Go on")
+        assert browser.url == f"{address}?name=Ada"
+        browser.labelled("Name").click()
+        browser.enter("Eve")
+        assert browser.url == f"{address}?name=Eve"
 
 
 @pytest.mark.parametrize("width", [200, 700])

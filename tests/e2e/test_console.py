@@ -182,21 +182,21 @@ def test_an_admitted_image_is_shown_with_what_is_in_it(browser: Browser, team: T
 def test_everything_is_reached_by_keyboard(browser: Browser, team: Team) -> None:
     browser.open(team.address("verdicts"))
     browser.see("Sign in to imagegate")
-    browser.type(team.developer, Keys.ENTER)  # the cursor is in the field already
+    browser.enter(team.developer)  # the cursor is in the field already
     browser.see("Verdicts")
     browser.type(Keys.TAB)
     assert browser.focused.text == "Skip to the content"
     browser.type(Keys.ENTER)
     browser.tab_to("Repository")
-    browser.type(team.refused, Keys.ENTER)
+    browser.enter(team.refused)
     browser.see("Verdicts")
     (row,) = [row for row in browser.all("tbody tr") if "reject" in row.text]
     name = row.find_element("css selector", "a").text
     browser.tab_to(name)
-    browser.type(Keys.ENTER)
+    browser.enter()
     browser.see("REFUSED")
     browser.tab_to("Sign out")
-    browser.type(Keys.ENTER)
+    browser.enter()
     browser.see("Sign in to imagegate")
 
 
