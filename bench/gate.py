@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import compileall
 import json
 import os
 import ssl
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -24,6 +26,28 @@ from tests.tokens import new_token
 REPOSITORY = Repository("bench/app")
 IMAGEGATE = [sys.executable, "-c", "from proxy.cli import main; main()"]
 """The command, as this Python runs it."""
+
+_PACKAGES = ("config", "proxy", "scanning", "storage")
+_LEFT_OUT = "PYTHONDONTWRITEBYTECODE"
+"""Container images set it for what they only start. A checkout is then compiled anew by each process, where pip has
+compiled what it installs.
+"""
+
+
+def gate_environment(state: Path) -> dict[str, str]:
+    """The environment in which a command of the gate runs as if installed, with its state in the folder `state`."""
+    _compile()
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("IMAGEGATE_") and key != _LEFT_OUT}
+    return kept | {"IMAGEGATE_STATE_DIR": str(state)}
+
+
+@cache
+def _compile() -> None:
+    """Compile the gate's own modules, as pip does."""
+    for package in _PACKAGES:
+        folder = Path(__file__).parents[1] / package
+        if not compileall.compile_dir(folder, quiet=1):
+            raise BenchError(f"{folder} cannot be compiled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +94,7 @@ def gate(
     certificate they give it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGEGATE_")} | {
-        "IMAGEGATE_STATE_DIR": str(folder / "state"),
+    environment = gate_environment(folder / "state") | {
         "IMAGEGATE_LISTEN__PORT": str(port),
         "IMAGEGATE_UPSTREAM__KIND": "remote",
         "IMAGEGATE_UPSTREAM__URL": upstream.url,

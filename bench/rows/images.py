@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import content, debian
 from bench.content import Layer
 from bench.errors import BenchError
-from bench.gate import IMAGEGATE, REPOSITORY, Gate, gate
+from bench.gate import IMAGEGATE, REPOSITORY, Gate, gate, gate_environment
 from bench.peers import docker_registry, tool
 from bench.plan import Plan
 from bench.processes import Server
@@ -135,9 +135,8 @@ def _syft(name: str, **settings: str) -> Sample:
 
 
 def _check(name: str, folder: Path) -> Sample:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("IMAGEGATE_")}
-    environment["IMAGEGATE_STATE_DIR"] = str(folder / "state")
-    done = run([*IMAGEGATE, "check", "--format", "json", name], environment, _ADMITTED_OR_NOT)
+    command = [*IMAGEGATE, "check", "--format", "json", name]
+    done = run(command, gate_environment(folder / "state"), _ADMITTED_OR_NOT)
     return _sample(done, dict(json.loads(done.output)["counts"])["packages"])
 
 
