@@ -18,9 +18,9 @@ from scanning.facts import ImageFacts, Package
 from scanning.packages.purl import type_of
 from scanning.packages.upgrading import Upgrade, upgrade_steps
 from scanning.rules.advisories import finding_subject
-from scanning.rules.advisory_data import INSTALL_PACKAGES
+from scanning.rules.advisory_data import COVER_DISTRIBUTION, INSTALL_PACKAGES
 from scanning.rules.case import Case
-from scanning.rules.inspection import KEEP_RELEASE
+from scanning.rules.inspection import KEEP_RELEASE, RESTORE_RELEASE
 from scanning.rules.signatures import NAME_A_SIGNER
 from scanning.verdict import Verdict, Violation
 
@@ -123,7 +123,7 @@ def _title(told: Violation) -> str:
     match told.rule:
         case "deny.hardening":
             return f"Mend {told.subject}"
-        case "inspection" if told.fix == KEEP_RELEASE:
+        case "inspection" if told.fix in (KEEP_RELEASE, RESTORE_RELEASE):
             return "Let it tell which distribution it is"
         case "inspection" if told.effect is Effect.WARN:  # it was read, and has no package database
             return "Let it tell where its programs come from"
@@ -131,6 +131,8 @@ def _title(told: Violation) -> str:
             return "Ask an admin for data about the ends of releases"
         case "require.advisories" if told.fix == INSTALL_PACKAGES:
             return "Install packages that advisories speak of"
+        case "require.advisories" if told.fix == COVER_DISTRIBUTION:
+            return "Build on a distribution that advisories are about"
         case "require.minimum_age" if not told.purl:
             return "Ask a gate how long it has known the packages"
         case "require.vetted_packages" if not told.purl:

@@ -75,10 +75,13 @@ class RequireBase(Document):
 
 
 class RequireAdvisories(Document):
-    """Ask for advisory data that is there and fresh."""
+    """Ask for advisory data that is there, fresh, and about the image's distribution."""
 
     max_age: Duration = Field(timedelta(hours=72), description="The age from which data is too old, such as 72h or 3d.")
     effect: Effect = Field(Effect.QUARANTINE, description="What missing or older data does.")
+    uncovered: Effect | None = Field(
+        None, description="What packages of a distribution do that no data is about; left out: the same as effect."
+    )
 
 
 class RequireMalwareScan(Document):

@@ -14,7 +14,8 @@ from packageurl import PackageURL
 
 from scanning.facts import OsRelease, Package
 
-_DISTRIBUTED = frozenset({"deb", "apk", "rpm", "alpm"})
+DISTRIBUTED = frozenset({"deb", "apk", "rpm", "alpm"})
+"""The types of packages that come with a distribution, whose name is in their purl."""
 
 
 def type_of(purl: str) -> str:
@@ -24,7 +25,7 @@ def type_of(purl: str) -> str:
 
 def purl(package: Package, distribution: OsRelease | None) -> str:
     """The canonical purl of `package`. A distribution's package that no os-release places has no namespace."""
-    if package.type in _DISTRIBUTED:
+    if package.type in DISTRIBUTED:
         qualifiers = {"arch": package.architecture}
         version = package.version
         if package.type == "rpm" and ":" in version:

@@ -11,13 +11,17 @@ from config.vocabulary import Effect
 from config.wording import counted
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.facts import ImageFacts
-from scanning.packages.purl import type_of
+from scanning.packages.purl import DISTRIBUTED, type_of
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
 
 _NO_ECOSYSTEM = "generic"
 INSTALL_PACKAGES = "install them as packages of a distribution, about which advisories speak"
 """What to do about what no feed will ever speak of."""
+COVER_DISTRIBUTION = (
+    "build on a release of a distribution that the gate has advisories for, or ask an admin to add a feed for this one"
+)
+"""What to do about a distribution that no feed speaks of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def advisory_data(question: Question) -> Answers:
             "ask an admin to run: imagegate feeds update",
         )
     if required and not poor:
-        yield from _uncovered_packages(report, facts)
+        yield from _uncovered_packages(report, facts, required)
 
 
 def _what_is_wrong(data: Needed, required: RequireAdvisories | None, now: datetime) -> str:
@@ -78,16 +82,30 @@ def _what_is_wrong(data: Needed, required: RequireAdvisories | None, now: dateti
     return ""
 
 
-def _uncovered_packages(report: AdvisoryReport, facts: ImageFacts) -> Answers:
-    if report.unmatched:
-        kinds = Counter(type_of(purl) for purl in report.unmatched)
+def _uncovered_packages(report: AdvisoryReport, facts: ImageFacts, required: RequireAdvisories) -> Answers:
+    """A whole distribution that no data is about is as if there were none; single packages of others are a warning."""
+    distributed = [purl for purl in report.unmatched if type_of(purl) in DISTRIBUTED]
+    others = [purl for purl in report.unmatched if type_of(purl) not in DISTRIBUTED]
+    if distributed:
+        system = facts.distribution
+        name = system.pretty_name or f"{system.id} {system.version_id}".strip() if system else "it"
+        yield Violation(
+            "require.advisories",
+            required.uncovered or required.effect,
+            f"{len(distributed)} of {counted(len(facts.packages), 'package')}",
+            "etc/os-release",
+            f"no advisory data is about their distribution, {name} (for instance {distributed[0]})",
+            COVER_DISTRIBUTION,
+        )
+    if others:
+        kinds = Counter(map(type_of, others))
         by_kind = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         commonest = kinds.most_common(1)[0][0]
-        instance = next(purl for purl in report.unmatched if purl.startswith(f"pkg:{commonest}/"))
+        instance = next(purl for purl in others if purl.startswith(f"pkg:{commonest}/"))
         yield Violation(
             "require.advisories",
             Effect.WARN,
-            f"{len(report.unmatched)} of {counted(len(facts.packages), 'package')}",
+            f"{len(others)} of {counted(len(facts.packages), 'package')}",
             "",
             f"no advisory data covers them: {by_kind} (for instance {instance})",
             "ask an admin to add a feed for their ecosystem" if kinds.keys() - {_NO_ECOSYSTEM} else INSTALL_PACKAGES,

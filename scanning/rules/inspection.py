@@ -6,13 +6,16 @@ from config.vocabulary import Effect
 from config.wording import counted
 from scanning.facts import ImageFacts, LayerRefusal
 from scanning.hardening.catalogue import CHECKS
+from scanning.packages.distribution import contradicted
+from scanning.packages.purl import DISTRIBUTED
 from scanning.rules.question import Answers, Question
 from scanning.verdict import Violation
 
 _AMBIGUOUS = CHECKS["H26"]
 KEEP_RELEASE = "keep etc/os-release in the image"
 """What to do where nothing says which distribution it is."""
-_OF_DISTRIBUTIONS = frozenset({"deb", "apk", "rpm", "alpm"})
+RESTORE_RELEASE = "leave etc/os-release as the distribution's package installs it"
+"""What to do where it says another than is installed."""
 
 
 def uninspected(question: Question) -> Answers:
@@ -28,7 +31,7 @@ def uninspected(question: Question) -> Answers:
             f"it cannot be inspected: {problem}",
             "build it again so that every layer and archive has one unambiguous meaning",
         )
-    nameless = [package for package in facts.packages if package.type in _OF_DISTRIBUTIONS] if facts else []
+    nameless = [package for package in facts.packages if package.type in DISTRIBUTED] if facts else []
     if facts and nameless and facts.distribution is None:
         yield Violation(
             "inspection",
@@ -37,6 +40,16 @@ def uninspected(question: Question) -> Answers:
             nameless[0].path,
             "no os-release says which distribution, so no advisory can be matched",
             KEEP_RELEASE,
+        )
+    if facts and (contradiction := contradicted(facts.distribution, facts.packages)):
+        yield Violation(
+            "inspection",
+            Effect.REJECT,
+            "the distribution",
+            "etc/os-release",
+            f"it says {contradiction.claimed}, but {contradiction.package.name} {contradiction.package.version} is"
+            f" installed, which is of {contradiction.actual}, so advisories would be matched with the wrong release",
+            RESTORE_RELEASE,
         )
     if facts and facts.executables and not facts.packages:
         yield Violation(

@@ -504,3 +504,39 @@ def test_t53_packages_that_no_advisories_speak_of_are_counted(unmatched: tuple[s
     )
     (warning,) = verdict.warnings
     assert (warning.rule, warning.why, warning.fix) == ("require.advisories", why, fix)
+
+
+ARCH = AdvisoryReport(FRESH, (), ("pkg:alpm/arch/bash@5.2-1", "pkg:npm/axios@1"))
+
+
+@pytest.mark.parametrize(
+    ("required", "outcome"),
+    [
+        ({"effect": "reject"}, Outcome.REJECT),
+        ({"effect": "warn"}, Outcome.ADMIT),
+        ({"effect": "reject", "uncovered": "warn"}, Outcome.ADMIT),
+        ({"effect": "warn", "uncovered": "reject"}, Outcome.REJECT),
+    ],
+)
+def test_t111_a_distribution_that_no_advisories_are_about_is_like_no_advisories(
+    required: dict[str, str], outcome: Outcome
+) -> None:
+    system = OsRelease("arch", pretty_name="Arch Linux")
+    verdict = judge(case(facts(distribution=system), advisories=ARCH), policy(require={"advisories": required}), NOW)
+    told = (*verdict.violations, *verdict.warnings)
+    assert verdict.outcome is outcome
+    assert [one.why for one in told if "distribution" in one.why] == [
+        "no advisory data is about their distribution, Arch Linux (for instance pkg:alpm/arch/bash@5.2-1)"
+    ]
+    assert [one.why for one in verdict.warnings if "npm" in one.why] == [
+        "no advisory data covers them: 1 npm (for instance pkg:npm/axios@1)"
+    ]
+
+
+def test_t111_an_image_that_claims_another_release_than_is_installed_is_refused() -> None:
+    base = Package("deb", "base-files", "12.4+deb12u11", "base-files", "12.4+deb12u11", "var/lib/dpkg/status")
+    verdict = judge(case(facts(distribution=OsRelease("debian", "13"), packages=(base, OPENSSL))), policy(), NOW)
+    assert verdict.outcome is Outcome.REJECT
+    assert verdict.violations[0].sentence.startswith(
+        "the distribution in etc/os-release: it says debian 13, but base-files 12.4+deb12u11 is installed"
+    )
