@@ -67,8 +67,9 @@ def of_records(forgotten: Forgotten) -> str:
     """What records were, or would be, forgotten."""
     return (
         f"{counted(forgotten.verdicts, 'old verdict')}, what was found in {counted(forgotten.layers, 'unused layer')},"
-        f" {counted(forgotten.documents, 'document')} that nothing names, and"
-        f" {counted(forgotten.manifests, 'image')} that nobody pulls"
+        f" {counted(forgotten.documents, 'document')} that nothing names,"
+        f" {counted(forgotten.manifests, 'image')} that nobody pulls, and since when"
+        f" {counted(forgotten.packages, 'package version')} that no image was judged with for as long had been known"
     )
 
 

@@ -1,4 +1,4 @@
-"""When the gate first saw packages: in an image that was pushed or pulled, whether or not that was admitted.
+"""When the gate first saw packages: in an image that was pushed or pulled, and not refused for anything but their age.
 
 A package is told by its purl without what only says where it runs (`plain`), so each of its versions has a time of its
 own. What somebody smuggles into a package that is trusted is mostly found out within days: by waiting, others find it.

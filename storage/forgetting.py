@@ -1,9 +1,10 @@
 """Old verdicts, facts of layers that nothing has any more, and the documents that only these named, are forgotten; and
-manifests of remote registries that nobody asks for.
+manifests of remote registries that nobody asks for; and packages that no image was judged with for as long.
 
     mark      in one snapshot: which verdicts are kept, and which documents these and the rows of tables name
     sweep     verdicts, then layers, then documents: some at a time, each time in a transaction of its own; then
-              manifests one by one, and what these leave the next time, those that an index listed included
+              manifests one by one, and what these leave the next time, those that an index listed included;
+              then packages
 
 A verdict is kept while it is young; while it is in force, that is the last one on a manifest on record or under one of
 its tags; while a bill of materials is to be made of it; and while a verdict that is kept lists it as one of its images.
@@ -16,11 +17,12 @@ Whatever goes on meanwhile is right:
   at before each removal, while nobody can put any.
 - The facts of a layer are read from it again by whoever misses them, and a manifest that is not on record is judged
   anew by whoever asks for it, whatever verdict there was.
+- Packages of an image on record that are forgotten were seen, for that image, when its manifest was.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Self
 
@@ -28,7 +30,7 @@ import sqlalchemy as sa
 
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
-from storage import audit, documents, layers, manifests, verdicts
+from storage import audit, documents, layers, manifests, sightings, verdicts
 from storage.batches import batches
 from storage.database import Database, Transaction
 from storage.layers import Known
@@ -45,8 +47,9 @@ _BRIEF_DIGITS = 15
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Verdicts made before `verdicts` may go (None: none may), and facts of layers found before `layers`; manifests of
-    repositories that are `remote` if nobody has asked for them since `manifests` (None: none may).
+    """Verdicts made before `verdicts` may go, and packages not seen since (None: none may); facts of layers found
+    before `layers`; manifests of repositories that are `remote` if nobody has asked for them since `manifests` (None:
+    none may).
     """
 
     verdicts: datetime | None
@@ -63,10 +66,11 @@ class Forgotten:
     layers: int = 0
     documents: int = 0
     manifests: int = 0
+    packages: int = 0
 
     def __bool__(self) -> bool:
         """Whether anything is."""
-        return bool(self.verdicts or self.layers or self.documents or self.manifests)
+        return any(astuple(self))
 
 
 async def forget(database: Database, bounds: Bounds) -> Forgotten:
@@ -93,14 +97,26 @@ async def forget(database: Database, bounds: Bounds) -> Forgotten:
     for repository, digest, before in await _unasked(database, bounds):
         async with database.transaction() as tx:  # of its own: who records several waits for none that waits for them
             manifests_gone += await manifests.forget_unasked(tx, repository, digest, before)
-    return Forgotten(verdicts_gone, layers_gone, documents_gone, manifests_gone)
+    packages_gone = await _forget_packages(database, bounds)
+    return Forgotten(verdicts_gone, layers_gone, documents_gone, manifests_gone, packages_gone)
+
+
+async def _forget_packages(database: Database, bounds: Bounds) -> int:
+    gone, some = 0, _AT_ONCE
+    while bounds.verdicts and some == _AT_ONCE:
+        async with database.transaction() as tx:
+            some = await sightings.forget_unseen(tx, bounds.verdicts, _AT_ONCE)
+        gone += some
+    return gone
 
 
 async def preview(database: Database, bounds: Bounds) -> Forgotten:
     """What `forget` would forget now; nothing is changed."""
     mark = await _mark(database, bounds)
     manifests_unasked = await _unasked(database, bounds)
-    return Forgotten(len(mark.verdicts), len(mark.layers), len(mark.documents), len(manifests_unasked))
+    async with database.snapshot() as tx:
+        packages = await sightings.count_unseen(tx, bounds.verdicts) if bounds.verdicts else 0
+    return Forgotten(len(mark.verdicts), len(mark.layers), len(mark.documents), len(manifests_unasked), packages)
 
 
 async def _unasked(database: Database, bounds: Bounds) -> Sequence[tuple[Repository, Digest, datetime]]:

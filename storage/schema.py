@@ -15,7 +15,7 @@
     audit           append-only
     audit_spools    how far each file of records that wait was taken over into audit
     grants          access tokens, by the hash of their secret
-    package_sightings   when each version of a package was first seen
+    package_sightings   when each version of a package was first seen, and lately
     approvals       base images and packages that an admin approved; revoked ones stay
     waivers         exceptions that an admin made beside the policy file; ended ones stay
     latest_time     the latest time that a gate has seen
@@ -289,6 +289,8 @@ package_sightings = sa.Table(
     metadata,
     sa.Column("package", sa.String(64), primary_key=True, comment="sha256 of its purl, without qualifiers"),
     sa.Column("first_seen", Instant, nullable=False),
+    sa.Column("last_seen", Instant, nullable=False, comment="when an image with it was last judged, to the month"),
+    sa.Index(None, "last_seen"),
 )
 
 latest_time = sa.Table(

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -14,33 +15,67 @@ from storage.upsert import insert
 
 _AT_ONCE = 500
 """Names in one question: SQLite takes 32766 parameters, and plans grow with them."""
+_TO_THE_MONTH = timedelta(days=30)
+"""How far `last` may lie behind: what is seen every day costs a write a month."""
 
 
-async def find(tx: Transaction, purls: Iterable[str]) -> Mapping[str, datetime]:
-    """When those of `purls` that are known were first seen."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """When a version was `first` seen, and when it was noted `last` that an image had it."""
+
+    first: datetime
+    last: datetime
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether nothing has to be noted again at `now`."""
+        return now - self.last < _TO_THE_MONTH
+
+
+async def find(tx: Transaction, purls: Iterable[str]) -> Mapping[str, Seen]:
+    """When those of `purls` that are known were seen."""
     names = await asyncio.to_thread(_names, tuple(purls))
-    found: dict[str, datetime] = {}
+    found: dict[str, Seen] = {}
     for some in batches(list(names), _AT_ONCE):
         rows = await tx.execute(sa.select(package_sightings).where(package_sightings.c.package.in_(some)))
-        found |= {names[row.package]: row.first_seen for row in rows}
+        found |= {names[row.package]: Seen(row.first_seen, row.last_seen) for row in rows}
     return found
 
 
-async def note(tx: Transaction, seen: Mapping[str, datetime]) -> None:
-    """Remember when packages were seen. The earliest time that anybody notes counts."""
+async def note(tx: Transaction, seen: Mapping[str, datetime], now: datetime) -> None:
+    """Remember since when packages are known that are there `now`. The earliest time that anybody notes counts."""
     names = await asyncio.to_thread(_names, tuple(seen))
-    rows: Sequence[Mapping[str, object]] = [{"package": name, "first_seen": seen[names[name]]} for name in names]
+    rows: Sequence[Mapping[str, object]] = [
+        {"package": name, "first_seen": seen[names[name]], "last_seen": now} for name in names
+    ]
     if not rows:
         return
     new = insert(tx, package_sightings)
-    earlier = new.excluded.first_seen < package_sightings.c.first_seen
+    columns = (package_sightings.c.first_seen, package_sightings.c.last_seen)
     noting = new.on_conflict_do_update(
         index_elements=[package_sightings.c.package],
-        set_={"first_seen": new.excluded.first_seen},
-        where=earlier,
+        set_={
+            "first_seen": sa.case((new.excluded.first_seen < columns[0], new.excluded.first_seen), else_=columns[0]),
+            "last_seen": sa.case((new.excluded.last_seen > columns[1], new.excluded.last_seen), else_=columns[1]),
+        },
     )
     for some in batches(rows, _AT_ONCE):  # others have their turn in between
         await tx.execute(noting, some)
+
+
+async def count_unseen(tx: Transaction, since: datetime) -> int:
+    """How many were not seen since then."""
+    wanted = sa.select(sa.func.count()).select_from(package_sightings).where(package_sightings.c.last_seen < since)
+    return (await tx.execute(wanted)).scalar_one()
+
+
+async def forget_unseen(tx: Transaction, since: datetime, most: int) -> int:
+    """Forget at most so `most` of those that were not seen since then; gives how many that were."""
+    old = sa.select(package_sightings.c.package).where(package_sightings.c.last_seen < since)
+    some = old.order_by(package_sightings.c.package).limit(most).scalar_subquery()
+    gone = await tx.execute(
+        package_sightings.delete().where(package_sightings.c.package.in_(some), package_sightings.c.last_seen < since)
+    )
+    return gone.rowcount
 
 
 def _names(purls: Collection[str]) -> dict[str, str]:

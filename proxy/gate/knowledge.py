@@ -5,7 +5,6 @@ one question           `passing.PassingKnowledge`     nothing is known but what 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from scanning.facts import LayerFacts, LayerRefusal
@@ -13,6 +12,7 @@ from scanning.malware import BlobScan
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage.manifest_record import ManifestRecord
+from storage.sightings import Seen
 
 LayerOutcome: TypeAlias = LayerFacts | LayerRefusal
 """What is in a layer, or why it cannot be read."""
@@ -45,5 +45,5 @@ class Knowledge(Protocol):
     async def keep_scan(self, scan: BlobScan, *, is_archive: bool) -> None:
         """Keep what a scanner said of a blob, in place of what was said before."""
 
-    async def first_seen(self, purls: Iterable[str]) -> Mapping[str, datetime]:
-        """When those of these packages were first seen that were seen at all."""
+    async def seen(self, purls: Iterable[str]) -> Mapping[str, Seen]:
+        """When those of these packages were seen that count as seen at all."""

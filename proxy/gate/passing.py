@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 
 from proxy.gate.knowledge import LayerOutcome
 from scanning.facts import LayerFacts
@@ -10,6 +9,7 @@ from scanning.malware import BlobScan
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage.manifest_record import ManifestRecord
+from storage.sightings import Seen
 
 _MOST_ENTRIES = 200_000
 """In the layers that are remembered: some 200 MiB. An index lists images for many platforms, which have layers of their
@@ -66,7 +66,7 @@ class PassingKnowledge:
         """Remember what a scanner said."""
         self._scans[scan.blob] = scan
 
-    async def first_seen(self, purls: Iterable[str]) -> Mapping[str, datetime]:
+    async def seen(self, purls: Iterable[str]) -> Mapping[str, Seen]:
         """Nothing: no package was seen before."""
         return {}
 

@@ -1,7 +1,6 @@
 """What is known of images, on record in the gate's database."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 
 from proxy.clock import Clock
 from proxy.gate.knowledge import LayerOutcome
@@ -12,6 +11,7 @@ from scanning.oci.names import Repository
 from storage import documents, layers, malware_scans, manifests, sightings
 from storage.database import Database
 from storage.manifest_record import ManifestRecord
+from storage.sightings import Seen
 
 
 class RecordedKnowledge:
@@ -65,7 +65,7 @@ class RecordedKnowledge:
         async with self._database.transaction() as tx:
             await malware_scans.record(tx, scan, is_archive=is_archive)
 
-    async def first_seen(self, purls: Iterable[str]) -> Mapping[str, datetime]:
+    async def seen(self, purls: Iterable[str]) -> Mapping[str, Seen]:
         """See `Knowledge`."""
         async with self._database.snapshot() as tx:
             return await sightings.find(tx, purls)

@@ -4,20 +4,27 @@ from datetime import datetime
 
 from proxy.gate.judgement import Judgement
 from scanning.oci.names import Repository
+from scanning.rules.ages import is_only_young
+from scanning.verdict import Outcome
 from storage import documents, manifests, sightings, verdicts
 from storage.database import Transaction
 
 
 async def record(tx: Transaction, judgement: Judgement) -> None:
     """Store a verdict, those of the index's images, and everything they were made of."""
-    await sightings.note(tx, _noted(judgement))
+    await sightings.note(tx, _noted(judgement), judgement.verdict.judged_at)
     await _record(tx, judgement)
 
 
 def _noted(judgement: Judgement) -> dict[str, datetime]:
-    """What was seen for the first time, in one piece: rows taken in one order never wait for each other."""
-    noted: dict[str, datetime] = {}
-    for seen in (judgement.seen.noted, *map(_noted, judgement.children)):
+    """What was seen, in one piece: rows taken in one order never wait for each other.
+
+    What is refused was not seen (threat 112): nobody has it, and it would age unwatched. What is refused for its age
+    alone was: it would never be old enough.
+    """
+    counts = judgement.verdict.enforced is not Outcome.REJECT or is_only_young(judgement.verdict)
+    noted = dict(judgement.seen.noted) if counts else {}
+    for seen in map(_noted, judgement.children):
         noted |= {purl: min(at, noted.get(purl, at)) for purl, at in seen.items()}
     return noted
 

@@ -32,7 +32,7 @@ class Seen:
 
 
 class SightingDesk:
-    """Looks up what was seen. It is noted when the verdict is recorded, whatever that says."""
+    """Looks up what was seen. It is noted when the verdict is recorded, unless that refuses the image."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
@@ -50,10 +50,11 @@ class SightingDesk:
         known = await self._knowledge.manifest(repository, digest)
         if required is None and known is not None:
             return Seen()
-        found = await self._knowledge.first_seen(purls)
+        found = await self._knowledge.seen(purls)
         since = min(known.first_seen, now) if known else now
-        noted = dict.fromkeys(purls - found.keys(), since)
+        times = {purl: found[purl].first if purl in found else since for purl in purls}
+        noted = {purl: at for purl, at in times.items() if purl not in found or not found[purl].is_fresh(now)}
         if required is None:
             return Seen(noted=noted)
-        young = await asyncio.to_thread(sightings, facts.packages, {**noted, **found}, required, now)
+        young = await asyncio.to_thread(sightings, facts.packages, times, required, now)
         return Seen(young, encode(young), noted)

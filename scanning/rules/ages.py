@@ -10,7 +10,9 @@ from scanning.approvals import plain
 from scanning.facts import Package
 from scanning.rules.question import Answers, Question, Waived
 from scanning.sightings import waiting
-from scanning.verdict import Violation
+from scanning.verdict import Verdict, Violation
+
+_RULE = "require.minimum_age"
 
 
 def young_packages(question: Question) -> Iterator[tuple[Package, datetime]]:
@@ -46,7 +48,7 @@ def minimum_age(question: Question) -> Answers:
         is_new = first_seen == question.now
         seen = "it is seen here for the first time" if is_new else f"it was first seen here on {_written(first_seen)}"
         yield Violation(
-            "require.minimum_age",
+            _RULE,
             required.effect,
             f"{package.name} {package.version}",
             package.path,
@@ -59,13 +61,18 @@ def minimum_age(question: Question) -> Answers:
         )
 
 
+def is_only_young(verdict: Verdict) -> bool:
+    """Whether nothing but the age of its packages refuses an image."""
+    return all(one.rule == _RULE for one in verdict.violations if one.effect is Effect.REJECT)
+
+
 def _unknown(question: Question, packages: tuple[Package, ...]) -> Answers:
     """Without a gate's records nothing can be said, and this is not a gate: it admits nothing."""
     required = question.rule.require.minimum_age
     asked = waiting(packages, required) if required else ()
     if asked:
         yield Violation(
-            "require.minimum_age",
+            _RULE,
             Effect.WARN,
             counted(len(asked), "package"),
             "",

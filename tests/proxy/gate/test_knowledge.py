@@ -31,7 +31,7 @@ async def test_nothing_is_known_at_first(knowledge: Knowledge) -> None:
     assert list(await knowledge.referrers(APP, digest("image"))) == []
     assert await knowledge.layers([digest("base")]) == {}
     assert await knowledge.scans([digest("base")]) == {}
-    assert await knowledge.first_seen(["pkg:deb/debian/openssl@3"]) == {}
+    assert await knowledge.seen(["pkg:deb/debian/openssl@3"]) == {}
 
 
 async def test_what_was_found_in_a_layer_is_known(knowledge: Knowledge) -> None:

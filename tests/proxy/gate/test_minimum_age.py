@@ -1,6 +1,7 @@
 """A package version that the gate has known for too short a time waits, and then goes on by itself."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -8,15 +9,18 @@ from proxy.errors import DeniedError
 from scanning.oci.names import Tag
 from scanning.verdict import Outcome
 from storage import sightings
+from storage.forgetting import Bounds, forget
 from storage.schema import package_sightings
 from tests.images import debian, image, index
-from tests.proxy.gate.world import LATEST, World, policy_text
+from tests.proxy.gate.world import LATEST, REFUSE_SSH, World, policy_text
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DAY = 86400
 OLD = image(debian(("openssl", "3.0.15-1")))
 NEW = image(debian(("openssl", "3.0.16-1")))
+OPENSSL = "pkg:deb/debian/openssl@3.0.16-1"
+NEW_WITH_SSH = image(debian(("openssl", "3.0.16-1")), {"usr/bin/ssh": b"\x7fELF ssh"})
 BUILT_ON_NEW = image(debian(("openssl", "3.0.16-1")), {"app/run": b"x"})
 NEW_ON_ARM = image(debian(("openssl", "3.0.16-1")), architecture="arm64")
 WAITS = {"minimum_age": {"age": "7d", "purls": ["pkg:deb/**"]}}
@@ -61,14 +65,65 @@ async def test_the_verdict_is_made_again_from_what_was_known_then(small_world: W
     assert await small_world.replay.again(admitted) == admitted
 
 
-async def test_what_was_seen_before_anybody_asked_or_was_refused_counts(small_world: World) -> None:
-    await small_world.change_policy(policy_text(deny={"packages": {"purls": ["pkg:deb/debian/openssl"]}}))
-    with pytest.raises(DeniedError, match=r"deny.packages"):
-        await small_world.push(NEW)
+async def test_what_was_seen_before_anybody_asked_counts(small_world: World) -> None:
+    await small_world.push(NEW)
     await small_world.wait(8 * DAY)
     await small_world.change_policy(WAITING)
 
+    assert (await small_world.push(BUILT_ON_NEW)).warnings == ()
+
+
+async def test_t112_a_refused_push_gives_a_version_no_age(small_world: World) -> None:
+    await small_world.change_policy(policy_text(require=WAITS, deny=REFUSE_SSH))
+    for _ in range(2):
+        with pytest.raises(DeniedError, match=r"deny.tools"):
+            await small_world.push(NEW_WITH_SSH)
+        await small_world.wait(8 * DAY)
+
+    assert "it is seen here for the first time" in (await small_world.push(NEW)).warnings[0]
+
+
+async def test_t112_nor_does_one_in_an_index_that_is_refused(small_world: World) -> None:
+    await small_world.change_policy(policy_text())
+    await small_world.push(NEW_WITH_SSH, Tag("before"))
+    async with small_world.database.transaction() as tx:
+        await tx.execute(package_sightings.delete())
+    await small_world.change_policy(policy_text(require=WAITS, deny=REFUSE_SSH))
+    with pytest.raises(DeniedError, match=r"deny.tools"):
+        await small_world.push(index(NEW_WITH_SSH))
+    async with small_world.database.snapshot() as tx:
+        assert await sightings.find(tx, [OPENSSL]) == {}
+
+
+async def test_what_is_refused_for_its_age_alone_grows_older_all_the_same(small_world: World) -> None:
+    await small_world.change_policy(policy_text(require={"minimum_age": WAITS["minimum_age"] | {"effect": "reject"}}))
+    with pytest.raises(DeniedError, match=r"require.minimum_age"):
+        await small_world.push(NEW)
+    await small_world.wait(8 * DAY)
+
     assert (await small_world.push(NEW)).warnings == ()
+
+
+async def test_what_is_judged_again_and_again_is_not_forgotten_and_costs_a_write_a_month(small_world: World) -> None:
+    await small_world.push(NEW)
+    for another in (BUILT_ON_NEW, NEW_ON_ARM):
+        await small_world.wait(20 * DAY)
+        await small_world.push(another, Tag("again"))
+    async with small_world.database.snapshot() as tx:
+        known = (await sightings.find(tx, [OPENSSL]))[OPENSSL]
+    judged = [verdict.judged_at for verdict in await small_world.verdicts()]
+    assert (known.first, known.last) == (min(judged), max(judged))
+
+
+async def test_an_image_on_record_keeps_its_age_when_the_versions_in_it_are_forgotten(small_world: World) -> None:
+    await small_world.push(NEW)
+    await small_world.wait(400 * DAY)
+    now = small_world.time.now()
+    bounds = Bounds(now - timedelta(days=365), now - timedelta(days=1))
+    assert (await forget(small_world.database, bounds)).packages
+    await small_world.change_policy(WAITING)
+
+    assert (await small_world.pull()).body == NEW.manifest
 
 
 async def test_what_a_gate_had_on_record_before_it_kept_these_records_was_seen_then(small_world: World) -> None:
@@ -97,9 +152,9 @@ async def test_the_first_of_several_at_once_counts(small_world: World) -> None:
     await asyncio.gather(*(small_world.push(one, Tag(f"t{n}")) for n, one in enumerate((NEW, BUILT_ON_NEW))))
 
     async with small_world.database.snapshot() as tx:
-        known = await sightings.find(tx, ["pkg:deb/debian/openssl@3.0.16-1"])
+        known = (await sightings.find(tx, [OPENSSL]))[OPENSSL]
     judged = [verdict.judged_at for verdict in await small_world.verdicts()]
-    assert begun <= known["pkg:deb/debian/openssl@3.0.16-1"] == min(judged)
+    assert begun <= known.first == min(judged)
 
 
 async def test_what_an_admin_vetted_need_not_wait(small_world: World) -> None:
