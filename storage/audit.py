@@ -6,7 +6,7 @@ Much of a record is what strangers sent; it is made printable and cut to length 
 import asyncio
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -18,8 +18,9 @@ import sqlalchemy as sa
 import structlog
 
 from scanning.oci.names import Repository
-from storage.batches import batches
+from storage import last_pulls
 from storage.database import Transaction
+from storage.prepared import PreparedInsert
 from storage.printable import printable
 from storage.schema import audit
 
@@ -83,19 +84,6 @@ class AuditRecord:
     times: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Insertion:
-    """How records are added on one database, past what takes most of the time for each: looking up how to write it."""
-
-    statement: str
-    columns: tuple[str, ...]
-    write_instant: Callable[[datetime], Any]
-
-    def values(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        """What of a record goes where in the statement."""
-        return tuple([self.write_instant(row[name]) if name == "at" else row[name] for name in self.columns])
-
-
 class RepeatedRecord:
     """A record that is encoded once and written often: only its time, its request and how often are open."""
 
@@ -117,7 +105,6 @@ _REPEATED = re.compile(
 """A line of `RepeatedRecord`: where the second and the rest are equal, lines become one record."""
 _MOST_RESTS = 1024
 _LINES_AT_ONCE = 50
-_ROWS_AT_ONCE = 200
 _LONGEST_DETAIL = 4096
 _LIMITS = {
     column.name: column.type.length or _LONGEST_DETAIL
@@ -128,7 +115,9 @@ _LIMITS = {
 
 async def append(tx: Transaction, record: AuditRecord) -> None:
     """Add a record. Text that is too long for its column is cut, and ends in `…`."""
-    await tx.execute(sa.insert(audit).values(_values(record)))
+    values = _values(record)
+    await tx.execute(sa.insert(audit).values(values))
+    await last_pulls.note(tx, _served([values]))
 
 
 def encode(record: AuditRecord) -> bytes:
@@ -160,9 +149,8 @@ async def decode_lines(lines: bytes) -> list[dict[str, Any]]:
 
 async def append_decoded(tx: Transaction, rows: list[dict[str, Any]]) -> None:
     """Add what `decode_lines` gave, a few at a time: between them the event loop answers requests."""
-    insertion = _insertion(tx.dialect)
-    for some in batches(rows, _ROWS_AT_ONCE):
-        await tx.exec_driver_sql(insertion.statement, [insertion.values(row) for row in some])
+    await _insertion(tx.dialect).add(tx, rows)
+    await last_pulls.note(tx, _served(rows))
 
 
 async def newest(
@@ -200,27 +188,13 @@ async def policies(tx: Transaction, *, after: int = 0) -> frozenset[str]:
     return frozenset(await tx.scalars(query))
 
 
-async def last_served(tx: Transaction, repositories: Collection[Repository]) -> tuple[AuditRecord, ...]:
-    """The last pull that was served to each actor under each reference of these repositories; newest first."""
-    columns = audit.c
-    is_served = columns.event == Event.PULL, columns.outcome == SERVED
-    last = (
-        sa.select(sa.func.max(columns.number))
-        .where(*is_served, columns.repository.in_(sorted(map(str, repositories))))
-        .group_by(columns.repository, columns.reference, columns.actor)
-    )
-    rows = await tx.execute(sa.select(audit).where(columns.number.in_(last)).order_by(columns.number.desc()))
-    return tuple(map(_record, rows))
-
-
 @lru_cache(maxsize=8)
-def _insertion(dialect: sa.Dialect) -> _Insertion:
-    names = [column.name for column in audit.columns if column is not audit.c.number]
-    compiled = sa.insert(audit).compile(dialect=dialect, column_keys=names)
-    write_instant = audit.c.at.type.bind_processor(dialect)
-    if compiled.positiontup is None or write_instant is None:
-        raise NotImplementedError(f"records of the audit are not written to {dialect.name}")
-    return _Insertion(str(compiled), tuple(compiled.positiontup), write_instant)
+def _insertion(dialect: sa.Dialect) -> PreparedInsert:
+    return PreparedInsert.of(sa.insert(audit), dialect, audit.c.number)
+
+
+def _served(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    return (row for row in rows if row["event"] == Event.PULL and row["outcome"] == SERVED)
 
 
 def _values(record: AuditRecord) -> dict[str, Any]:

@@ -13,6 +13,7 @@
       tag_packages        the newest version of each package that a tag has had, where the policy asks for it
     verdicts        never changed; old ones go
     audit           append-only
+    last_pulls      what each caller got at the last pull of a tag, as audit says
     audit_spools    how far each file of records that wait was taken over into audit
     grants          access tokens, by the hash of their secret
     package_sightings   when each version of a package was first seen, and lately
@@ -233,6 +234,15 @@ audit = sa.Table(
     sa.Index(None, "at"),
 )
 
+last_pulls = sa.Table(
+    "last_pulls",
+    metadata,
+    sa.Column("repository", _REPOSITORY, primary_key=True),
+    sa.Column("tag", _TAG, primary_key=True),
+    sa.Column("actor", sa.String(128), primary_key=True),
+    sa.Column("digest", _DIGEST, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
 audit_spools = sa.Table(
     "audit_spools",
     metadata,

@@ -45,7 +45,7 @@ async def listing(call: Call) -> web.StreamResponse:
     principal, database = call.caller.principal, call.services.database
     mine = [one for one in await tags(database, repository) if principal.may(Action.PULL, one.repository)]
     if only_behind:
-        late = page_of(call, tuple(behind(await images_under(database, mine))), lambda one: one.name)
+        late = page_of(call, await behind(database, mine), lambda one: one.name)
         return _answer("behind", [row_behind(one) for one in late.items], late.headers)
     page = page_of(call, mine, name_of)
     rows = [row_now(image) for image in await images_under(database, page.items)]

@@ -12,7 +12,7 @@ from config.settings import Settings
 from proxy.cli.local_database import open_database
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
-from proxy.gate.tagged_images import TaggedImage, images_under, row_behind, row_now, tags
+from proxy.gate.tagged_images import Row, images_under, row_behind, row_now, tags
 from proxy.gate.tagged_images import behind as behind_of
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
@@ -30,8 +30,8 @@ def list_images(
 
     With --behind: who last pulled an older image of a tag, and so may still run it.
     """
-    found = asyncio.run(_images(settings_for(context), Repository(repository) if repository else None))
-    rows = list(map(row_behind, behind_of(found)) if behind else map(row_now, found))
+    wanted = Repository(repository) if repository else None
+    rows = asyncio.run(_rows(settings_for(context), wanted, only_behind=behind))
     if as_json:
         for row in rows:
             typer.echo(json.dumps(row, default=str))
@@ -45,9 +45,12 @@ def list_images(
     console().print(table)
 
 
-async def _images(settings: Settings, repository: Repository | None) -> tuple[TaggedImage, ...]:
+async def _rows(settings: Settings, repository: Repository | None, *, only_behind: bool) -> list[Row]:
     async with open_database(settings) as database:
-        return await images_under(database, await tags(database, repository))
+        every = await tags(database, repository)
+        if only_behind:
+            return list(map(row_behind, await behind_of(database, every)))
+        return list(map(row_now, await images_under(database, every)))
 
 
 def _heading(name: str) -> str:

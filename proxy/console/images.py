@@ -65,9 +65,7 @@ async def list_behind(call: Call) -> web.StreamResponse:
     """Who last pulled something older than what a tag means now, for admins."""
     check_parameters(call.request.rel_url.query)
     found = await who_is_behind(call)
-    return await page(
-        call, "behind.html", section="images", rows=[(one, Digest.parse(one.pull.digest)) for one in found]
-    )
+    return await page(call, "behind.html", section="images", rows=found)
 
 
 async def who_is_behind(call: Call, newest: int | None = None) -> tuple[PullBehind, ...]:
@@ -81,7 +79,7 @@ async def who_is_behind(call: Call, newest: int | None = None) -> tuple[PullBehi
     if newest is not None:
         moved = [one for one in mine if one.older]
         mine = sorted(moved, key=lambda one: one.admitted_at, reverse=True)[:newest]
-    return tuple(behind(await images_under(call.services.database, mine)))
+    return await behind(call.services.database, mine)
 
 
 async def show(call: Call) -> web.StreamResponse:

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from scanning.verdict import Verdict
-from storage import audit, tag_history, verdicts
-from storage.audit import AuditRecord
+from storage import last_pulls, tag_history, verdicts
 from storage.batches import batches
 from storage.database import Database, Transaction
+from storage.last_pulls import LastPull
 from storage.tag_history import Tagged
 
 Row = Mapping[str, Any]
@@ -23,7 +22,7 @@ class TaggedImage:
 
     tagged: Tagged
     verdict: Verdict | None
-    pulls: tuple[AuditRecord, ...]
+    pulls: Sequence[LastPull]
 
     @property
     def name(self) -> str:
@@ -35,13 +34,18 @@ class TaggedImage:
 class PullBehind:
     """The last pull of somebody who got something older than what the tag means now."""
 
-    image: TaggedImage
-    pull: AuditRecord
+    tagged: Tagged
+    pull: LastPull
+
+    @property
+    def image(self) -> str:
+        """The tag as people write it."""
+        return name_of(self.tagged)
 
     @property
     def name(self) -> str:
         """What tells it from every other."""
-        return f"{self.image.name} {self.pull.actor}"
+        return f"{self.image} {self.pull.actor}"
 
 
 def name_of(tagged: Tagged) -> str:
@@ -64,26 +68,20 @@ async def images_under(database: Database, some: Iterable[Tagged]) -> tuple[Tagg
     return tuple(found)
 
 
+async def behind(database: Database, some: Iterable[Tagged]) -> tuple[PullBehind, ...]:
+    """Who last pulled something older than one of these tags means now, and so may still run it; in their order."""
+    found: list[PullBehind] = []
+    async with database.snapshot() as tx:
+        for batch in batches(tuple(some), _AT_ONCE):
+            pulls = await last_pulls.of_others(tx, batch)
+            found += [PullBehind(tagged, pull) for tagged in batch for pull in pulls.get(tagged, ())]
+    return tuple(found)
+
+
 async def _under(tx: Transaction, wanted: Sequence[Tagged]) -> Iterator[TaggedImage]:
     last = await verdicts.latest_of_many(tx, {(one.repository, one.digest) for one in wanted})
-    served = await audit.last_served(tx, {one.repository for one in wanted})
-    pulls: dict[tuple[str, str], list[AuditRecord]] = {}
-    for record in served:
-        pulls.setdefault((record.repository, record.reference), []).append(record)
-    return (
-        TaggedImage(
-            one, last.get((one.repository, one.digest)), tuple(pulls.get((str(one.repository), str(one.tag)), ()))
-        )
-        for one in wanted
-    )
-
-
-def behind(images: Iterable[TaggedImage]) -> Iterator[PullBehind]:
-    """Who last pulled something older than what a tag means now, and so may still run it."""
-    for image in images:
-        for pull in image.pulls:
-            if pull.digest and pull.digest != str(image.tagged.digest):
-                yield PullBehind(image, pull)
+    pulls = await last_pulls.of_each(tx, wanted)
+    return (TaggedImage(one, last.get((one.repository, one.digest)), pulls.get(one, ())) for one in wanted)
 
 
 def row_now(image: TaggedImage) -> Row:
@@ -106,9 +104,9 @@ def row_behind(one: PullBehind) -> Row:
     """What a list of those who are behind tells of one."""
     return {
         "who": one.pull.actor,
-        "image": one.image.name,
+        "image": one.image,
         "pulled": one.pull.at,
-        "got": Digest.parse(one.pull.digest),
-        "now": one.image.tagged.digest,
-        "since": one.image.tagged.admitted_at,
+        "got": one.pull.digest,
+        "now": one.tagged.digest,
+        "since": one.tagged.admitted_at,
     }

@@ -19,7 +19,7 @@ from storage.database import Database
 from storage.engines import create_engines
 from storage.errors import StorageError
 from storage.migrations import versions
-from storage.schema import metadata, registry_blobs, registry_manifest_blobs
+from storage.schema import audit, last_pulls, metadata, registry_blobs, registry_manifest_blobs
 
 _OPEN = """
 import asyncio, sys
@@ -69,6 +69,40 @@ async def test_what_manifests_refer_to_is_found_when_an_old_database_is_opened(d
         assert [tuple(row) for row in edges] == [("a/b", "sha256:m", blob) for blob in ("sha256:c", "sha256:l")]
         blob = (await tx.execute(sa.select(registry_blobs))).one()
         assert (blob.size, datetime.now(UTC) - blob.used_at < timedelta(hours=1)) == (7, True)
+    await database.close()
+
+
+async def test_who_pulled_what_last_is_found_when_an_old_database_is_opened(database_url: str) -> None:
+    engines = create_engines(database_url)
+    async with engines.writer.begin() as connection:
+        await connection.run_sync(migrations.upgrade, "0019")
+        for minute, actor, reference, digest, outcome in (
+            (1, "west", "1.0", "sha256:old", "served"),
+            (3, "west", "1.0", "sha256:new", "served"),
+            (2, "west", "1.0", "sha256:late", "served"),
+            (4, "west", "1.0", "sha256:refused", "denied"),
+            (5, "west", "sha256:new", "sha256:new", "served"),
+            (6, "east", "1.0", "sha256:old", "served"),
+        ):
+            values = {
+                "at": datetime(2026, 3, 1, 12, minute, tzinfo=UTC),
+                "actor": actor,
+                "reference": reference,
+                "digest": digest,
+                "outcome": outcome,
+            }
+            same = {"event": "pull", "repository": "a/b"}
+            empty = dict.fromkeys(("address", "verdict", "request_id", "detail"), "")
+            await connection.execute(sa.insert(audit).values(**values, **same, **empty))
+    await engines.dispose()
+
+    database = await Database.open(database_url)
+    async with database.snapshot() as tx:
+        found = await tx.execute(sa.select(last_pulls).order_by(last_pulls.c.actor))
+        assert [tuple(row) for row in found] == [
+            ("a/b", "1.0", "east", "sha256:old", datetime(2026, 3, 1, 12, 6, tzinfo=UTC)),
+            ("a/b", "1.0", "west", "sha256:new", datetime(2026, 3, 1, 12, 3, tzinfo=UTC)),
+        ]
     await database.close()
 
 
