@@ -20,6 +20,7 @@ from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.attached_sboms import attachment_warnings
 from proxy.gate.build import GateParts, build_gate
+from proxy.gate.claims import ReadingClaims
 from proxy.gate.pace import UploadPace, shared_weights
 from proxy.gate.policy import PolicyFile, write_profile
 from proxy.gate.replay import Replay
@@ -48,6 +49,15 @@ _BUSY_BYTES_PER_PROCESSOR = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class _Shared:
+    """What several serving processes have together; of one alone its own."""
+
+    places: Places | None
+    pace: UploadPace
+    claims: ReadingClaims
+
+
+@dataclass(frozen=True, slots=True)
 class _Opened:
     """All that a gate stands on, open until the stack is left that it was opened on."""
 
@@ -70,9 +80,7 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
     """
     prepare(settings)
     async with AsyncExitStack() as stack:
-        opened = await _open(
-            settings, stack, _places(settings, seat, board, stack), _pace(settings, seat, board), leads=seat.leads
-        )
+        opened = await _open(settings, stack, _shared(settings, seat, board, stack), leads=seat.leads)
         parts, tls = opened.parts, opened.tls
         gate = build_gate(parts)
         colleagues = Colleagues(board, seat, parts.pool.check) if board else None
@@ -104,18 +112,17 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         yield services
 
 
-def _places(settings: Settings, seat: Seat, board: Board | None, stack: AsyncExitStack) -> Places | None:
-    count = upload_places(settings, seat.of) if board else 0
-    if board is None or not count:
-        return None
-    places = Places(board.places, count)
-    stack.callback(places.close)
-    return places
+def _shared(settings: Settings, seat: Seat, board: Board | None, stack: AsyncExitStack) -> _Shared:
+    places = None
+    if board is not None and (count := upload_places(settings, seat.of)):
+        places = Places(board.places, count)
+        stack.callback(places.close)
+    claims = ReadingClaims(board.claims if board else None)
+    stack.callback(claims.close)
+    return _Shared(places, _pace(settings, seat, board), claims)
 
 
-async def _open(
-    settings: Settings, stack: AsyncExitStack, places: Places | None, pace: UploadPace, *, leads: bool
-) -> _Opened:
+async def _open(settings: Settings, stack: AsyncExitStack, shared: _Shared, *, leads: bool) -> _Opened:
     """What can be told to be wrong without opening anything comes first."""
     policy = PolicyFile(settings.policy_path)
     tls = ServerTls(settings.listen, utc_now) if settings.listen.tls_cert_file else None
@@ -131,7 +138,7 @@ async def _open(
     content = build_content(settings.content, settings.content_path)
     upstream = build_upstream(settings, database, content)
     stack.push_async_callback(upstream.close)
-    pool = inspection_pool(settings.inspection, places=places)
+    pool = inspection_pool(settings.inspection, places=shared.places)
     stack.push_async_callback(pool.close)
     await pool.start()
     await policy.take(partial(in_force_now, database, clock))
@@ -156,12 +163,13 @@ async def _open(
         spool,
         Denials(spool.append, most=throttle.refusals, seconds=throttle.window_seconds, monotonic=time.monotonic),
         observes_uploads=inspection.mode == "inline",
-        pace=pace,
+        pace=shared.pace,
         fresh=timedelta(seconds=registry.fresh_seconds),
         scanner=scanner,
         record_quotas=registry.record_quotas,
         records_per_repository=registry.records_per_repository,
         rescan_every=timedelta(hours=inspection.clamd_rescan_hours),
+        claims=shared.claims,
     )
     return _Opened(parts, upstream, content, snapshots, timekeeping, scanner_alarm, tls, claim)
 

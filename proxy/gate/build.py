@@ -13,6 +13,7 @@ from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.approvals import ApprovalDesk
 from proxy.gate.behind import Behind
 from proxy.gate.blob_scans import BlobScans
+from proxy.gate.claims import ReadingClaims
 from proxy.gate.deletion import Deletion
 from proxy.gate.downgrades import Downgrades
 from proxy.gate.gate import Gate
@@ -50,9 +51,10 @@ class GateParts:
 
     `public_url` is the address that refusals name, `monotonic` counts seconds; `observes_uploads` says whether layers
     are inspected while they are uploaded, or read back afterwards: while the `pace` of uploads is calm, or when a
-    manifest names them. `fresh` is how long it is believed that the upstream has a manifest that it had.
-    `scanner` looks for malware, and again at what it looked at longer ago than `rescan_every` (zero: never).
-    `record_quotas` bound how many manifests and tags are on record, `records_per_repository` where none of them does.
+    manifest names them. Where several processes serve, they share `claims` of what is read back. `fresh` is how long it
+    is believed that the upstream has a manifest that it had. `scanner` looks for malware, and again at what it looked
+    at longer ago than `rescan_every` (zero: never). `record_quotas` bound how many manifests and tags are on record,
+    `records_per_repository` where none of them does.
     """
 
     database: Database
@@ -73,6 +75,7 @@ class GateParts:
     rescan_every: timedelta = timedelta(0)
     record_quotas: Sequence[RecordQuota] = ()
     records_per_repository: int = 100_000
+    claims: ReadingClaims = field(default_factory=ReadingClaims)
 
 
 def build_gate(parts: GateParts) -> Gate:
@@ -88,6 +91,7 @@ def build_gate(parts: GateParts) -> Gate:
         scans=scans,
         observes_uploads=parts.observes_uploads,
         pace=pace,
+        claims=parts.claims,
     )
     images = ImageInspector(upstream, layers)
     signatures = SignatureFinder(knowledge, upstream)

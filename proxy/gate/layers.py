@@ -6,14 +6,15 @@ Each layer is inspected once, whoever asks and however many ask at the same time
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import structlog
 
 from proxy.errors import BusyError, ManifestBlobUnknownError, TooManyRequestsError
 from proxy.gate.blob_scans import BlobScans
+from proxy.gate.claims import ReadingClaims
 from proxy.gate.content import broken, proven
 from proxy.gate.knowledge import Knowledge, LayerOutcome
 from proxy.gate.pace import UploadPace
@@ -34,6 +35,9 @@ _RETRY_SECONDS = 10
 
 _MOST_AHEAD = 8
 """Blobs read back before a manifest names them. More would fill the queue that manifests wait in, for little."""
+
+_LOOK_SECONDS = 0.05
+"""How often to look whether another process has read what it began to read."""
 
 _COMPUTED = "sha256"
 """The algorithm by which the inspection workers name a layer."""
@@ -80,7 +84,7 @@ class LayerObserver:
 
 class LayerInspector:
     """The facts of layers, by digest. What is read behind uploads waits for a calm moment, or to be asked for; then it
-    is looked at for malware as well, with `scans`.
+    is looked at for malware as well, with `scans`. Of several serving processes that share `claims` one reads a blob.
     """
 
     def __init__(
@@ -92,11 +96,13 @@ class LayerInspector:
         scans: BlobScans | None = None,
         observes_uploads: bool = True,
         pace: UploadPace | None = None,
+        claims: ReadingClaims | None = None,
     ) -> None:
         self._knowledge = knowledge
         self._source = source
         self._pool = pool
         self._pace = pace or UploadPace()
+        self._claims = claims or ReadingClaims()
         self._scans = scans
         self._observes_uploads = observes_uploads
         self._running = SharedTasks[Digest, LayerOutcome]()
@@ -146,16 +152,26 @@ class LayerInspector:
     async def _inspect_several(
         self, repository: Repository, digests: Iterable[Digest], tenant: str
     ) -> Mapping[Digest, LayerOutcome]:
-        """One after the other, and as many more at a time as there are workers that nobody else waits for."""
+        """One after the other, and as many more at a time as there are workers that nobody else waits for. What is
+        being read already, here or in another process, takes no worker from anybody.
+        """
         waiting = deque(digests)
         running: dict[asyncio.Task[LayerOutcome], Digest] = {}
+        being_read: set[Digest] = set()
         found: dict[Digest, LayerOutcome] = {}
+
+        def begin(digest: Digest) -> None:
+            waiting.remove(digest)
+            running[asyncio.create_task(self._inspect_once(repository, digest, tenant))] = digest
+
         try:
             while waiting or running:
+                for digest in [one for one in waiting if self._claims.is_held(one)]:
+                    being_read.add(digest)
+                    begin(digest)
                 begun = 0  # and has not taken its worker yet
-                while waiting and (not running or begun < self._pool.spare):
-                    digest = waiting.popleft()
-                    running[asyncio.create_task(self._inspect_once(repository, digest, tenant))] = digest
+                while waiting and (being_read.issuperset(running.values()) or begun < self._pool.spare):
+                    begin(waiting[0])
                     begun += 1
                 ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
@@ -191,15 +207,46 @@ class LayerInspector:
     async def _inspect_unknown(
         self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool = False
     ) -> LayerOutcome:
-        """Inspect a blob, unless somebody has done so by now."""
-        known = (await self._knowledge.layers((digest,))).get(digest)
-        return known or await self._inspect(repository, digest, tenant, may_be_no_layer=may_be_no_layer)
+        """Inspect a blob, unless somebody has done so by now; while another process does, wait for what it finds."""
+        while True:
+            if self._claims.is_held(digest):
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            known = await self._on_record(digest)
+            if known is not None:
+                return known
+            # A worker before the claim, which is held by nobody who still waits for his turn; and before a connection
+            # to the upstream, for the same reason.
+            async with self._worker(digest, tenant) as running:
+                with self._claims.taken(digest) as is_ours:
+                    if is_ours:  # and another process may have been first while this one waited
+                        return await self._on_record(digest) or await self._inspect(
+                            running, repository, digest, may_be_no_layer=may_be_no_layer
+                        )
+
+    async def _on_record(self, digest: Digest) -> LayerOutcome | None:
+        return (await self._knowledge.layers((digest,))).get(digest)
+
+    @asynccontextmanager
+    async def _worker(self, digest: Digest, tenant: str) -> AsyncIterator[RunningInspection]:
+        try:
+            running = await self._pool.begin(tenant)
+        except InspectionFailedError as error:
+            raise _busy(digest, error) from error
+        except InspectionQueueFullError as error:
+            raise TooManyRequestsError(
+                f"layer {digest} is not inspected yet: {error}", retry_after=_RETRY_SECONDS
+            ) from error
+        try:
+            yield running
+        finally:
+            await running.abandon()
 
     async def _inspect(
-        self, repository: Repository, digest: Digest, tenant: str, *, may_be_no_layer: bool
+        self, running: RunningInspection, repository: Repository, digest: Digest, *, may_be_no_layer: bool
     ) -> LayerOutcome:
         try:
-            outcome = await self._read_back(repository, digest, tenant)
+            outcome = await self._read_back(running, repository, digest)
         except LimitExceededError as error:
             return _refusal(digest, error)  # not kept: the limit may be raised
         except UnreadableLayerError as error:
@@ -208,11 +255,7 @@ class LayerInspector:
                 return outcome  # not kept: most likely a configuration, which nobody will take for a layer
             await self._prove(repository, digest)
         except InspectionFailedError as error:
-            raise BusyError(f"layer {digest} could not be inspected: {error}; try again") from error
-        except InspectionQueueFullError as error:
-            raise TooManyRequestsError(
-                f"layer {digest} is not inspected yet: {error}", retry_after=_RETRY_SECONDS
-            ) from error
+            raise _busy(digest, error) from error
         if isinstance(outcome, LayerFacts) and outcome.is_provisional:
             for found in outcome.finds:
                 if found.limit == FAULT:
@@ -221,10 +264,8 @@ class LayerInspector:
         await self._knowledge.keep_layer(outcome)
         return outcome
 
-    async def _read_back(self, repository: Repository, digest: Digest, tenant: str) -> LayerOutcome:
+    async def _read_back(self, running: RunningInspection, repository: Repository, digest: Digest) -> LayerOutcome:
         is_computed = digest.algorithm == _COMPUTED
-        # A worker first: whoever waits for one must not keep a connection to the upstream from others.
-        running = await self._pool.begin(tenant)
         try:
             async with self._source.open_blob(repository, digest) as stream:
                 if stream is None:
@@ -236,7 +277,7 @@ class LayerInspector:
                     await running.feed(chunk)
             facts = await running.finish()
         finally:
-            await running.abandon()
+            await running.abandon()  # also what is recorded, or proven, needs no worker
         if not is_computed:  # the worker names it otherwise, but these bytes are proven
             return replace(facts, digest=digest)
         if facts.digest != digest:
@@ -259,6 +300,10 @@ def largest_first(layers: Iterable[Descriptor]) -> tuple[Digest, ...]:
     a large one left to itself.
     """
     return tuple(layer.digest for layer in sorted(layers, key=lambda layer: layer.size, reverse=True))
+
+
+def _busy(digest: Digest, error: InspectionFailedError) -> BusyError:
+    return BusyError(f"layer {digest} could not be inspected: {error}; try again")
 
 
 def _refusal(digest: Digest, error: UnreadableLayerError) -> LayerRefusal:

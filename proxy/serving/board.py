@@ -4,6 +4,7 @@
     FOLDER/departed         what processes that have ended had counted
     FOLDER/places/          how many uploads they may inspect together
     FOLDER/pace             how fast uploads come to all of them
+    FOLDER/claims           which blobs they read back
 
 Whichever process is asked for /readyz and /metrics answers for all. Files are replaced whole, so a reader sees what was
 posted or what was posted before.
@@ -42,6 +43,11 @@ class Board:
     def pace(self) -> Path:
         """The file of how fast uploads come (`proxy.gate.pace`)."""
         return self._folder / "pace"
+
+    @property
+    def claims(self) -> Path:
+        """The file of which blobs are being read back (`proxy.gate.claims`)."""
+        return self._folder / "claims"
 
     def post(self, seat: Seat, notice: Notice) -> None:
         """Replace what the process in `seat` says."""
