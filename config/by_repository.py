@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from config.errors import Location
+from config.errors import InvalidPatternError, Location
 from config.patterns import RepositoryPattern, ambiguous_pairs, most_specific
 
 
@@ -37,7 +37,12 @@ def ties(name: str, each: Sequence[ForRepositories]) -> Iterator[tuple[Location,
         for index, pattern in enumerate(one.repositories)
     }
     patterns = [pattern for one in each for pattern in one.repositories]
-    for first, second in ambiguous_pairs(patterns):
+    try:
+        pairs = ambiguous_pairs(patterns)
+    except InvalidPatternError as error:
+        yield (name,), str(error)
+        return
+    for first, second in pairs:
         yield (
             places[id(second)],
             f"{second} ties with {first}: equally specific, and a repository can match both; narrow one of them",

@@ -20,9 +20,9 @@ from more room.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, groupby, pairwise
+from itertools import groupby, islice, pairwise
 from types import MappingProxyType
 from typing import ClassVar, Self, TypeVar
 from urllib.parse import unquote
@@ -35,6 +35,8 @@ from config.versions import InvalidVersionError
 from config.written import WrittenValue
 
 MAX_PATTERN_LENGTH = 512
+MAX_TIES = 100
+"""Of the patterns of one document, so many are told."""
 
 _ANY = "*"
 _ANY_PARTS = "**"
@@ -42,6 +44,8 @@ _REPOSITORY_PART = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 _PURL_TYPE = re.compile(r"[a-z][a-z0-9.-]*")
 _Symbol = TypeVar("_Symbol")
+_MAX_STEPS = 5_000_000
+"""A second, about."""
 
 
 def is_repository_name(text: str) -> bool:
@@ -104,17 +108,60 @@ def most_specific(patterns: Iterable[RepositoryPattern], repository: str) -> Rep
 def ambiguous_pairs(
     patterns: Iterable[RepositoryPattern],
 ) -> list[tuple[RepositoryPattern, RepositoryPattern]]:
-    """The pairs that leave open which is meant: equally specific, and a name in common. Repeats are pairs."""
+    """The pairs that leave open which is meant: equally specific, and a name in common. Repeats are pairs.
+
+    They are the first `MAX_TIES` of them. Raises `InvalidPatternError` where so many are so alike that it takes too
+    long to tell.
+    """
 
     def rank(pattern: RepositoryPattern) -> tuple[int, int, int, int]:
         return pattern.specificity
 
-    return [
-        (one, other)
-        for _, equals in groupby(sorted(patterns, key=rank, reverse=True), key=rank)
-        for one, other in combinations(equals, 2)
-        if one.overlaps(other)
-    ]
+    steps = _Steps()
+    groups = groupby(sorted(patterns, key=rank, reverse=True), key=rank)
+    pairs = (pair for _, equals in groups for pair in _alike(tuple(equals), steps))
+    return list(islice(((one, other) for one, other in pairs if steps.overlap(one, other)), MAX_TIES))
+
+
+class _Steps:
+    """What may still be done to find ties."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_STEPS
+
+    def overlap(self, one: RepositoryPattern, other: RepositoryPattern) -> bool:
+        """Whether they overlap, which takes as many steps as the table has fields."""
+        self.take(len(one.text) * len(other.text), one, other)
+        return one.overlaps(other)
+
+    def take(self, count: int, one: RepositoryPattern, other: RepositoryPattern) -> None:
+        """Take `count` steps, to compare these two. Raises `InvalidPatternError` if there are no more."""
+        self._left -= count
+        if self._left < 0:
+            raise InvalidPatternError(
+                f"there are too many patterns as alike as {one} and {other} to tell which of them tie; write fewer, or"
+                " let them begin in different ways"
+            )
+
+
+def _alike(
+    patterns: Sequence[RepositoryPattern], steps: _Steps
+) -> Iterator[tuple[RepositoryPattern, RepositoryPattern]]:
+    """The pairs that are alike before their first and behind their last wildcard, in the order given: others have no
+    name in common. With slashes around it, `a/**` begins as `a` does, which it covers.
+    """
+    written = [f"/{one.text}/" for one in patterns]
+    ends = [(text.partition(_ANY)[0], text.rpartition(_ANY)[2]) for text in written]
+    by_start = sorted(range(len(patterns)), key=lambda index: (ends[index][0], index))
+    for place, index in enumerate(by_start):
+        start, end = ends[index]
+        for following in islice(by_start, place + 1, None):
+            steps.take(1, patterns[index], patterns[following])
+            other_start, other_end = ends[following]
+            if not other_start.startswith(start):
+                break
+            if other_end.endswith(end) or end.endswith(other_end):
+                yield patterns[min(index, following)], patterns[max(index, following)]
 
 
 @dataclass(frozen=True, slots=True)

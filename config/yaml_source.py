@@ -18,6 +18,8 @@ from config.errors import ConfigurationError, Location, Problem
 
 MAX_CHARACTERS = 1 << 20
 MAX_DEPTH = 32
+MAX_VALUES = 50_000
+"""Of one document, keys among them: nobody writes more, and each of them takes its time."""
 
 _NULL, _TRUE, _FALSE = ("", "~", "null", "Null", "NULL"), ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
@@ -87,11 +89,12 @@ def _refusal(source: str, line: int, column: int, message: str) -> Configuration
 
 
 class _Composer(yaml.SafeLoader):
-    """PyYAML's composer, bounded in depth and without anchors, whose expansion has no bound."""
+    """PyYAML's composer, bounded in depth and number of values, without anchors, whose expansion has no bound."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
+        self._values = 0
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it out
@@ -101,6 +104,10 @@ class _Composer(yaml.SafeLoader):
             raise ComposerError(None, None, "tags are not read; write the plain value", event.start_mark)
         if self._depth == MAX_DEPTH:
             raise ComposerError(None, None, f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
+        self._values += 1
+        if self._values > MAX_VALUES:
+            said = f"the document holds more than {MAX_VALUES} values; split or shorten it"
+            raise ComposerError(None, None, said, event.start_mark)
         self._depth += 1
         node: Node | None = super().compose_node(parent, index)
         self._depth -= 1

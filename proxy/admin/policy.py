@@ -1,13 +1,11 @@
 """/api/v1/policy: what is in force, what another policy would change, and putting that in force; for admins."""
 
-import asyncio
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from config.errors import ConfigurationError, Problem
 from config.patterns import EVERY_REPOSITORY
-from config.policy_file import load_policy
 from config.yaml_source import MAX_CHARACTERS
 from proxy.admin.administering import administrator, read_body
 from proxy.admin.pages import page_of
@@ -15,13 +13,12 @@ from proxy.admin.parameters import check_parameters
 from proxy.errors import BadRequestError, PreconditionFailedError
 from proxy.gate.policy import in_force
 from proxy.gate.policy_trial import change_as_document, images_to_try, try_policy
-from proxy.gate.policy_writing import replace_policy
+from proxy.gate.policy_writing import read_sent, replace_policy
 from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.oci.digest import Digest
 
 _MOST_BYTES = 4 * MAX_CHARACTERS
-_SOURCE = "policy"
 
 
 async def show(call: Call) -> web.StreamResponse:
@@ -51,7 +48,7 @@ async def check(call: Call) -> web.StreamResponse:
     text = await _text(call)
     services, principal = call.services, call.caller.principal
     try:
-        new = (await asyncio.to_thread(load_policy, text, _SOURCE)).with_waivers(services.policy.exceptions)
+        new = (await services.policy.read_sent(text)).policy.with_waivers(services.policy.exceptions)
     except ConfigurationError as error:
         return web.json_response({"valid": False, "mistakes": list(map(_mistake, error.problems))})
     images = await images_to_try(services.database)
@@ -77,9 +74,10 @@ async def replace(call: Call) -> web.StreamResponse:
     expected = _expected(call)
     text = await _text(call)
     services = call.services
-    written = await replace_policy(services.database, services.policy.path, text, expected, by, services.clock())
-    new = in_force(written.with_waivers(services.policy.exceptions))
-    headers = {hdrs.ETAG: f'"{Digest.of(text.encode())}"'}
+    written = await read_sent(services.policy, text)
+    await replace_policy(services.database, services.policy.path, written, expected, by, services.clock())
+    new = in_force(written.policy.with_waivers(services.policy.exceptions))
+    headers = {hdrs.ETAG: f'"{written.digest}"'}
     return web.json_response({"digest": str(new.digest)}, headers=headers)
 
 

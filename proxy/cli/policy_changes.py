@@ -14,6 +14,7 @@ from proxy.cli.local_state import open_state
 from proxy.cli.output import complain, console, printable
 from proxy.cli.session import administrator
 from proxy.clock import utc_now
+from proxy.gate.policy import WrittenPolicy
 from proxy.gate.policy_trial import Trial, change_as_document, images_to_try, try_policy
 from proxy.gate.policy_writing import replace_policy
 from proxy.gate.waiving import in_force_now
@@ -32,9 +33,9 @@ def print_trial(settings: Settings, now: Policy, new: Policy, *, as_json: bool) 
     return bool(trial.changes)
 
 
-def write(settings: Settings, text: str) -> None:
+def write(settings: Settings, new: WrittenPolicy) -> None:
     """Write a policy over the gate's own, on the record. Raises as `replace_policy` does."""
-    asyncio.run(_write(settings, text))
+    asyncio.run(_write(settings, new))
 
 
 def _print_table(trial: Trial) -> None:
@@ -64,6 +65,6 @@ async def _tried(settings: Settings, now: Policy, new: Policy) -> Trial:
         return await try_policy(state.database, state.replay, images, *both, utc_now())
 
 
-async def _write(settings: Settings, text: str) -> None:
+async def _write(settings: Settings, new: WrittenPolicy) -> None:
     async with open_database(settings, may_be_new=True) as database:
-        await replace_policy(database, settings.policy_path, text, None, administrator(), utc_now())
+        await replace_policy(database, settings.policy_path, new, None, administrator(), utc_now())

@@ -9,11 +9,10 @@ import yaml
 
 from config.defaults import Profile
 from config.errors import ConfigurationError
-from config.policy_file import load_policy, load_policy_file, policy_schema
-from config.yaml_source import read_text_file
+from config.policy_file import load_policy_file, policy_schema
 from proxy.cli.output import complain
 from proxy.cli.session import settings_for
-from proxy.gate.policy import write_profile
+from proxy.gate.policy import read_policy, write_profile
 from scanning.oci.names import Repository
 
 
@@ -78,9 +77,7 @@ def _set(
     from proxy.cli.policy_changes import write  # noqa: PLC0415 - brings the database's libraries
 
     settings = settings_for(context)
-    text = read_text_file(file)
-    load_policy(text, str(file))
-    write(settings, text)
+    write(settings, read_policy(file))
     typer.echo(f"{settings.policy_path} has the text of {file} now; a running gate takes it up within a second.")
 
 

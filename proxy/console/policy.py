@@ -1,6 +1,5 @@
 """/console/policy: what is in force, what another would change, and putting that in force; for admins."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,13 +7,12 @@ from aiohttp import web
 
 from config.errors import ConfigurationError, ImagegateError
 from config.patterns import EVERY_REPOSITORY
-from config.policy_file import load_policy
 from proxy.admin.administering import administrator
 from proxy.admin.parameters import check_parameters
 from proxy.console.pages import done, page, status_of
 from proxy.errors import BadRequestError
 from proxy.gate.policy_trial import Trial, images_to_try, try_policy
-from proxy.gate.policy_writing import replace_policy
+from proxy.gate.policy_writing import read_sent, replace_policy
 from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.errors import InvalidDigestError
@@ -79,7 +77,8 @@ async def _saved(call: Call, text: str, base: str) -> web.StreamResponse:
         expected = Digest.parse(base)
     except InvalidDigestError as error:
         raise BadRequestError("the form does not say which policy was changed; open it again") from error
-    await replace_policy(services.database, services.policy.path, text, expected, by, services.clock())
+    written = await read_sent(services.policy, text)
+    await replace_policy(services.database, services.policy.path, written, expected, by, services.clock())
     said = "The policy is written, and in force within a second. What it concerns is judged again when it is asked for."
     return done(call, _PAGE, said)
 
@@ -88,7 +87,7 @@ async def _tried(call: Call, text: str) -> _Tried:
     """Raises `BadRequestError` with every mistake, each on a line with its number."""
     services, principal = call.services, call.caller.principal
     try:
-        new = (await asyncio.to_thread(load_policy, text, "policy")).with_waivers(services.policy.exceptions)
+        new = (await services.policy.read_sent(text)).policy.with_waivers(services.policy.exceptions)
     except ConfigurationError as error:
         said = "\n".join(f"line {one.line}: {one.message}" if one.line else one.message for one in error.problems)
         raise BadRequestError(f"this is no policy:\n{said}") from error

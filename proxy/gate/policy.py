@@ -3,6 +3,7 @@
 import asyncio
 import stat
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,8 +62,12 @@ class WrittenPolicy:
 
 def read_policy(path: Path) -> WrittenPolicy:
     """Read a policy file. Raises `ConfigurationError`."""
-    text = read_text_file(path)
-    return WrittenPolicy(text, load_policy(text, str(path)), utc_now())
+    return written_policy(read_text_file(path), str(path))
+
+
+def written_policy(text: str, source: str = "policy") -> WrittenPolicy:
+    """Read a policy; `source` names it in problems. Raises `ConfigurationError`."""
+    return WrittenPolicy(text, load_policy(text, source), utc_now())
 
 
 def write_policy(path: Path, text: str) -> None:
@@ -111,6 +116,7 @@ class PolicyFile:
         self.exceptions: tuple[Waiver, ...] = ()
         self._read_exceptions: ReadExceptions = _none
         self._made_of: tuple[WrittenPolicy, tuple[Waiver, ...]] = self.written, ()
+        self._sent = ThreadPoolExecutor(1, "sent-policy")
 
     async def take(self, read_exceptions: ReadExceptions) -> None:
         """Count what `read_exceptions` gives as a part of the policy from now on, and look there for changes as well.
@@ -129,6 +135,12 @@ class PolicyFile:
         if new.digest != old:
             self.current = new
         return new.digest != old
+
+    async def read_sent(self, text: str) -> WrittenPolicy:
+        """Read a policy that somebody sent: one after the other, since each may take a processor for seconds, and many
+        at a time would take every thread. Raises `ConfigurationError`.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._sent, written_policy, text)
 
     async def watch(self, changed: Callable[[PolicyInForce], Awaitable[None]], seconds: float = 1.0) -> None:
         """Look at the file every `seconds` for ever; call `changed` after a new policy came into force."""

@@ -7,11 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from config.errors import ConfigurationError
-from config.policy import Policy
-from config.policy_file import load_policy
 from config.yaml_source import read_text_file
 from proxy.errors import BadRequestError, ConflictError, PreconditionFailedError
-from proxy.gate.policy import PolicyFileError, write_policy
+from proxy.gate.policy import PolicyFile, PolicyFileError, WrittenPolicy, write_policy
 from proxy.identity.administrator import Administrator
 from scanning.oci.digest import Digest
 from storage import audit
@@ -20,14 +18,13 @@ from storage.database import Database
 
 
 async def replace_policy(
-    database: Database, path: Path, text: str, expected: Digest | None, by: Administrator, now: datetime
-) -> Policy:
-    """Write `text` to the policy file, if the text that is there has the digest `expected` (None: whatever it has).
+    database: Database, path: Path, new: WrittenPolicy, expected: Digest | None, by: Administrator, now: datetime
+) -> None:
+    """Write the text of `new` to the policy file, if the one there has the digest `expected` (None: whatever it has).
 
-    Gives the new policy. Raises `BadRequestError` with every mistake in it, `PreconditionFailedError` where
-    another text is there, and `ConflictError` where the file is not the gate's to write.
+    Raises `PreconditionFailedError` where another text is there, and `ConflictError` where the file is not the gate's
+    to write.
     """
-    new = await asyncio.to_thread(read_sent_policy, text)
     async with database.turn("policy file"):
         old = await asyncio.to_thread(_digest_of, path)
         if expected is not None and old != expected:
@@ -35,21 +32,20 @@ async def replace_policy(
                 f"the policy has changed since you read it: it is {old or 'gone'} now, and you have changed {expected};"
                 " read it again, and make your change there"
             )
-        digest = str(Digest.of(text.encode()))
+        digest = str(new.digest)
         detail = f"{path}: {old or 'nothing'} -> {digest}"
         async with database.transaction() as tx:
             await audit.append(tx, by.record(now, Event.POLICY_WRITTEN, digest=digest, detail=detail))
             try:
-                await asyncio.to_thread(write_policy, path, text)
+                await asyncio.to_thread(write_policy, path, new.text)
             except PolicyFileError as error:
                 raise ConflictError(str(error)) from error
-    return new
 
 
-def read_sent_policy(text: str) -> Policy:
+async def read_sent(desk: PolicyFile, text: str) -> WrittenPolicy:
     """A policy that somebody sent. Raises `BadRequestError` with every mistake in it, each with its line."""
     try:
-        return load_policy(text, "policy")
+        return await desk.read_sent(text)
     except ConfigurationError as error:
         raise BadRequestError(f"this is no policy: {'; '.join(map(str, error.problems))}") from error
 

@@ -3,7 +3,7 @@
 import fnmatch
 import json
 import re
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import assume, given
@@ -12,7 +12,14 @@ from packageurl import PackageURL
 from pydantic import TypeAdapter, ValidationError
 
 from config.errors import InvalidPatternError
-from config.patterns import PurlPattern, RepositoryPattern, TagPattern, ambiguous_pairs, most_specific
+from config.patterns import (
+    MAX_TIES,
+    PurlPattern,
+    RepositoryPattern,
+    TagPattern,
+    ambiguous_pairs,
+    most_specific,
+)
 
 # Few letters, so that patterns and names meet often.
 _parts = st.text("ab-", min_size=1, max_size=4).filter(lambda text: re.fullmatch(r"[ab]+(-+[ab]+)*", text))
@@ -126,6 +133,37 @@ def test_ties_are_found_and_what_cannot_meet_is_no_tie() -> None:
     assert ambiguous_pairs([one, other, apart]) == [(one, other)]
     assert ambiguous_pairs([one, one]) == [(one, one)]
     assert ambiguous_pairs([RepositoryPattern("**"), RepositoryPattern("*"), one]) == []
+
+
+@given(st.lists(_patterns, min_size=2, max_size=8))
+def test_ties_are_those_of_all_pairs_that_overlap(patterns: list[RepositoryPattern]) -> None:
+    expected = [
+        {id(one), id(other)}
+        for one, other in combinations(patterns, 2)
+        if one.specificity == other.specificity and one.overlaps(other)
+    ]
+    found = [{id(one), id(other)} for one, other in ambiguous_pairs(patterns)]
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{'*a' * number}{'a*' * (100 - number)}" for number in range(100)],
+        [f"*{number:05}" for number in range(4_000)],
+        ["**"] * 2_000,
+    ],
+)
+def test_t113_patterns_that_are_too_alike_to_compare_are_refused_or_told_by_the_first(texts: list[str]) -> None:
+    patterns = list(map(RepositoryPattern, texts))
+    try:
+        assert len(ambiguous_pairs(patterns)) == MAX_TIES
+    except InvalidPatternError as error:
+        assert "too many patterns as alike as" in str(error)  # noqa: PT017  # either answer is one
+
+
+def test_many_patterns_that_begin_differently_are_compared() -> None:
+    assert ambiguous_pairs([RepositoryPattern(f"team-{number:05}/*") for number in range(5_000)]) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.errors import ConfigurationError
-from config.yaml_source import MAX_CHARACTERS, read_yaml, read_yaml_file
+from config.yaml_source import MAX_CHARACTERS, MAX_VALUES, read_yaml, read_yaml_file
 
 
 def refusal(text: str) -> str:
@@ -64,6 +64,7 @@ def test_an_empty_document_is_an_empty_mapping() -> None:
         ("a: [1", "f.yaml:1:6", "expected ',' or ']'"),
         ("a: 1\nb: \x00", "f.yaml:2:4", "U+0000 is not allowed"),
         ("a: " + "[" * 100_000, "f.yaml:1:35", "nested deeper than 32 levels"),
+        ("a: [" + "1," * MAX_VALUES + "]", "f.yaml:1:99999", f"more than {MAX_VALUES} values"),
         ("a: '" + "x" * MAX_CHARACTERS + "'", "f.yaml", f"longer than {MAX_CHARACTERS} characters"),
     ],
 )
