@@ -22,6 +22,7 @@ from more room.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby, islice, pairwise
 from types import MappingProxyType
 from typing import ClassVar, Self, TypeVar
@@ -257,7 +258,7 @@ class PurlPattern(_Pattern):
     def _covers(self, purl: str, *, in_doubt: bool) -> bool:
         if not purl.startswith(f"pkg:{self._type}/"):
             return False
-        package = _Purl.split(purl)
+        package = _split(purl)
         return (
             package is not None
             and self._path.fullmatch("/".join(package.path) + "/") is not None
@@ -312,6 +313,16 @@ class _Purl:
             return None
         pairs = (pair.partition("=") for pair in query.split("&") if pair)
         return cls(type_, parts, unquote(version), version, {key.lower(): unquote(value) for key, _, value in pairs})
+
+
+def _split(purl: str) -> _Purl | None:
+    """`_Purl.split` for those who ask again and again: every pattern of a policy asks of every package."""
+    return _split_before(purl) if len(purl) <= MAX_PATTERN_LENGTH else _Purl.split(purl)
+
+
+@lru_cache(maxsize=1 << 12)
+def _split_before(purl: str) -> _Purl | None:
+    return _Purl.split(purl)
 
 
 def _positions(path: Sequence[str]) -> Iterable[tuple[str, str]]:

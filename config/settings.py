@@ -416,6 +416,7 @@ class Inspection(_Section):
     path_bytes: int = Field(128 << 20, ge=1, description="Characters of all paths and link targets together.")
     pax_bytes: int = Field(1 << 20, ge=1, description="Bytes of one extended header or long name.")
     file_bytes: int = Field(128 << 20, ge=1, description="Bytes of one package database or Java archive.")
+    packages: int = Field(50_000, ge=1, description="Packages of one layer, and of one image.")
     archive_depth: int = Field(4, ge=1, le=32, description="Java archives in each other.")
     archive_entries: int = Field(200_000, ge=1, description="Entries of one Java archive and of those in it.")
     archive_bytes: int = Field(512 << 20, ge=1, description="Bytes read of one Java archive and of those in it.")

@@ -15,8 +15,8 @@ from scanning.errors import NotALayerError, UnreadableLayerError
 from scanning.facts import ImageFacts, LayerFacts
 from scanning.layers.compression import Decompressor
 from scanning.layers.header import BLOCK_BYTES, ZERO_BLOCK
-from scanning.layers.limits import InspectionLimits
-from scanning.layers.overlay import assemble
+from scanning.layers.limits import MOST_PACKAGES, InspectionLimits
+from scanning.layers.overlay import assemble, crowded
 from scanning.oci import media_types
 from scanning.oci.classify import is_tar_header
 from scanning.oci.digest import Digest
@@ -64,11 +64,26 @@ def could_be_unpacked(head: bytes, *, is_whole: bool) -> bool:
     return not is_whole
 
 
-def assemble_artifact(manifest: Manifest, heads: Mapping[Digest, bytes], archives: Sequence[LayerFacts]) -> ImageFacts:
+def assemble_artifact(
+    manifest: Manifest,
+    heads: Mapping[Digest, bytes],
+    archives: Sequence[LayerFacts],
+    *,
+    most_packages: int = MOST_PACKAGES,
+) -> ImageFacts:
     """The facts of an artifact: what each of its `archives` holds by itself, taken together, so that none hides what
-    is in another. `heads` holds the first bytes of its layers. Nothing is raised.
+    is in another. `heads` holds the first bytes of its layers. If they tell of more than `most_packages`, that is a
+    problem, and no more is looked at. Nothing is raised.
     """
-    parts = [_alone(manifest, facts) for facts in archives]
+    parts: list[ImageFacts] = []
+    problems: tuple[str, ...] = ()
+    packages = 0
+    for archive in archives:
+        parts.append(_alone(manifest, archive, most_packages))
+        packages += len(parts[-1].packages)
+        if packages > most_packages:
+            problems = (crowded(most_packages),)
+            break
     return ImageFacts(
         manifest=manifest.digest,
         config=manifest.config.digest if manifest.config else manifest.digest,
@@ -84,18 +99,18 @@ def assemble_artifact(manifest: Manifest, heads: Mapping[Digest, bytes], archive
         files=sum(part.files for part in parts),
         executables=sum(part.executables for part in parts),
         size=sum(layer.size for layer in manifest.layers),
-        problems=tuple(problem for part in parts for problem in part.problems),
+        problems=(*problems, *(problem for part in parts for problem in part.problems)),
         refusals=tuple(refusal for part in parts for refusal in part.refusals),
         artifact=_kind(manifest, heads, archives),
     )
 
 
-def _alone(manifest: Manifest, facts: LayerFacts) -> ImageFacts:
+def _alone(manifest: Manifest, facts: LayerFacts, most_packages: int) -> ImageFacts:
     """As an image of this one layer."""
     packed = "" if facts.compression == "none" else f"+{facts.compression}"
     only = Descriptor(f"application/vnd.oci.image.layer.v1.tar{packed}", facts.digest, facts.size)
     config = ImageConfig(platform=Platform(), diff_ids=(facts.diff_id,))
-    return assemble(replace(manifest, layers=(only,)), config, [facts])
+    return assemble(replace(manifest, layers=(only,)), config, [facts], most_packages=most_packages)
 
 
 def _kind(manifest: Manifest, heads: Mapping[Digest, bytes], archives: Sequence[LayerFacts]) -> ArtifactKind:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import partial
 
 from config.vocabulary import ArtifactKind
 from proxy.errors import ManifestBlobUnknownError
@@ -82,7 +83,8 @@ class ImageInspector:
         if refused:
             return _unreadable(manifest, refusals=refused)
         facts = [outcome for outcome in outcomes.values() if isinstance(outcome, LayerFacts)]
-        return await asyncio.to_thread(assemble_artifact, manifest, heads, facts)
+        most = self._layers.limits.packages
+        return await asyncio.to_thread(partial(assemble_artifact, manifest, heads, facts, most_packages=most))
 
     async def archives(self, repository: Repository, blobs: Iterable[Descriptor]) -> tuple[Digest, ...]:
         """Those of the blobs that a runtime could unpack. Raises `ManifestBlobUnknownError` for missing content."""
@@ -137,7 +139,8 @@ class ImageInspector:
             steps = build_steps(config, len(manifest.layers))
             return _unreadable(manifest, refusals=tuple(dict.fromkeys(refused)), created_by=steps)
         facts = [outcome for outcome in found if isinstance(outcome, LayerFacts)]
-        return await asyncio.to_thread(assemble, manifest, config, facts)
+        most = self._layers.limits.packages
+        return await asyncio.to_thread(partial(assemble, manifest, config, facts, most_packages=most))
 
     async def _elsewhere(self, repository: Repository, manifest: Manifest) -> tuple[str, ...]:
         """Why the layers that only lie elsewhere cannot be read: nobody fetches them from there (threat 44)."""

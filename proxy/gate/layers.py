@@ -24,6 +24,7 @@ from proxy.shared_tasks import SharedTasks
 from proxy.upstream.port import ContentSource, UpstreamError
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.facts import FAULT, LayerFacts, LayerRefusal
+from scanning.layers.limits import InspectionLimits
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Descriptor
 from scanning.oci.names import Repository
@@ -107,6 +108,11 @@ class LayerInspector:
         self._observes_uploads = observes_uploads
         self._running = SharedTasks[Digest, LayerOutcome]()
         self._ahead: dict[Digest, asyncio.Event] = {}  # set once somebody waits for it
+
+    @property
+    def limits(self) -> InspectionLimits:
+        """The bounds of an inspection."""
+        return self._pool.limits
 
     async def observe(self) -> LayerObserver | None:
         """Look at an upload from its first byte; None while every worker is busy, or if uploads are not observed."""

@@ -56,7 +56,7 @@ class InspectionPool:
         command: tuple[str, ...] = COMMAND,
     ) -> None:
         self._size = size
-        self._limits = limits
+        self.limits = limits
         self._progress_seconds = progress_seconds
         self.idle_seconds = idle_seconds
         self._reserved = reserved
@@ -235,7 +235,7 @@ class InspectionPool:
     async def _start_worker(self, *, is_guest: bool = False) -> None:
         template = await self._living_template()
         worker = await WorkerProcess.start(
-            template, self._limits, self._progress_seconds, self._ended, is_guest=is_guest
+            template, self.limits, self._progress_seconds, self._ended, is_guest=is_guest
         )
         self._workers.add(worker)
         self.release(worker)

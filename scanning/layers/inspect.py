@@ -143,6 +143,7 @@ class ArchiveReading:
         self._tree = LayerTree(limits)
         self._members = Members(self._tree)
         self._finds: list[FileFinds] = []
+        self._packages = 0
         self._file: FileEntry | None = None  # whose content is to come
         self._is_begun = False
         self._record = ContentRecord()
@@ -241,6 +242,9 @@ class ArchiveReading:
     def _keep(self, finds: FileFinds | None) -> None:
         if finds is not None:
             self._finds.append(finds)
+            self._packages += len(finds.packages)
+            if self._packages > self._limits.packages:
+                raise LimitExceededError("packages", self._limits.packages)
 
 
 def inspect_layer(chunks: Iterable[bytes], limits: InspectionLimits, examiner: FileExaminer) -> LayerFacts:

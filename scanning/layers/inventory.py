@@ -20,9 +20,14 @@ _DISTRIBUTED = frozenset({"deb", "apk", "rpm", "alpm", "ebuild"})
 _PATCH_LEVEL = re.compile(r"p[0-9]+$")
 
 
-def inventory(survey: Survey, tree: FileSystem, layers: Sequence[LayerFacts]) -> Iterator[Package]:
-    """Every package, with the layer that tells of it and without its purl."""
-    found = [*survey.packages(), *_in_store(tree, layers)]
+def told(survey: Survey, tree: FileSystem, layers: Sequence[LayerFacts]) -> Iterator[Package]:
+    """Every package as often as a file tells of it, with its layer."""
+    yield from survey.packages()
+    yield from _in_store(tree, layers)
+
+
+def inventory(survey: Survey, found: Sequence[Package]) -> Iterator[Package]:
+    """Every package once, of what was `told`. They have no purl yet."""
     listed = [package for package in found if package.type in _DISTRIBUTED and catalogers.cataloger_of(package.path)]
     owners = _owners(found, listed, survey.owned())
     known = {(package.type, name) for package in listed for name in (package.name, package.source_name)}
@@ -34,8 +39,8 @@ def inventory(survey: Survey, tree: FileSystem, layers: Sequence[LayerFacts]) ->
             if (package.type, package.name) in known:
                 continue
             known.add((package.type, package.name))
-        told = survey.licences(licences.file_of(package)) if not package.licences else ()
-        yield replace(package, licences=told) if told else package
+        beside = survey.licences(licences.file_of(package)) if not package.licences else ()
+        yield replace(package, licences=beside) if beside else package
 
 
 def _in_store(tree: FileSystem, layers: Sequence[LayerFacts]) -> Iterator[Package]:

@@ -1,10 +1,13 @@
-"""How much of one layer is inspected before it is refused (threats 56 and 74): bytes, ratio, counts, depth, time."""
+"""How much of one layer is inspected before it is refused (threats 56, 74, 114): bytes, ratio, counts, depth, time."""
 
 from dataclasses import dataclass
 
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
+
+MOST_PACKAGES = 50_000
+"""What most images of everything have is a few thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class InspectionLimits:
     """Bytes of one extended header or long name. Go's archive/tar has the same limit."""
     file_bytes: int = 128 * MIB
     """Bytes of one metadata file (a package database) that must be held whole to be understood."""
+    packages: int = MOST_PACKAGES
+    """Packages that one layer tells of, and that one image does, as often as it does so: under every name of a file."""
     archive_depth: int = 4
     """Java archives in each other, the file itself counted."""
     archive_entries: int = 200_000

@@ -12,8 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 
+from scanning.errors import LimitExceededError
 from scanning.facts import Account, ImageFacts, LayerFacts, LayerRefusal, Secret, Weakness
 from scanning.files.secrets import find_in_environment, find_in_text
 from scanning.hardening import accounts as account_checks
@@ -25,7 +26,8 @@ from scanning.hardening import starting as starting_checks
 from scanning.layers.belongings import Belongings
 from scanning.layers.filesystem import FileSystem
 from scanning.layers.history import build_steps
-from scanning.layers.inventory import inventory
+from scanning.layers.inventory import inventory, told
+from scanning.layers.limits import MOST_PACKAGES
 from scanning.layers.replaced import replaced
 from scanning.layers.survivors import Survey
 from scanning.layers.toc import annotations as toc_annotations
@@ -44,8 +46,15 @@ by check, so that many of one cannot hide another.
 _UID = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
-def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFacts]) -> ImageFacts:
-    """Make one image of `layers`, which are in the manifest's order, the lowest first.
+def assemble(
+    manifest: Manifest,
+    config: ImageConfig,
+    layers: Sequence[LayerFacts],
+    *,
+    most_packages: int = MOST_PACKAGES,
+) -> ImageFacts:
+    """Make one image of `layers`, which are in the manifest's order, the lowest first. If it tells of more than
+    `most_packages`, that is a problem, and no more of them are in it.
 
     `files` and `executables` count regular files under all their names; `size` is what the layers weigh as stored,
     in bytes. Whatever is ambiguous or does not agree is among `refusals` or `problems`. Nothing is raised.
@@ -55,7 +64,10 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
         tree.apply(layer)
     survey = Survey(tree, layers)
     distribution = survey.os_release()
-    packages = tuple(replace(package, purl=purl(package, distribution)) for package in inventory(survey, tree, layers))
+    listed = tuple(islice(told(survey, tree, layers), most_packages + 1))
+    is_crowded = len(listed) > most_packages
+    listed = listed[:most_packages]
+    packages = tuple(replace(package, purl=purl(package, distribution)) for package in inventory(survey, listed))
     accounts = survey.accounts()
     jobs = job_checks.jobs(tree)
     preloads = environment_checks.preloads(config, tree)
@@ -99,7 +111,14 @@ def assemble(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFact
     )
     # Last, when all links were followed that anything asks about: were there too many, that is one of them.
     problems = (*_miscounted(manifest, config, layers), *tree.problems, *survey.problems)
+    if is_crowded:
+        problems = (crowded(most_packages), *problems)
     return replace(found, problems=_bounded(problems))
+
+
+def crowded(most_packages: int) -> str:
+    """What is told of an image or artifact with more packages than that."""
+    return str(LimitExceededError("packages", most_packages))
 
 
 def runs_as_root(user: str, accounts: Sequence[Account]) -> bool:

@@ -10,12 +10,19 @@ pkg:npm/%40scope/name@1
 pkg:cargo/itoa@1.0.15, pkg:generic/nginx@1.25.1, pkg:nix/hello@2.12.1, pkg:ebuild/app-misc/jq@1.6-r4
 """
 
+from functools import lru_cache
+from itertools import chain
+
 from packageurl import PackageURL
 
 from scanning.facts import OsRelease, Package
 
 DISTRIBUTED = frozenset({"deb", "apk", "rpm", "alpm"})
 """The types of packages that come with a distribution, whose name is in their purl."""
+
+
+_LONGEST_KEPT = 300
+"""Characters: others may be as long as the file they stand in, and there are few."""
 
 
 def type_of(purl: str) -> str:
@@ -32,8 +39,23 @@ def purl(package: Package, distribution: OsRelease | None) -> str:
             qualifiers["epoch"], _, version = version.partition(":")
         if distribution and distribution.version_id:
             qualifiers["distro"] = f"{distribution.id}-{distribution.version_id}"
-        namespace = distribution.id if distribution else None
-        given = {key: value for key, value in qualifiers.items() if value}
-        return PackageURL(package.type, namespace, package.name, version, given).to_string()
+        namespace = distribution.id if distribution else ""
+        given = chain.from_iterable(pair for pair in qualifiers.items() if pair[1])
+        return _written(package.type, namespace, package.name, version, *given)
     scope, _, name = package.name.rpartition(":" if package.type == "maven" else "/")
-    return PackageURL(package.type, scope or None, name, package.version or None).to_string()
+    return _written(package.type, scope, name, package.version)
+
+
+def _written(*parts: str) -> str:
+    """The purl of a type, namespace, name, version, and keys and values of qualifiers in turns: kept for a while, since
+    images hold much the same packages.
+    """
+    return _written_before(*parts) if sum(map(len, parts)) <= _LONGEST_KEPT else _write(*parts)
+
+
+def _write(type_: str, namespace: str, name: str, version: str, *qualifiers: str) -> str:
+    given = dict(zip(qualifiers[::2], qualifiers[1::2], strict=True))
+    return PackageURL(type_, namespace or None, name, version or None, given).to_string()
+
+
+_written_before = lru_cache(maxsize=1 << 14)(_write)

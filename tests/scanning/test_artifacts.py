@@ -18,7 +18,7 @@ from scanning.oci import media_types
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest
 from scanning.oci.read import read_manifest
-from tests.images import File, debian, descriptor, tar
+from tests.images import File, debian, descriptor, dpkg_status, tar
 
 HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -49,6 +49,17 @@ def facts_of(*layers: tuple[str, bytes], config: str = media_types.OCI_EMPTY) ->
         if could_be_unpacked(layer[:ARTIFACT_HEAD], is_whole=len(layer) <= ARTIFACT_HEAD)
     ]
     return assemble_artifact(artifact(*layers, config=config), heads, archives)
+
+
+def test_t114_blobs_with_too_many_packages_together_are_a_problem_whatever_else_is_in_them() -> None:
+    blobs = [
+        ("application/x-tar", tar({"var/lib/dpkg/status": dpkg_status((name, "1"), ("bash", "5"))})) for name in "abc"
+    ]
+    archives = [inspect_layer([blob], InspectionLimits(), Examiner()) for _, blob in blobs]
+    for most, problems in ((6, 0), (3, 1)):
+        facts = assemble_artifact(artifact(*blobs), {}, archives, most_packages=most)
+        assert [f"inspection limit packages of {most} is passed" in one for one in facts.problems] == [True] * problems
+        assert len(facts.packages) <= most + 2
 
 
 @pytest.mark.parametrize(

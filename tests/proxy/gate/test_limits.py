@@ -10,7 +10,7 @@ from proxy.errors import DeniedError
 from proxy.upstream.embedded import EmbeddedUpstream
 from scanning.layers.limits import InspectionLimits
 from scanning.verdict import Outcome
-from tests.images import debian, image
+from tests.images import debian, dpkg_status, image
 from tests.proxy.gate.conftest import MakeWorld
 from tests.proxy.gate.world import WatchedPool, World
 from tests.scanning.packages.test_java import archive
@@ -66,3 +66,17 @@ async def test_what_a_low_limit_refused_is_admitted_once_it_is_raised(
     generous.repository = strict.repository
     await push_watched(generous)
     assert (await generous.verdict(IMAGE.digest)).outcome is Outcome.ADMIT
+
+
+async def test_t114_so_is_an_image_whose_layers_have_too_many_packages_together(
+    embedded: EmbeddedUpstream, make_world: MakeWorld, start_pool: MakePool
+) -> None:
+    crowded = image(debian(("bash", "5.2")), {"var/lib/dpkg/status.d/dash": dpkg_status(("dash", "0.5"))})
+    strict = make_world(embedded, with_pool=await start_pool(InspectionLimits(packages=1)))
+    with pytest.raises(DeniedError, match=r"limit packages of 1 is passed; raise inspection\.packages if this"):
+        await strict.push(crowded)
+
+    enough = make_world(embedded, with_pool=await start_pool(InspectionLimits(packages=2)))
+    enough.repository = strict.repository
+    await enough.push(crowded)
+    assert (await enough.verdict(crowded.digest)).outcome is Outcome.ADMIT

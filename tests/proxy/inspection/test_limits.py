@@ -54,6 +54,7 @@ CASES: dict[str, tuple[int, Iterator[bytes]]] = {
     "path_bytes": (20, iter([member(b"a" * 11) + member(b"b" * 11) + END])),
     "pax_bytes": (100, iter([pax((b"comment", b"c" * 100)) + member(b"a") + END])),
     "file_bytes": (100, iter([member(STATUS, dpkg_status(("base-files", "12"), ("dash", "0.5"))) + END])),
+    "packages": (1, iter([member(STATUS, dpkg_status(("base-files", "12"), ("dash", "0.5"))) + END])),
     "archive_depth": (2, iter([member(b"app/a.jar", NESTED) + END])),
     "archive_entries": (2, iter([member(b"app/a.jar", jar({"a": b"", "b": b"", "c": b""})) + END])),
     "archive_bytes": (100, iter([member(b"app/a.jar", jar({"b.jar": bytes(200)})) + END])),

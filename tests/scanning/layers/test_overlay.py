@@ -590,6 +590,29 @@ class TestUser:
         assert image(layer({"etc/passwd": PASSWD}), later, user="app").runs_as_root
 
 
+class TestCrowded:
+    """Threat 114: packages by the ten thousand, which each rule of a policy asks about."""
+
+    STATUS = dpkg_status(*((f"package-{number}", "1") for number in range(100)))
+    TOO_MANY = "the inspection limit packages of {} is passed; raise inspection.packages if this is expected"
+
+    def test_t114_layers_that_each_pass_and_together_do_not(self) -> None:
+        layers = [layer({f"{STATUS}.d/{name}": dpkg_status((name, "1"), (f"lib{name}", "1"))}) for name in "ab"]
+        for most, problems in ((4, ()), (3, (self.TOO_MANY.format(3),))):
+            facts = assemble(manifest_of(*layers), config_of(*layers), layers, most_packages=most)
+            assert (len(facts.packages), facts.problems) == (most, problems)
+
+    def test_t114_one_database_under_names_without_end(self) -> None:
+        names = {f"{STATUS}.d/{number}": HardLink(f"{STATUS}.d/file") for number in range(500)}
+        facts = image(layer({f"{STATUS}.d/file": self.STATUS, **names}))
+        assert (len(facts.packages), facts.problems) == (50_000, (self.TOO_MANY.format(50_000),))
+
+    def test_what_another_layer_replaced_does_not_count(self) -> None:
+        layers = [layer({STATUS: self.STATUS}, name=name) for name in "ab"]
+        facts = assemble(manifest_of(*layers), config_of(*layers), layers, most_packages=100)
+        assert (len(facts.packages), facts.problems) == (100, ())
+
+
 class TestAgreement:
     ONE = layer({"a": b"x"})
     OTHER = layer({"b": b"x"})
