@@ -18,11 +18,8 @@ from scanning.facts import ImageFacts, Package
 from scanning.packages.purl import type_of
 from scanning.packages.upgrading import Upgrade, upgrade_steps
 from scanning.rules.advisories import finding_subject
-from scanning.rules.advisory_data import COVER_DISTRIBUTION, INSTALL_PACKAGES
 from scanning.rules.case import Case
-from scanning.rules.inspection import KEEP_RELEASE, RESTORE_RELEASE
-from scanning.rules.signatures import NAME_A_SIGNER
-from scanning.verdict import Verdict, Violation
+from scanning.verdict import Cause, Verdict, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,17 @@ _TITLES = {
     "foreign_layers": "Push {n} as ordinary layers",
     "tags.downgrade": "Do not go back to older packages",
     "require.signatures": "Sign it",
+}
+_TITLES_OF_CAUSES = {
+    Cause.NO_RELEASE: "Let it tell which distribution it is",
+    Cause.WRONG_RELEASE: "Let it tell which distribution it is",
+    Cause.NO_PACKAGE_DATABASE: "Let it tell where its programs come from",
+    Cause.NO_LIFECYCLE: "Ask an admin for data about the ends of releases",
+    Cause.NO_ECOSYSTEM: "Install packages that advisories speak of",
+    Cause.UNCOVERED_DISTRIBUTION: "Build on a distribution that advisories are about",
+    Cause.NO_SIGHTINGS: "Ask a gate how long it has known the packages",
+    Cause.UNPACKAGED: "Install what no package brings as vetted packages",
+    Cause.NO_SIGNER: "Ask an admin to name who signs",
 }
 _NOUNS = {
     "deny.secrets": ("secret", "secrets"),
@@ -120,27 +128,9 @@ def _actions(case: Case | None, violations: Sequence[Violation]) -> Iterator[Act
 
 def _title(told: Violation) -> str:
     """What is to be done about it and others like it, with places for how many they are."""
-    match told.rule:
-        case "deny.hardening":
-            return f"Mend {told.subject}"
-        case "inspection" if told.fix in (KEEP_RELEASE, RESTORE_RELEASE):
-            return "Let it tell which distribution it is"
-        case "inspection" if told.effect is Effect.WARN:  # it was read, and has no package database
-            return "Let it tell where its programs come from"
-        case "deny.end_of_life" if not told.check:
-            return "Ask an admin for data about the ends of releases"
-        case "require.advisories" if told.fix == INSTALL_PACKAGES:
-            return "Install packages that advisories speak of"
-        case "require.advisories" if told.fix == COVER_DISTRIBUTION:
-            return "Build on a distribution that advisories are about"
-        case "require.minimum_age" if not told.purl:
-            return "Ask a gate how long it has known the packages"
-        case "require.vetted_packages" if not told.purl:
-            return "Install what no package brings as vetted packages"
-        case "require.signatures" if told.fix == NAME_A_SIGNER:
-            return "Ask an admin to name who signs"
-        case rule:
-            return _TITLES.get(rule, f"Keep the rule {rule}")
+    if told.rule == _HARDENING:
+        return f"Mend {told.subject}"
+    return _TITLES_OF_CAUSES[told.cause] if told.cause else _TITLES.get(told.rule, f"Keep the rule {told.rule}")
 
 
 def _knows(case: Case, group: Iterable[Violation]) -> bool:

@@ -22,6 +22,30 @@ class Outcome(StrEnum):
     REJECT = "reject"
 
 
+class Cause(StrEnum):
+    """What a rule found amiss, where it can find different things and each is mended in its own way. Verdicts on record
+    hold these words.
+    """
+
+    NO_RELEASE = "no-release"
+    """Nothing says which distribution it is."""
+    WRONG_RELEASE = "wrong-release"
+    """It says another distribution than is installed."""
+    NO_PACKAGE_DATABASE = "no-package-database"
+    NO_LIFECYCLE = "no-lifecycle"
+    """No data says how long its release is supported."""
+    NO_ECOSYSTEM = "no-ecosystem"
+    """No feed will ever speak of what it holds."""
+    UNCOVERED_DISTRIBUTION = "uncovered-distribution"
+    """No feed speaks of its distribution."""
+    NO_SIGHTINGS = "no-sightings"
+    """There are no records of a gate that say since when a package is known."""
+    UNPACKAGED = "unpackaged"
+    """No package brings it, or what a package brought was replaced."""
+    NO_SIGNER = "no-signer"
+    """Nobody's signature would do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One rule that is not kept.
@@ -47,6 +71,8 @@ class Violation:
     """The approved base image that the image is built on, where it is known which of the two brought this."""
     inherited: bool = False
     """Whether the base brought it."""
+    cause: Cause | None = None
+    """Which of its findings the rule tells of, where it has several."""
 
     @property
     def remedy(self) -> str:

@@ -13,15 +13,9 @@ from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.facts import ImageFacts
 from scanning.packages.purl import DISTRIBUTED, type_of
 from scanning.rules.question import Answers, Question
-from scanning.verdict import Violation
+from scanning.verdict import Cause, Violation
 
 _NO_ECOSYSTEM = "generic"
-INSTALL_PACKAGES = "install them as packages of a distribution, about which advisories speak"
-"""What to do about what no feed will ever speak of."""
-COVER_DISTRIBUTION = (
-    "build on a release of a distribution that the gate has advisories for, or ask an admin to add a feed for this one"
-)
-"""What to do about a distribution that no feed speaks of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +89,24 @@ def _uncovered_packages(report: AdvisoryReport, facts: ImageFacts, required: Req
             f"{len(distributed)} of {counted(len(facts.packages), 'package')}",
             "etc/os-release",
             f"no advisory data is about their distribution, {name} (for instance {distributed[0]})",
-            COVER_DISTRIBUTION,
+            "build on a release of a distribution that the gate has advisories for, or ask an admin to add a feed for"
+            " this one",
+            cause=Cause.UNCOVERED_DISTRIBUTION,
         )
     if others:
         kinds = Counter(map(type_of, others))
         by_kind = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         commonest = kinds.most_common(1)[0][0]
         instance = next(purl for purl in others if purl.startswith(f"pkg:{commonest}/"))
+        can_be_fed = bool(kinds.keys() - {_NO_ECOSYSTEM})
         yield Violation(
             "require.advisories",
             Effect.WARN,
             f"{len(others)} of {counted(len(facts.packages), 'package')}",
             "",
             f"no advisory data covers them: {by_kind} (for instance {instance})",
-            "ask an admin to add a feed for their ecosystem" if kinds.keys() - {_NO_ECOSYSTEM} else INSTALL_PACKAGES,
+            "ask an admin to add a feed for their ecosystem"
+            if can_be_fed
+            else "install them as packages of a distribution, about which advisories speak",
+            cause=None if can_be_fed else Cause.NO_ECOSYSTEM,
         )

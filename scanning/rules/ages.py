@@ -10,7 +10,7 @@ from scanning.approvals import plain
 from scanning.facts import Package
 from scanning.rules.question import Answers, Question, Waived
 from scanning.sightings import waiting
-from scanning.verdict import Verdict, Violation
+from scanning.verdict import Cause, Verdict, Violation
 
 _RULE = "require.minimum_age"
 
@@ -78,6 +78,7 @@ def _unknown(question: Question, packages: tuple[Package, ...]) -> Answers:
             "",
             "only a gate knows since when it has seen them, and there are no records of one here",
             "ask on the gate's own machine, or push",
+            cause=Cause.NO_SIGHTINGS,
         )
 
 

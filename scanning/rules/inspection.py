@@ -9,13 +9,9 @@ from scanning.hardening.catalogue import CHECKS
 from scanning.packages.distribution import contradicted
 from scanning.packages.purl import DISTRIBUTED
 from scanning.rules.question import Answers, Question
-from scanning.verdict import Violation
+from scanning.verdict import Cause, Violation
 
 _AMBIGUOUS = CHECKS["H26"]
-KEEP_RELEASE = "keep etc/os-release in the image"
-"""What to do where nothing says which distribution it is."""
-RESTORE_RELEASE = "leave etc/os-release as the distribution's package installs it"
-"""What to do where it says another than is installed."""
 
 
 def uninspected(question: Question) -> Answers:
@@ -39,7 +35,8 @@ def uninspected(question: Question) -> Answers:
             counted(len(nameless), "package of a distribution", "packages of a distribution"),
             nameless[0].path,
             "no os-release says which distribution, so no advisory can be matched",
-            KEEP_RELEASE,
+            "keep etc/os-release in the image",
+            cause=Cause.NO_RELEASE,
         )
     if facts and (contradiction := contradicted(facts.distribution, facts.packages)):
         yield Violation(
@@ -49,7 +46,8 @@ def uninspected(question: Question) -> Answers:
             "etc/os-release",
             f"it says {contradiction.claimed}, but {contradiction.package.name} {contradiction.package.version} is"
             f" installed, which is of {contradiction.actual}, so advisories would be matched with the wrong release",
-            RESTORE_RELEASE,
+            "leave etc/os-release as the distribution's package installs it",
+            cause=Cause.WRONG_RELEASE,
         )
     if facts and facts.executables and not facts.packages:
         yield Violation(
@@ -59,6 +57,7 @@ def uninspected(question: Question) -> Answers:
             "",
             "no package database tells where they come from, so advisories cannot be matched",
             "build on a base image with a package database",
+            cause=Cause.NO_PACKAGE_DATABASE,
         )
 
 

@@ -3,7 +3,7 @@
 from config.vocabulary import Effect
 from scanning.hardening.catalogue import CHECKS
 from scanning.rules.question import Answers, Question
-from scanning.verdict import Violation
+from scanning.verdict import Cause, Violation
 
 _ENDED = CHECKS["H12"]
 
@@ -23,6 +23,7 @@ def end_of_life(question: Question) -> Answers:
             system.path,
             "no data says how long this release is supported",
             "ask an admin to import some: imagegate feeds update",
+            cause=Cause.NO_LIFECYCLE,
         )
         return
     end = release.end(denied.support)

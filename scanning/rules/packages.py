@@ -9,7 +9,7 @@ from scanning.hardening.belongings import replaced_weaknesses, unowned_weaknesse
 from scanning.hardening.catalogue import CHECKS
 from scanning.heritage import Heritage
 from scanning.rules.question import Answers, Question, Waived
-from scanning.verdict import Violation
+from scanning.verdict import Cause, Violation
 
 
 def denied_packages(question: Question) -> Answers:
@@ -90,6 +90,7 @@ def unvetted(question: Question) -> Answers:
             weakness.check,
             weakness.layer,
             facts.step_of(weakness.layer),
+            cause=Cause.UNPACKAGED,
         )
     if facts.executables and not facts.packages and not required.unowned:
         yield Violation(
@@ -99,4 +100,5 @@ def unvetted(question: Question) -> Answers:
             "",
             "no package owns them, so nobody has vetted them",
             "install software from packages that the policy vets",
+            cause=Cause.UNPACKAGED,
         )

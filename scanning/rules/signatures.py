@@ -2,10 +2,7 @@
 
 from scanning.oci.manifest import ManifestKind
 from scanning.rules.question import Answers, Question
-from scanning.verdict import Violation
-
-NAME_A_SIGNER = "ask an admin to add a signer to the policy"
-"""What to do where nobody's signature would do."""
+from scanning.verdict import Cause, Violation
 
 
 def signatures(question: Question) -> Answers:
@@ -30,6 +27,7 @@ def signatures(question: Question) -> Answers:
         f"{case.repository}@{case.manifest.digest}",
         "",
         f"it is signed by {have}, and the policy wants {want}{failed}",
-        "sign it with: cosign sign --key KEY" if required.of else NAME_A_SIGNER,
+        "sign it with: cosign sign --key KEY" if required.of else "ask an admin to add a signer to the policy",
         "H13",
+        cause=None if required.of else Cause.NO_SIGNER,
     )

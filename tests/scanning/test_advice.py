@@ -13,7 +13,7 @@ from scanning.facts import ImageFacts, Package, Secret, Weakness
 from scanning.judge import judge
 from scanning.oci.digest import Digest
 from scanning.rules.case import Case
-from scanning.verdict import Violation
+from scanning.verdict import Cause, Violation
 from tests.scanning.test_judge import FINDING, NOW, OPENSSL, SSH, case, facts, policy
 
 BASE, OWN = Digest.of(b"base"), Digest.of(b"own")
@@ -168,6 +168,17 @@ def test_an_index_does_not_repeat_what_its_images_say() -> None:
     asked = replace(case(), facts=None, children=(child,))
     verdict = judge(asked, policy(require={"signatures": {"of": []}}), NOW)
     assert [action.title for action in advise(asked, verdict)] == ["Ask an admin to name who signs"]
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_what_a_rule_found_decides_and_not_the_words_that_it_uses(cause: Cause) -> None:
+    asked = case(facts(tools=(SSH,)))
+    verdict = judge(asked, STRICT, NOW)
+    (told,) = verdict.violations
+    (plain,) = advise(asked, verdict)
+    (other,) = advise(asked, replace(verdict, violations=(replace(told, cause=cause),)))
+    assert other.title != plain.title
+    assert (other.rule, other.steps) == (plain.rule, (told.fix,))
 
 
 def test_a_rule_without_a_title_of_its_own_is_named() -> None:
