@@ -24,8 +24,11 @@ async def meant(call: Call, repository: Repository, reference: Reference) -> Dig
 
 
 async def meant_as_base(call: Call, image: ImageReference) -> Digest:
-    """The image that somebody wants to approve as a base. Raises as a pull of it does, and as `approving.meant`."""
+    """The image that an admin wants to approve as a base: a digest must be there to be pulled, and what a tag means is
+    for `approving.meant` to say. Raises as these do.
+    """
     if not call.caller.principal.may(Action.PULL, image.repository):
         raise NotFoundError("there is no such repository, or it is not yours to see")
-    await call.services.gate.pull_manifest(call.caller, image.repository, image.reference, head=True)
+    if isinstance(image.reference, Digest):
+        await call.services.gate.pull_manifest(call.caller, image.repository, image.reference, head=True)
     return await approving.meant(call.services.database, call.services.upstream, image)
