@@ -1,7 +1,7 @@
 """Lengths of time as people write them."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -18,6 +18,14 @@ def parse_duration(value: object) -> timedelta:
     if match is None:
         raise ValueError("write a length of time as a number with its unit: 90s, 15m, 72h or 30d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def end_after(start: datetime, lasting: timedelta) -> datetime:
+    """When what lasts so long from `start` on ends. Raises `ValueError` for what no calendar has."""
+    try:
+        return start + lasting
+    except OverflowError as error:
+        raise ValueError("it is longer than there are years; write less, such as 90d") from error
 
 
 def format_duration(value: timedelta) -> str:

@@ -103,11 +103,7 @@ async def revoke(call: Call) -> web.StreamResponse:
 
 
 async def _known(call: Call) -> ApprovalRecord:
-    async with call.services.database.snapshot() as tx:
-        record = await approvals.get(tx, call.parameters["id"])
-    if record is None:
-        raise NotFoundError("there is no such approval; GET /api/v1/approvals lists them")
-    return record
+    return await approving.known(call.services.database, call.parameters["id"])
 
 
 def _as_json(record: ApprovalRecord) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import hdrs, web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from config.durations import Duration
+from config.durations import Duration, end_after
 from config.patterns import RepositoryPattern
 from proxy.admin.administering import administrator, read_document
 from proxy.admin.pages import page_of
@@ -42,9 +42,9 @@ class _Wanted(BaseModel):
     def end(self, now: datetime) -> datetime | None:
         """When it ends; None if never. Raises `BadRequestError` for what no calendar has."""
         try:
-            return now + self.expires if self.expires is not None else self.expires_at
-        except OverflowError as error:
-            raise BadRequestError("expires is longer than there are years; write less, such as 90d") from error
+            return self.expires_at if self.expires is None else end_after(now, self.expires)
+        except ValueError as error:
+            raise BadRequestError(f"expires: {error}") from error
 
 
 async def listing(call: Call) -> web.StreamResponse:

@@ -81,11 +81,7 @@ async def end(call: Call) -> web.StreamResponse:
 
 
 async def _known(call: Call) -> WaiverRecord:
-    async with call.services.database.snapshot() as tx:
-        record = await waivers.get(tx, call.parameters["id"])
-    if record is None:
-        raise NotFoundError("there is no such exception on record; GET /api/v1/waivers lists them")
-    return record
+    return await waiving.known(call.services.database, call.parameters["id"])
 
 
 def _waiver(waiver: Waiver) -> dict[str, Any]:

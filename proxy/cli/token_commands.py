@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from config.durations import parse_duration
+from config.durations import end_after, parse_duration
 from config.patterns import RepositoryPattern
 from config.settings import Settings
 from proxy.cli.local_database import open_database
@@ -112,8 +112,8 @@ def _revoke(
 
 def _end(expires: str, now: datetime) -> datetime:
     try:
-        end = now + parse_duration(expires)
-    except (ValueError, OverflowError) as error:
+        end = end_after(now, parse_duration(expires))
+    except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--expires") from error
     if end <= now:
         raise typer.BadParameter("a token that has ended already is of no use", param_hint="--expires")

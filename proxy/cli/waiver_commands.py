@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from config.durations import parse_duration
+from config.durations import end_after, parse_duration
 from config.policy import Waiver
 from config.settings import Settings
 from config.vocabulary import ToolKind
@@ -110,8 +110,8 @@ def _end(
 
 def _moment(text: str, now: datetime) -> datetime:
     try:
-        return datetime.fromisoformat(text) if "-" in text else now + parse_duration(text)
-    except (ValueError, OverflowError) as error:
+        return datetime.fromisoformat(text) if "-" in text else end_after(now, parse_duration(text))
+    except ValueError as error:
         said = "write a length of time such as 30d, or a moment such as 2027-01-31T00:00:00Z"
         raise typer.BadParameter(said, param_hint="--expires") from error
 

@@ -10,7 +10,7 @@ from proxy.admin.image_access import meant_as_base
 from proxy.admin.parameters import check_parameters
 from proxy.console.fields import read_patterns
 from proxy.console.pages import done, page, status_of
-from proxy.errors import BadRequestError, NotFoundError
+from proxy.errors import BadRequestError
 from proxy.gate import approving
 from proxy.gate.approving import Act, approve_base, approve_packages, read_packages
 from proxy.routing import Call
@@ -84,8 +84,4 @@ async def _listing(call: Call, form: Mapping[str, str], problem: str = "", *, st
 
 
 async def _known(call: Call) -> ApprovalRecord:
-    async with call.services.database.snapshot() as tx:
-        record = await approvals.get(tx, call.parameters["id"])
-    if record is None:
-        raise NotFoundError("there is no such approval")
-    return record
+    return await approving.known(call.services.database, call.parameters["id"])

@@ -12,9 +12,9 @@ from config.policy import Waiver
 from config.vocabulary import ToolKind
 from proxy.admin.administering import administrator
 from proxy.admin.parameters import check_parameters
-from proxy.console.fields import read_duration, read_patterns
+from proxy.console.fields import read_end, read_patterns
 from proxy.console.pages import done, page, status_of
-from proxy.errors import BadRequestError, NotFoundError
+from proxy.errors import BadRequestError
 from proxy.gate import waiving
 from proxy.identity.administrator import Administrator
 from proxy.routing import Call
@@ -87,7 +87,7 @@ async def _listing(call: Call, form: Mapping[str, str], problem: str = "", *, st
 
 def _read(form: Mapping[str, str], patterns: tuple[Any, ...], by: Administrator, now: datetime) -> Waiver:
     """The exception in a form. Raises `BadRequestError`."""
-    lives = read_duration(form["expires"].strip())
+    expires = read_end(form["expires"].strip(), now)
     try:
         return Waiver.model_validate(
             {
@@ -98,20 +98,14 @@ def _read(form: Mapping[str, str], patterns: tuple[Any, ...], by: Administrator,
                 "digest": form["digest"].strip(),
                 "reason": form["reason"].strip(),
                 "author": by.name,
-                "expires": now + lives,
+                "expires": expires,
             }
         )
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"][:1]))
         raise BadRequestError(f"{place}: {first['msg']}" if place else first["msg"]) from error
-    except OverflowError as error:
-        raise BadRequestError(f"{form['expires'][:40]} is longer than there are years; write less") from error
 
 
 async def _known(call: Call) -> WaiverRecord:
-    async with call.services.database.snapshot() as tx:
-        record = await waivers.get(tx, call.parameters["id"])
-    if record is None:
-        raise NotFoundError("there is no such exception on record")
-    return record
+    return await waiving.known(call.services.database, call.parameters["id"])

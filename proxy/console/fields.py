@@ -1,8 +1,8 @@
 """What people write into fields, read as what it stands for."""
 
-from datetime import timedelta
+from datetime import datetime
 
-from config.durations import parse_duration
+from config.durations import end_after, parse_duration
 from config.errors import InvalidPatternError
 from config.patterns import RepositoryPattern
 from proxy.errors import BadRequestError
@@ -16,9 +16,9 @@ def read_patterns(text: str) -> tuple[RepositoryPattern, ...]:
         raise BadRequestError(str(error)) from error
 
 
-def read_duration(text: str) -> timedelta:
-    """A length of time such as `90d`. Raises `BadRequestError`."""
+def read_end(text: str, now: datetime) -> datetime:
+    """When what lasts from `now` on ends, by a length of time such as `90d`. Raises `BadRequestError`."""
     try:
-        return parse_duration(text)
-    except (ValueError, OverflowError) as error:
+        return end_after(now, parse_duration(text))
+    except ValueError as error:
         raise BadRequestError(f"{text[:40]!r} is no length of time: {error}") from error

@@ -1,14 +1,13 @@
 """/console/tokens: who may use the gate; for admins, each for tokens of the repositories that their own covers."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from aiohttp import web
 
 from config.errors import ImagegateError
 from proxy.admin.administering import administrator
 from proxy.admin.parameters import check_parameters
-from proxy.console.fields import read_duration, read_patterns
+from proxy.console.fields import read_end, read_patterns
 from proxy.console.pages import done, page, status_of
 from proxy.errors import BadRequestError, NotFoundError
 from proxy.identity import tokens
@@ -106,17 +105,11 @@ async def _made(call: Call, form: Mapping[str, str]) -> tuple[Grant, str]:
         raise BadRequestError(f"there is no role {role[:40]!r}; there are {', '.join(Role)}")
     by = await administrator(call, patterns)
     now = call.services.clock()
-    new = NewGrant(form.get("name", "").strip(), Role(role), patterns, _end(form.get("expires", "").strip(), now))
+    expires = form.get("expires", "").strip()
+    end = read_end(expires, now) if expires else None
+    new = NewGrant(form.get("name", "").strip(), Role(role), patterns, end)
     grant, token = await tokens.create(call.services.database, new, by, now)
     return grant, token.text
-
-
-def _end(expires: str, now: datetime) -> datetime | None:
-    """When a token ends that lives so long; None where nothing is said. Raises `BadRequestError`."""
-    try:
-        return now + read_duration(expires) if expires else None
-    except OverflowError as error:
-        raise BadRequestError(f"{expires[:40]} is longer than there are years; write less, such as 90d") from error
 
 
 async def _known(call: Call) -> Grant:

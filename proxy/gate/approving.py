@@ -26,6 +26,7 @@ from storage.audit import AuditRecord, Event
 from storage.database import Database, Transaction
 
 _EVENTS = {ApprovalKind.BASE: Event.BASE_APPROVED, ApprovalKind.PACKAGES: Event.PACKAGES_APPROVED}
+_LISTED = "imagegate base list and imagegate package list show them"
 _LONGEST_NAME = 512
 _LONGEST_OWNER = 128
 
@@ -94,11 +95,17 @@ async def revoke(database: Database, approval_id: str, by: Administrator, now: d
     async with database.transaction() as tx:
         record = await approvals.get(tx, approval_id)
         if record is None or not await approvals.revoke(tx, approval_id, by.name, now):
-            raise NotFoundError(
-                f"there is no approval {approval_id[:40]} in force; imagegate base list and imagegate package list"
-                " show them"
-            )
+            raise NotFoundError(f"there is no approval {approval_id[:40]} in force; {_LISTED}")
         await audit.append(tx, _audit(Event.APPROVAL_REVOKED, record, by, now))
+    return record
+
+
+async def known(database: Database, approval_id: str) -> ApprovalRecord:
+    """An approval, whether it is in force or not. Raises `NotFoundError`."""
+    async with database.snapshot() as tx:
+        record = await approvals.get(tx, approval_id)
+    if record is None:
+        raise NotFoundError(f"there is no approval {approval_id[:40]}; {_LISTED}")
     return record
 
 

@@ -48,6 +48,15 @@ async def end(database: Database, waiver_id: str, by: Administrator, now: dateti
     return record
 
 
+async def known(database: Database, waiver_id: str) -> WaiverRecord:
+    """An exception on record, whether it counts or not. Raises `NotFoundError`."""
+    async with database.snapshot() as tx:
+        record = await waivers.get(tx, waiver_id)
+    if record is None:
+        raise NotFoundError(f"there is no exception {waiver_id[:40]} on record; imagegate waiver list shows them")
+    return record
+
+
 async def in_force_now(database: Database, clock: Clock) -> tuple[Waiver, ...]:
     """The exceptions on record that count now. Raises the `StorageError` family."""
     async with database.snapshot() as tx:

@@ -1,13 +1,13 @@
 """Lengths of time."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from config.durations import Duration, format_duration, parse_duration
+from config.durations import Duration, end_after, format_duration, parse_duration
 
 _adapter: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
@@ -30,3 +30,10 @@ def test_everything_else_is_refused(wrong: object) -> None:
 @given(st.integers(1, 10**7 - 1))
 def test_what_is_written_reads_back(seconds: int) -> None:
     assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+
+
+def test_what_lasts_has_an_end_that_a_calendar_has() -> None:
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    assert end_after(start, timedelta(days=31)) == datetime(2026, 4, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match="longer than there are years"):
+        end_after(start, parse_duration("9999999d"))
