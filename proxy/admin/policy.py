@@ -10,11 +10,11 @@ from config.yaml_source import MAX_CHARACTERS
 from proxy.admin.administering import administrator, read_body
 from proxy.admin.pages import page_of
 from proxy.admin.parameters import check_parameters
+from proxy.admin.policy_proposals import images_of, read_proposed, tried
 from proxy.errors import BadRequestError, PreconditionFailedError
 from proxy.gate.policy import in_force
-from proxy.gate.policy_trial import change_as_document, images_to_try, try_policy
+from proxy.gate.policy_trial import change_as_document
 from proxy.gate.policy_writing import read_sent, replace_policy
-from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.oci.digest import Digest
 
@@ -46,16 +46,12 @@ async def check(call: Call) -> web.StreamResponse:
     check_parameters(call.request.rel_url.query, "n", "last")
     await administrator(call)
     text = await _text(call)
-    services, principal = call.services, call.caller.principal
     try:
-        new = (await services.policy.read_sent(text)).policy.with_waivers(services.policy.exceptions)
+        new = await read_proposed(call, text)
     except ConfigurationError as error:
         return web.json_response({"valid": False, "mistakes": list(map(_mistake, error.problems))})
-    images = await images_to_try(services.database)
-    mine = [image for image in images if principal.granted(Action.PULL, image.repository)]
-    page = page_of(call, mine, lambda image: image.name)
-    now = services.policy.current.policy
-    trial = await try_policy(services.database, services.replay, page.items, now, new, services.clock())
+    page = page_of(call, await images_of(call), lambda image: image.name)
+    trial = await tried(call, new, page.items)
     document = {
         "valid": True,
         "mistakes": [],

@@ -9,11 +9,11 @@ from config.errors import ConfigurationError, ImagegateError
 from config.patterns import EVERY_REPOSITORY
 from proxy.admin.administering import administrator
 from proxy.admin.parameters import check_parameters
+from proxy.admin.policy_proposals import images_of, read_proposed, tried
 from proxy.console.pages import done, page, status_of
 from proxy.errors import BadRequestError
-from proxy.gate.policy_trial import Trial, images_to_try, try_policy
+from proxy.gate.policy_trial import Trial
 from proxy.gate.policy_writing import read_sent, replace_policy
-from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.errors import InvalidDigestError
 from scanning.oci.digest import Digest
@@ -64,10 +64,10 @@ async def change(call: Call, form: Mapping[str, str]) -> web.StreamResponse:
         if form.get("do") == "save":
             return await _saved(call, text, base)
         await administrator(call)
-        tried = await _tried(call, text)
+        shown = await _tried(call, text)
     except ImagegateError as error:
         return await _editor(call, text, base, problem=str(error), status=status_of(error))
-    return await _editor(call, text, base, tried=tried)
+    return await _editor(call, text, base, shown=shown)
 
 
 async def _saved(call: Call, text: str, base: str) -> web.StreamResponse:
@@ -85,22 +85,18 @@ async def _saved(call: Call, text: str, base: str) -> web.StreamResponse:
 
 async def _tried(call: Call, text: str) -> _Tried:
     """Raises `BadRequestError` with every mistake, each on a line with its number."""
-    services, principal = call.services, call.caller.principal
     try:
-        new = (await services.policy.read_sent(text)).policy.with_waivers(services.policy.exceptions)
+        new = await read_proposed(call, text)
     except ConfigurationError as error:
         said = "\n".join(f"line {one.line}: {one.message}" if one.line else one.message for one in error.problems)
         raise BadRequestError(f"this is no policy:\n{said}") from error
-    images = await images_to_try(services.database)
-    mine = [image for image in images if principal.granted(Action.PULL, image.repository)]
-    now = services.policy.current.policy
-    trial = await try_policy(services.database, services.replay, mine[:_MOST_TRIED], now, new, services.clock())
-    return _Tried(trial, len(mine))
+    mine = await images_of(call)
+    return _Tried(await tried(call, new, mine[:_MOST_TRIED]), len(mine))
 
 
 async def _editor(
-    call: Call, text: str, base: str, *, problem: str = "", tried: _Tried | None = None, status: int = 200
+    call: Call, text: str, base: str, *, problem: str = "", shown: _Tried | None = None, status: int = 200
 ) -> web.Response:
     return await page(
-        call, "policy_edit.html", section="policy", status=status, problem=problem, text=text, base=base, tried=tried
+        call, "policy_edit.html", section="policy", status=status, problem=problem, text=text, base=base, tried=shown
     )
