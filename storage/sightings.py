@@ -3,32 +3,18 @@
 import asyncio
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from storage.batches import batches
 from storage.database import Transaction
 from storage.schema import package_sightings
+from storage.sighting_record import Seen
 from storage.upsert import insert
 
 _AT_ONCE = 500
 """Names in one question: SQLite takes 32766 parameters, and plans grow with them."""
-_TO_THE_MONTH = timedelta(days=30)
-"""How far `last` may lie behind: what is seen every day costs a write a month."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """When a version was `first` seen, and when it was noted `last` that an image had it."""
-
-    first: datetime
-    last: datetime
-
-    def is_fresh(self, now: datetime) -> bool:
-        """Whether nothing has to be noted again at `now`."""
-        return now - self.last < _TO_THE_MONTH
 
 
 async def find(tx: Transaction, purls: Iterable[str]) -> Mapping[str, Seen]:

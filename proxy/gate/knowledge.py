@@ -12,7 +12,7 @@ from scanning.malware import BlobScan
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage.manifest_record import ManifestRecord
-from storage.sightings import Seen
+from storage.sighting_record import Seen
 
 LayerOutcome: TypeAlias = LayerFacts | LayerRefusal
 """What is in a layer, or why it cannot be read."""

@@ -9,7 +9,7 @@ from scanning.malware import BlobScan
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from storage.manifest_record import ManifestRecord
-from storage.sightings import Seen
+from storage.sighting_record import Seen
 
 _MOST_ENTRIES = 200_000
 """In the layers that are remembered: some 200 MiB. An index lists images for many platforms, which have layers of their

@@ -11,7 +11,7 @@ from scanning.oci.names import Repository
 from storage import documents, layers, malware_scans, manifests, sightings
 from storage.database import Database
 from storage.manifest_record import ManifestRecord
-from storage.sightings import Seen
+from storage.sighting_record import Seen
 
 
 class RecordedKnowledge:

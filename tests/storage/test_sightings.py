@@ -8,7 +8,7 @@ from sqlalchemy import event
 from storage import sightings
 from storage.database import Database
 from storage.forgetting import Bounds, Forgotten, forget, preview
-from storage.sightings import Seen
+from storage.sighting_record import Seen
 from tests.storage.values import NOW
 
 MANY = [f"pkg:npm/package-{number}@1" for number in range(1201)]
