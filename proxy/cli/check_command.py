@@ -2,34 +2,26 @@
 
 Exit status: 0 admitted, 1 refused or quarantined, 2 could not judge.
 
-Only what starting the workers needs is imported here. They have much to load themselves, and meanwhile this process
-loads what finding an image needs; then, while its layers are read, what judging needs.
+Only what starting the template of the workers needs is imported here. It has much to load itself, and meanwhile this
+process loads what finding an image needs; then, while its layers are read, what judging needs.
 """
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from config.settings import Settings
 from proxy.cli.check_question import Asked, Format
 from proxy.cli.output import headed, terminal_width
-from proxy.cli.session import settings_for
-from proxy.inspection.build import inspection_pool
-from proxy.inspection.pool import InspectionPool
+from proxy.inspection.nursery import Template
 
 if TYPE_CHECKING:
-    from proxy.cli.reading import ImageInReading
     from proxy.gate.judgement import Judgement
-
-OpenImage: TypeAlias = (
-    "Callable[[Settings, Asked, asyncio.Task[InspectionPool]], AbstractAsyncContextManager[ImageInReading]]"
-)
-JudgeImage: TypeAlias = "Callable[[Settings, Asked, ImageInReading], Awaitable[Judgement]]"
 
 _BEFORE_SIGNING = "signatures were not asked for (--before-signing): sign it after the push"
 _UNSIGNED_YET = "an image on disk has no signatures yet: --before-signing asks what the gate says of the rest"
@@ -61,10 +53,9 @@ def _check(
 ) -> None:
     """Ask what the gate would say about an image. Status 0: admitted, 1: refused or quarantined, 2: cannot judge."""
     gc.set_threshold(_COLLECT_AFTER)
-    settings = settings_for(context)
     asked = Asked(image, repository, policy, before_signing)
-    judgement = asyncio.run(_judge(settings, asked))
-    from proxy.cli.check_answer import answer, is_admitted  # noqa: PLC0415 - as for judging
+    judgement = asyncio.run(_judge(context, asked))
+    from proxy.cli.check_answer import answer, is_admitted  # noqa: PLC0415 - loaded by now
 
     notes = [_BEFORE_SIGNING] if before_signing else []
     if Path(image).exists() and any(told.rule == _SIGNATURES for told in judgement.verdict.violations):
@@ -76,41 +67,37 @@ def _check(
         raise typer.Exit(1)
 
 
-async def _judge(settings: Settings, asked: Asked) -> "Judgement":
-    async with _workers(settings) as starting:
-        open_image = await asyncio.to_thread(_what_opens)
-        async with open_image(settings, asked, starting) as image:
-            judge_image = await asyncio.to_thread(_what_judges)
+async def _judge(context: typer.Context, asked: Asked) -> "Judgement":
+    async with starting_template() as preparing:
+        await _load("proxy.cli.reading", "proxy.cli.session")
+        from proxy.cli.reading import inspection_workers, open_image  # noqa: PLC0415
+        from proxy.cli.session import settings_for  # noqa: PLC0415
+
+        settings = settings_for(context)
+        async with (
+            inspection_workers(settings, preparing) as starting,
+            open_image(settings, asked, starting) as image,
+        ):
+            await _load("proxy.cli.checking", "proxy.cli.check_answer")
+            from proxy.cli.checking import judge_image  # noqa: PLC0415
+
             return await judge_image(settings, asked, image)
 
 
-def _what_opens() -> OpenImage:
-    from proxy.cli.reading import open_image  # noqa: PLC0415 - takes as long as the workers
-
-    return open_image
-
-
-def _what_judges() -> JudgeImage:
-    """Takes longer than all before; layers are read meanwhile."""
-    from proxy.cli import check_answer  # noqa: F401, PLC0415 - needed at the end
-    from proxy.cli.checking import judge_image  # noqa: PLC0415
-
-    return judge_image
-
-
 @asynccontextmanager
-async def _workers(settings: Settings) -> AsyncIterator[asyncio.Task[InspectionPool]]:
-    """The inspection workers, which start while the image is looked for."""
-    pool = inspection_pool(settings.inspection, takes_uploads=False)
-    starting = asyncio.create_task(_started(pool))
+async def starting_template() -> AsyncIterator[asyncio.Task[Template]]:
+    """The template of the workers, which starts beside whatever is done with it; it is gone afterwards."""
+    preparing = asyncio.create_task(Template.start())
     try:
-        yield starting
+        yield preparing
     finally:
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        await pool.close()
+        preparing.cancel()
+        (started,) = await asyncio.gather(preparing, return_exceptions=True)
+        if isinstance(started, Template):
+            await started.close()
 
 
-async def _started(pool: InspectionPool) -> InspectionPool:
-    await pool.start()
-    return pool
+async def _load(*modules: str) -> None:
+    """Import modules beside whatever else goes on."""
+    for module in modules:
+        await asyncio.to_thread(import_module, module)

@@ -3,12 +3,15 @@
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 
 from proxy.cli.global_options import GlobalOptions
 from storage.printable import printable as escaped
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _WIDTH_OF_A_FILE = 240
 """Rich takes 80 columns where there is no terminal, which cuts tables that are written to a file or a pipe."""
@@ -24,8 +27,10 @@ def printable(text: str) -> str:
     return "\n".join(map(escaped, text.split("\n")))
 
 
-def console() -> Console:
+def console() -> "Console":
     """Standard output for tables. What an image put into a cell is text, never markup."""
+    from rich.console import Console  # noqa: PLC0415 - takes longer than all that `imagegate` loads of its own
+
     found = Console(markup=False, highlight=False)
     return found if found.is_terminal else Console(markup=False, highlight=False, width=_WIDTH_OF_A_FILE)
 

@@ -15,6 +15,8 @@ from proxy.errors import ManifestUnknownError
 from proxy.gate.knowledge import Knowledge
 from proxy.gate.layers import LayerInspector, largest_first
 from proxy.gate.passing import PassingKnowledge
+from proxy.inspection.build import inspection_pool
+from proxy.inspection.nursery import Template
 from proxy.inspection.pool import InspectionPool
 from proxy.upstream.port import BlobStream, ContentSource, StoredManifest
 from scanning.oci.digest import Digest
@@ -35,6 +37,26 @@ class ImageInReading:
     source: ContentSource
     knowledge: Knowledge
     layers: LayerInspector
+
+
+@asynccontextmanager
+async def inspection_workers(
+    settings: Settings, preparing: asyncio.Task[Template]
+) -> AsyncIterator[asyncio.Task[InspectionPool]]:
+    """The inspection workers, which start while the image is looked for, of the template that is `preparing`."""
+    pool = inspection_pool(settings.inspection, takes_uploads=False)
+    starting = asyncio.create_task(_started(pool, preparing))
+    try:
+        yield starting
+    finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await pool.close()
+
+
+async def _started(pool: InspectionPool, preparing: asyncio.Task[Template]) -> InspectionPool:
+    await pool.start(await preparing)
+    return pool
 
 
 @asynccontextmanager

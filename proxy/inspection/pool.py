@@ -73,8 +73,11 @@ class InspectionPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def start(self) -> None:
-        """Start every worker. Raises `InspectionFailedError` if they do not come up."""
+    async def start(self, template: Template | None = None) -> None:
+        """Start every worker, from a `template` that was started before, which is the pool's from then on, or from one
+        of its own. Raises `InspectionFailedError` if they do not come up.
+        """
+        self._template = template
         started = await asyncio.gather(*(self._start_worker() for _ in range(self._size)), return_exceptions=True)
         problems = [problem for problem in started if isinstance(problem, BaseException)]
         if problems:

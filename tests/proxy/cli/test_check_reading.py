@@ -4,13 +4,14 @@ import asyncio
 from pathlib import Path
 
 from config.settings import Settings
+from proxy.cli.check_command import starting_template
 from proxy.cli.check_question import Asked
 from proxy.cli.reading import ImageInReading, open_image, read_layers
 from proxy.inspection.build import inspection_pool
 from proxy.inspection.pool import InspectionPool
 from scanning.facts import LayerFacts
 from tests.images import TestImage
-from tests.proxy.cli.conftest import BOTH, CLEAN
+from tests.proxy.cli.conftest import BOTH, CLEAN, Run
 
 
 async def opened(name: TestImage, folder: Path) -> tuple[ImageInReading, InspectionPool, set[int]]:
@@ -43,3 +44,19 @@ async def test_an_index_keeps_them_for_the_images_that_it_lists(tmp_path: Path) 
         assert image.manifest.children
     finally:
         await pool.close()
+
+
+async def test_a_template_that_no_workers_were_made_of_goes_with_the_command() -> None:
+    async with starting_template() as starting:
+        template = await starting
+        assert template.is_alive
+    assert not template.is_alive
+
+
+def test_a_mistake_in_the_settings_is_told_while_the_template_starts(run: Run) -> None:
+    Path("wrong.yaml").write_text("listen: {port: none}")
+
+    checked = run("--config", "wrong.yaml", "check", "team/app:1")
+
+    assert checked.exit_code == 2
+    assert "listen.port" in checked.stderr

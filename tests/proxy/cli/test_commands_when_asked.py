@@ -71,7 +71,8 @@ def test_check_begins_without_what_it_loads_beside_its_workers() -> None:
     loaded = loaded_by("typer.main.get_command(build_app()).get_command(None, 'check')")
     assert "proxy.cli.check_command" in loaded
     assert not {name for name in loaded if name.endswith("_commands")}
-    assert not loaded.intersection(("aiohttp", "sqlalchemy", "structlog", "config.policy", "proxy.cli.checking"))
+    assert "proxy.inspection.nursery" in loaded
+    assert not loaded.intersection((*LIBRARIES, "rich.console", "config.settings", "proxy.inspection.pool"))
 
 
 def test_check_reads_layers_before_what_judges_is_loaded_and_needs_no_database_for_either() -> None:

@@ -305,6 +305,27 @@ class TestFaults:
             with pytest.raises(ProcessLookupError):
                 os.kill(ended, 0)
 
+    async def test_a_template_that_is_there_already_has_the_workers_and_goes_with_the_pool(self) -> None:
+        template = await Template.start()
+        pool = InspectionPool(1, LIMITS)
+        await pool.start(template)
+        forked = await template.fork(0)
+        assert {_parent(process) for process in (*pool.processes, forked.pid)} == {_parent(forked.pid)}
+        await forked.end()
+        forked.disconnect()
+        await pool.close()
+        assert not template.is_alive
+
+    async def test_a_template_that_has_died_before_is_replaced(self) -> None:
+        template = await Template.start()
+        await template.close()
+        pool = InspectionPool(1, LIMITS)
+        try:
+            await pool.start(template)
+            assert await works_again(pool)
+        finally:
+            await pool.close()
+
     @pytest.mark.parametrize(
         ("command", "why"),
         [
