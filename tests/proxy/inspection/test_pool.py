@@ -560,9 +560,9 @@ class TestGuests:
 
     async def test_t75_silent_uploads_lose_their_guests(self) -> None:
         async with workers(1, reserved=1, guests=2, idle_seconds=0.2) as pool, asyncio.timeout(100):
-            silent = [await hold(pool), await hold(pool)]
-            for upload in silent:
-                await upload.feed(LAYER[:1])
+            for _ in range(2):
+                silent = await hold(pool)
+                await silent.feed(LAYER[:1])  # at once: it may be taken for silent before the next one begins
             await until(lambda: pool.idle == 3 or len(pool.processes) < 3)
             await (await hold(pool)).abandon()
 
