@@ -36,12 +36,27 @@ def fetches(text: str) -> tuple[Fetch, ...]:
     """What `text`, a command or a script, fetches to run it: the first of each kind, with its line from 1."""
     found: dict[Fetched, Fetch] = {}
     downloads = Downloads()
+    fetches_something = _names_a_downloader(text)
     for number, command in _commands(text):
-        if Fetched.PROGRAM not in found and (_is_run_at_once(command) or downloads.is_run_by(command)):
+        if (
+            fetches_something
+            and Fetched.PROGRAM not in found
+            and (_is_run_at_once(command) or downloads.is_run_by(command))
+        ):
             found[Fetched.PROGRAM] = Fetch(Fetched.PROGRAM, number)
-        if Fetched.PACKAGES not in found and _INSTALLED.search(command):
+        if Fetched.PACKAGES not in found and _may_install(command) and _INSTALLED.search(command):
             found[Fetched.PACKAGES] = Fetch(Fetched.PACKAGES, number)
     return tuple(found.values())
+
+
+def _names_a_downloader(text: str) -> bool:
+    """Whether `_DOWNLOADERS` or `_SUBSTITUTED` may find something."""
+    return "curl" in text or "wget" in text
+
+
+def _may_install(command: str) -> bool:
+    """Whether `_INSTALLED` may find something."""
+    return "install" in command or "add" in command or "ci" in command
 
 
 def _commands(text: str) -> Iterator[tuple[int, str]]:
@@ -63,6 +78,8 @@ def _commands(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _is_run_at_once(command: str) -> bool:
+    if not _names_a_downloader(command):
+        return False
     if _SUBSTITUTED.search(command):
         return True
     is_fetched = False

@@ -90,15 +90,30 @@ class Token:
     is_real: Callable[[str], bool] = _is_random
 
 
+_BEFORE_LETTERS = re.compile(r"\(\?<!(\[[^]]+\]|\\w)\)([\w/-]+)(?![*+?{])")
+
+
+def _letters_first(pattern: str) -> str:
+    """The same expression where it begins with what must not stand before some letters: it begins with the letters.
+
+    `re` looks for those alone, at once, and otherwise asks at each character what stands before it.
+    """
+    begin = _BEFORE_LETTERS.match(pattern)
+    if begin is None:
+        return pattern
+    before, letters = begin.groups()
+    return f"{letters}(?<!{before}(?s:.{{{len(letters)}}})){pattern[begin.end() :]}"
+
+
 def _token(kind: str, words: str, pattern: str, is_real: Callable[[str], bool] = _is_random) -> Token:
-    return Token(kind, frozenset(words.encode().split()), re.compile(pattern, re.ASCII), is_real)
+    return Token(kind, frozenset(words.encode().split()), re.compile(_letters_first(pattern), re.ASCII), is_real)
 
 
 TOKENS = (
     _token(
         "aws-access-key",
         "AKIA ASIA",
-        r"(?<![A-Za-z0-9/+=])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9/+=])",
+        r"(?<![A-Za-z0-9/+=])A[KS]IA[A-Z2-7]{16}(?![A-Za-z0-9/+=])",
     ),
     _token(
         "aws-secret-key",
@@ -126,7 +141,7 @@ TOKENS = (
     _token(
         "slack-token",
         "xoxb- xoxp- xoxa- xoxr- xoxs- xapp-",
-        r"(?<!\w)(?:xox[abprs]|xapp)-[0-9][0-9A-Za-z-]{20,200}",
+        r"(?<!\w)x(?:ox[abprs]|app)-[0-9][0-9A-Za-z-]{20,200}",
     ),
     _token(
         "slack-webhook",

@@ -49,7 +49,12 @@ RULES: tuple[Rule, ...] = (
         also=b"autovacuum launcher",
     ),
     _said("busybox", rb"BusyBox v(" + _THREE + rb")[ \0.\n]", b"BusyBox v"),
-    _said("redis", rb"\0(" + _THREE + rb")\0(?:c11|atomic|sync)-builtin\0", b"-builtin", also=b"redis_version:"),
+    _said(
+        "redis",
+        rb"\0(" + _THREE + rb")\0(?:c11|atomic|sync)-builtin\0",
+        *(b"c11-builtin", b"atomic-builtin", b"sync-builtin"),
+        also=b"redis_version:",
+    ),
     _said(
         "redis", rb"\0(" + _THREE + rb")[0-9A-Za-z-]{0,64}[0-9]{18,20}\0", files=r"redis-(?:server|check-(?:rdb|aof))"
     ),

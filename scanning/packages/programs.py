@@ -90,7 +90,7 @@ class ProgramSearch:
         if _NOTE in words:
             self._note.look_at(window)
         for rule in self._rules:
-            if rule not in self._versions and (not rule.words or not words.isdisjoint(rule.words)):
+            if (not rule.words or not words.isdisjoint(rule.words)) and rule not in self._versions:
                 found = rule.pattern.search(window)
                 if found is not None:
                     self._versions[rule] = found[1].decode("ascii")

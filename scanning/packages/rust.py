@@ -54,9 +54,10 @@ class AuditSearch:
         for stream in self._open:
             stream.feed(chunk)
         if self._headers < _MOST_HEADERS:
-            edge = self._tail + bytes(chunk[: _HEADER_BYTES - 1])
-            for end in _HEADER.ends_in(edge):
-                self._begin(edge[end - _HEADER_BYTES : len(self._tail)], chunk)
+            if self._tail:
+                edge = self._tail + bytes(chunk[: _HEADER_BYTES - 1])
+                for end in _HEADER.ends_in(edge):
+                    self._begin(edge[end - _HEADER_BYTES : len(self._tail)], chunk)
             for end in _HEADER.ends_in(chunk):
                 self._begin(chunk[end - _HEADER_BYTES :])
             self._tail = (self._tail + bytes(chunk[1 - _HEADER_BYTES :]))[1 - _HEADER_BYTES :]

@@ -183,6 +183,21 @@ def test_placeholders_and_ordinary_words_are_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("token", "kind"),
+    [
+        ("AKIA" + letters(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), "aws-access-key"),
+        ("npm_" + letters(36), "npm-token"),
+        ("xoxb-1" + letters(30), "slack-token"),
+        (github_token(), "github-token"),
+        (web_token({"sub": "me", "exp": 1}), "json-web-token"),
+    ],
+)
+def test_a_token_begins_where_a_word_does(token: str, kind: str) -> None:
+    assert kinds(token) == kinds(f"\n{token}\n") == kinds(f'"{token}"') == [kind]
+    assert kinds(f"x{token}") == kinds(f"is {token[0]}{token}") == kinds(f"\nx{token}\n") == []
+
+
+@pytest.mark.parametrize(
     ("path", "content", "expected"),
     [
         ("root/.netrc", b"machine r.test\n  login me\n  password s3cret-word\n", ("netrc-password", 3)),
