@@ -71,7 +71,7 @@ async def create(call: Call) -> web.StreamResponse:
     by = await administrator(call, wanted.repositories)
     now = call.services.clock()
     new = NewGrant(wanted.name, wanted.role, wanted.repositories, wanted.end(now))
-    grant, token = await tokens.create(call.services.database, new, by, now)
+    grant, token = await tokens.create(call.services.database, new, by, now, call.caller.principal)
     headers = {**_NOT_KEPT, hdrs.LOCATION: f"/api/v1/tokens/{grant.id}"}
     return web.json_response(_as_json(grant, now) | {"token": token.text}, status=201, headers=headers)
 

@@ -108,7 +108,7 @@ async def _made(call: Call, form: Mapping[str, str]) -> tuple[Grant, str]:
     expires = form.get("expires", "").strip()
     end = read_end(expires, now) if expires else None
     new = NewGrant(form.get("name", "").strip(), Role(role), patterns, end)
-    grant, token = await tokens.create(call.services.database, new, by, now)
+    grant, token = await tokens.create(call.services.database, new, by, now, call.caller.principal)
     return grant, token.text
 
 

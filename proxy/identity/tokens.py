@@ -8,11 +8,12 @@ import hashlib
 import hmac
 import re
 import secrets
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from config.patterns import RepositoryPattern
-from proxy.identity.administrator import Administrator
+from proxy.identity.administrator import ITSELF, Administrator
 from proxy.identity.errors import LastAdministratorError, UnusableTokenError
 from proxy.identity.principal import Principal, Role, cover
 from storage import audit, grants
@@ -24,6 +25,7 @@ from storage.locks import serialise
 LONGEST_NAME = 128
 PREFIX = "igt_"
 _GRAMMAR = re.compile(r"igt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+_UNSEEN = frozenset({"Cc", "Cf"})
 _NO_HASH = "0" * 64
 
 
@@ -71,15 +73,20 @@ class NewGrant:
     expires_at: datetime | None = None
 
 
-async def create(database: Database, new: NewGrant, by: Administrator, now: datetime) -> tuple[Grant, OpaqueToken]:
+async def create(
+    database: Database, new: NewGrant, by: Administrator, now: datetime, maker: Principal | None = None
+) -> tuple[Grant, OpaqueToken]:
     """Record a grant, and the act, in one transaction. The token is shown this once; it is kept nowhere.
 
-    Raises `UnusableTokenError` for one that nobody could tell from others, or use.
+    `maker` is whose token allows it, None where nobody's does. Raises `UnusableTokenError` for one that nobody could
+    tell from others, or use.
     """
     if not new.name.strip() or "\0" in new.name or len(new.name) > LONGEST_NAME:
         raise UnusableTokenError(
             f"say what the token is for, in at most {LONGEST_NAME} characters and without NUL; the audit names it so"
         )
+    if _alike(new.name) == _alike(ITSELF.name):
+        raise UnusableTokenError(f"the audit calls the gate itself {ITSELF.name}; choose another name")
     if not new.repositories:
         raise UnusableTokenError("name at least one pattern of repositories that the token is for; ** is all of them")
     if new.expires_at is not None and new.expires_at <= now:
@@ -99,9 +106,28 @@ async def create(database: Database, new: NewGrant, by: Administrator, now: date
         revoked_at=None,
     )
     async with database.transaction() as tx:
+        if maker is not None:
+            await serialise(tx, "grants")
+            await _check_name(tx, new.name, maker)
         await grants.add(tx, grant)
         await audit.append(tx, _record(Event.TOKEN_CREATED, grant, by, now))
     return grant, token
+
+
+async def _check_name(tx: Transaction, name: str, maker: Principal) -> None:
+    """Return if no token that `maker` could not have made is called so: the audit knows who did something by name."""
+    for other in await grants.list_all(tx):
+        if _alike(other.name) == _alike(name) and not _may_see(maker, other):
+            raise UnusableTokenError(
+                f"a token for other repositories than yours is called {name!r}, and the audit could not tell the two"
+                " apart; choose another name"
+            )
+
+
+def _alike(name: str) -> str:
+    """The same for names that look alike: compatible, large or small, with blanks or marks that are not seen."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(sign for sign in plain if not sign.isspace() and unicodedata.category(sign) not in _UNSEEN)
 
 
 async def seen_by(database: Database, principal: Principal) -> tuple[Grant, ...]:

@@ -69,6 +69,24 @@ async def test_an_admin_makes_a_token_that_is_shown_once_and_takes_it_back(face:
     assert token.secret not in created.detail
 
 
+@pytest.mark.parametrize("name", ["alice", "Alice ", "al\u200bice", "\uff41lice"])
+async def test_t115_an_admin_of_some_takes_nobody_s_name_whom_they_do_not_administer(
+    face: Face, admin: str, name: str
+) -> None:
+    _, of_team = await face.new_token(Role.ADMIN, "team/**", name="bob")
+
+    refused = await post(face, of_team, **WANTED | {"name": name})
+
+    assert refused.status == 400, refused
+    assert "the audit could not tell the two apart" in refused.body.decode()
+    assert (await post(face, of_team, **WANTED | {"name": "bob"})).status == 201  # to take its place
+    assert (await post(face, admin, **WANTED | {"name": name})).status == 201
+
+
+async def test_t115_no_token_is_called_as_the_gate_itself(face: Face, admin: str) -> None:
+    assert (await post(face, admin, **WANTED | {"name": "Image gate"})).status == 400
+
+
 async def test_when_a_token_was_last_used_as_a_password_is_told(face: Face, admin: str) -> None:
     made = await post(face, admin, **WANTED)
     address, token = made.headers["Location"], made.json["token"]
@@ -165,7 +183,8 @@ async def test_an_admin_of_some_repositories_makes_and_sees_no_token_for_others(
     mixed = (await post(face, admin, **WANTED | {"repositories": ["team/app", "other/app"]})).headers["Location"]
 
     for repositories, status in ((["team/**"], 201), (["team/app"], 201), (["**"], 403), (["team/app", "x/y"], 403)):
-        made = await post(face, limited, **WANTED | {"role": "admin", "repositories": repositories})
+        wanted = {"name": "of-bob", "role": "admin", "repositories": repositories}
+        made = await post(face, limited, **wanted)
         assert made.status == status
     for address in (everywhere, mixed):
         assert (await face.call("GET", address, token=limited)).status == 404
