@@ -134,7 +134,7 @@ class OsRelease:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A line of passwd(5). `uid` is 0 where the line tells none, as it is for runtimes."""
+    """A line of passwd(5). `uid` is what runtimes make of the line: 0 where it tells none, and 32 bits of it."""
 
     name: str
     uid: int

@@ -17,6 +17,7 @@ _ESCAPED = re.compile(r"\\([$\"'\\`])")
 _ID = re.compile(r"[a-z0-9._-]+")
 _MAX_LENGTH = 200
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+_MAX_UID = 0xFFFF_FFFF
 _PASSWD_FIELDS = 7  # shadow(5) has more
 
 
@@ -59,14 +60,14 @@ def _unquoted(value: str) -> str:
 
 def read_passwd(content: bytes) -> tuple[Account, ...]:
     """The accounts, in order, as runtimes read them (moby/sys/user, which docker, containerd and podman look up USER
-    with): blanks around a line do not count, and a uid that is missing or no number is 0.
+    with): blanks around a line do not count, a uid that is missing or no number is 0, and of a large one 32 bits count.
     """
     lines = (line.strip() for line in text_of(content).split("\n"))
     return tuple(Account(parts[0], _uid(parts)) for line in lines if (parts := line.split(":")) and parts[0])
 
 
 def _uid(parts: Sequence[str]) -> int:
-    return int(parts[2]) if len(parts) > 2 and _NUMBER.fullmatch(parts[2]) else 0
+    return int(parts[2]) & _MAX_UID if len(parts) > 2 and _NUMBER.fullmatch(parts[2]) else 0
 
 
 def read_open_accounts(content: bytes) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ by check, so that many of one cannot hide another.
 """
 
 _UID = re.compile(r"[0-9]{1,10}", re.ASCII)
+_MAX_UID = 0x7FFF_FFFF
+"""Runtimes refuse more, or keep 32 bits of it, so that 4294967296 is root (CVE-2024-40635)."""
 
 
 def assemble(
@@ -131,7 +133,7 @@ def runs_as_root(user: str, accounts: Sequence[Account]) -> bool:
     matching = [account for account in accounts if name in {account.name, str(account.uid)}]
     if matching:
         return any(account.uid == 0 for account in matching)
-    return _UID.fullmatch(name) is None or int(name) == 0
+    return _UID.fullmatch(name) is None or not 0 < int(name) <= _MAX_UID
 
 
 def _miscounted(manifest: Manifest, config: ImageConfig, layers: Sequence[LayerFacts]) -> Iterator[str]:

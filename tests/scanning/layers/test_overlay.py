@@ -514,6 +514,9 @@ class TestUser:
             ("+0", True),
             ("-1", True),
             ("99999999999", True),
+            ("4294967296", True),
+            ("2147483648", True),
+            ("2147483647", False),
             ("app", False),
             ("app:root", False),
             ("1000", False),
@@ -536,6 +539,16 @@ class TestUser:
         assert [(one.check, one.detail) for one in found.weaknesses if one.check == "H23"] == [
             ("H23", "the account app has the uid 0")
         ]
+
+    @pytest.mark.parametrize(
+        ("uid", "is_root"),
+        [
+            *(("4294967296", True), ("-4294967296", True), ("8589934592", True), ("99999999999999999999", True)),
+            *(("4294967297", False), ("-1", False)),
+        ],
+    )
+    def test_t116_of_a_large_uid_runtimes_keep_32_bits(self, uid: str, is_root: bool) -> None:
+        assert image(layer({"etc/passwd": f"app:x:{uid}:1000:::\n".encode()}), user="app").runs_as_root is is_root
 
     @pytest.mark.parametrize("line", ["# app accounts", "+", "+@admins::::::", "-bob", "", "  ", "sync:x:4:65534"])
     def test_lines_that_are_no_account_are_no_second_root(self, line: str) -> None:
