@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -82,6 +82,11 @@ class AuditRecord:
     request_id: str = ""
     detail: str = ""
     times: int = 1
+
+
+def as_document(number: int, record: AuditRecord) -> dict[str, Any]:
+    """A record as JSON for programs: what /api/v1/audit and `imagegate audit list --json` give."""
+    return {"number": number, **asdict(record), "at": record.at.isoformat()}
 
 
 class RepeatedRecord:

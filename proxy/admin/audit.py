@@ -1,15 +1,12 @@
 """/api/v1/audit: who did what, and what the gate answered; for admins of what it was done to."""
 
-from dataclasses import asdict
-from typing import Any
-
 from aiohttp import web
 
 from proxy.admin.audit_question import answer, read_question
 from proxy.admin.pages import cut, wanted
 from proxy.admin.parameters import check_parameters
 from proxy.routing import Call
-from storage.audit import AuditRecord
+from storage.audit import as_document
 
 _MOST = 1000
 
@@ -23,8 +20,4 @@ async def listing(call: Call) -> web.StreamResponse:
     check_parameters(query, "repository", "event", "actor", "n", "last")
     found = await answer(call, read_question(query), wanted(call, _MOST) + 1)
     page = cut(call, found, lambda item: str(item[0]), _MOST)
-    return web.json_response({"records": [_as_json(*item) for item in page.items]}, headers=page.headers)
-
-
-def _as_json(number: int, record: AuditRecord) -> dict[str, Any]:
-    return {"number": number, **asdict(record), "at": record.at.isoformat()}
+    return web.json_response({"records": [as_document(*item) for item in page.items]}, headers=page.headers)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from aiohttp import hdrs, web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -53,7 +52,7 @@ async def listing(call: Call) -> web.StreamResponse:
     await administrator(call)
     found = await tokens.seen_by(call.services.database, call.caller.principal)
     page = page_of(call, found, lambda grant: grant.id)
-    shown = [_as_json(grant, call.services.clock()) for grant in page.items]
+    shown = [tokens.as_document(grant, call.services.clock()) for grant in page.items]
     return web.json_response({"tokens": shown}, headers={**_NOT_KEPT, **page.headers})
 
 
@@ -61,7 +60,7 @@ async def show(call: Call) -> web.StreamResponse:
     """One token, without its secret, which is kept nowhere."""
     check_parameters(call.request.rel_url.query)
     await administrator(call)
-    return web.json_response(_as_json(await _known(call), call.services.clock()), headers=_NOT_KEPT)
+    return web.json_response(tokens.as_document(await _known(call), call.services.clock()), headers=_NOT_KEPT)
 
 
 async def create(call: Call) -> web.StreamResponse:
@@ -73,7 +72,7 @@ async def create(call: Call) -> web.StreamResponse:
     new = NewGrant(wanted.name, wanted.role, wanted.repositories, wanted.end(now))
     grant, token = await tokens.create(call.services.database, new, by, now, call.caller.principal)
     headers = {**_NOT_KEPT, hdrs.LOCATION: f"/api/v1/tokens/{grant.id}"}
-    return web.json_response(_as_json(grant, now) | {"token": token.text}, status=201, headers=headers)
+    return web.json_response(tokens.as_document(grant, now) | {"token": token.text}, status=201, headers=headers)
 
 
 async def revoke(call: Call) -> web.StreamResponse:
@@ -92,18 +91,3 @@ async def _known(call: Call) -> Grant:
     if grant is None:
         raise NotFoundError("there is no such token, or it is not yours to see; GET /api/v1/tokens lists them")
     return grant
-
-
-def _as_json(grant: Grant, now: datetime) -> dict[str, Any]:
-    return {
-        "id": grant.id,
-        "name": grant.name,
-        "role": grant.role,
-        "repositories": list(grant.repositories),
-        "state": grant.state(now),
-        "created_at": grant.created_at.isoformat(),
-        "created_by": grant.created_by,
-        "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
-        "last_used_at": grant.last_used_at.isoformat() if grant.last_used_at else None,
-        "revoked_at": grant.revoked_at.isoformat() if grant.revoked_at else None,
-    }

@@ -1,7 +1,5 @@
 """/api/v1/waivers: exceptions. Whoever may pull a repository sees what is excepted there; admins make and end them."""
 
-from typing import Any
-
 from aiohttp import web
 from pydantic import Field
 
@@ -41,19 +39,22 @@ async def listing(call: Call) -> web.StreamResponse:
             for waiver in policy.waivers
             if waiver.expires > now and any(pattern.matches(repository.name) for pattern in waiver.repositories)
         ]
-        return web.json_response({"waivers": [_waiver(waiver) for waiver in holding]})
+        return web.json_response({"waivers": [waiving.waiver_as_document(waiver) for waiver in holding]})
     await administrator(call)
     async with services.database.snapshot() as tx:
         found = await waivers.list_all(tx)
+    now = services.clock()
     page = page_of(call, found, lambda record: record.waiver.id)
-    return web.json_response({"waivers": [_record(call, record) for record in page.items]}, headers=page.headers)
+    return web.json_response(
+        {"waivers": [waiving.as_document(record, now) for record in page.items]}, headers=page.headers
+    )
 
 
 async def show(call: Call) -> web.StreamResponse:
     """One exception on record, for admins."""
     check_parameters(call.request.rel_url.query)
     await administrator(call)
-    return web.json_response(_record(call, await _known(call)))
+    return web.json_response(waiving.as_document(await _known(call), call.services.clock()))
 
 
 async def create(call: Call) -> web.StreamResponse:
@@ -67,7 +68,7 @@ async def create(call: Call) -> web.StreamResponse:
     waiver = Waiver.model_validate(values | {"author": wanted.author.strip() or by.name})
     record = await waiving.waive(call.services.database, waiver, by, call.services.clock())
     headers = {"Location": f"/api/v1/waivers/{record.waiver.id}"}
-    return web.json_response(_record(call, record), status=201, headers=headers)
+    return web.json_response(waiving.as_document(record, call.services.clock()), status=201, headers=headers)
 
 
 async def end(call: Call) -> web.StreamResponse:
@@ -82,11 +83,3 @@ async def end(call: Call) -> web.StreamResponse:
 
 async def _known(call: Call) -> WaiverRecord:
     return await waiving.known(call.services.database, call.parameters["id"])
-
-
-def _waiver(waiver: Waiver) -> dict[str, Any]:
-    return waiver.model_dump(mode="json") | {"id": waiver.id or None, "digest": waiver.digest or None}
-
-
-def _record(call: Call, record: WaiverRecord) -> dict[str, Any]:
-    return _waiver(record.waiver) | waiving.history(record, call.services.clock())

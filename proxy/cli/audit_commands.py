@@ -2,25 +2,29 @@
 
 import asyncio
 import json
-from dataclasses import asdict
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from config.settings import Settings
+from proxy.cli.gate_options import GateCommand, asked_gate
 from proxy.cli.local_database import open_database
 from proxy.cli.output import console, printable
 from proxy.cli.session import settings_for
 from scanning.oci.names import Repository
 from storage import audit
-from storage.audit import AuditRecord, Event
+from storage.audit import Event, as_document
+
+_MOST_AT_ONCE = 1000
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     commands = typer.Typer(help="The audit trail.", no_args_is_help=True)
-    commands.command("list")(_list)
+    commands.command("list", cls=GateCommand)(_list)
     app.add_typer(commands, name="audit")
 
 
@@ -32,31 +36,35 @@ def _list(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, whole.")] = False,
 ) -> None:
-    """List the newest records."""
+    """List the newest records; an admin of some repositories asks a gate over HTTP for one of those."""
     wanted = Repository(repository) if repository else None
-    found = asyncio.run(_newest(settings_for(context), wanted, event, actor, limit))
+    if client := asked_gate(context):
+        asked = {"repository": repository, "event": event or "", "actor": actor}
+        found = asyncio.run(client.listed("/api/v1/audit", "records", asked, limit, at_once=_MOST_AT_ONCE))
+    else:
+        found = asyncio.run(_newest(settings_for(context), wanted, event, actor, limit))
     if as_json:
-        for number, record in found:
-            typer.echo(json.dumps({"number": number, **asdict(record)}, default=str))
+        for record in found:
+            typer.echo(json.dumps(record))
         return
     table = Table("at (UTC)", "event", "who", "from", "what", "outcome", "verdict", box=None, pad_edge=False)
-    for _, record in found:
-        what = f"{record.repository} {record.reference}".strip() or record.detail
-        often = f" ({record.times} times)" if record.times > 1 else ""
-        table.add_row(
-            f"{record.at:%Y-%m-%d %H:%M:%S}",
-            record.event,
-            printable(record.actor),
-            record.address,
-            printable(what),
-            record.outcome + often,
-            record.verdict,
+    for record in found:
+        cells = (
+            f"{datetime.fromisoformat(record['at']):%Y-%m-%d %H:%M:%S}",
+            record["event"],
+            record["actor"],
+            record["address"],
+            f"{record['repository']} {record['reference']}".strip() or record["detail"],
+            record["outcome"] + (f" ({record['times']} times)" if record["times"] > 1 else ""),
+            record["verdict"],
         )
+        table.add_row(*map(printable, cells))
     console().print(table if found else "No records yet.")
 
 
 async def _newest(
     settings: Settings, repository: Repository | None, event: Event | None, actor: str, limit: int
-) -> tuple[tuple[int, AuditRecord], ...]:
+) -> tuple[Mapping[str, Any], ...]:
     async with open_database(settings) as database, database.snapshot() as tx:
-        return await audit.newest(tx, event=event, repository=repository, actor=actor, limit=limit)
+        found = await audit.newest(tx, event=event, repository=repository, actor=actor, limit=limit)
+    return tuple(as_document(*one) for one in found)

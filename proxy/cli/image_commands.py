@@ -11,7 +11,7 @@ from rich.table import Table
 from config.settings import Settings
 from proxy.cli.difference_table import difference_table
 from proxy.cli.find_image import behind_gate
-from proxy.cli.gate_client import GateOption, TokenOption, gate_client
+from proxy.cli.gate_options import GateCommand, asked_gate
 from proxy.cli.image_list import list_images
 from proxy.cli.local_state import open_state, open_upstream, resolve
 from proxy.cli.output import complain, console, printable, terminal_width
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
     commands = typer.Typer(help="What is in the images behind the gate.", no_args_is_help=True)
     commands.command("list")(list_images)
     commands.command("show")(_show)
-    commands.command("sbom")(_sbom)
+    commands.command("sbom", cls=GateCommand)(_sbom)
     commands.command("diff")(_diff)
     commands.command("vet")(vet)
     app.add_typer(commands, name="image")
@@ -65,16 +65,16 @@ def _sbom(
     form: Annotated[SbomFormat, typer.Option("--format", help="CycloneDX 1.6 or SPDX 2.3, both JSON.")] = (
         SbomFormat.CYCLONEDX
     ),
-    gate: GateOption = "",
-    token: TokenOption = "",
 ) -> None:
     """Print an image's bill of materials: every package, where it was found, and its licence."""
-    if client := gate_client(gate, token):
-        document = client.sbom(behind_gate(client.url, reference), form)
+    if client := asked_gate(context):
+        image = behind_gate(client.url, reference)
+        path = f"/api/v1/images/{image.repository}/{image.reference}/sbom"
+        document = asyncio.run(client.get(path, {"format": form}, kind="*/*")).body
     else:
         settings = settings_for(context)
-        document = _local_sbom(settings, behind_gate(settings.public_origin, reference), form)
-    typer.echo(asyncio.run(document), nl=False)
+        document = asyncio.run(_local_sbom(settings, behind_gate(settings.public_origin, reference), form))
+    typer.echo(document, nl=False)
 
 
 def _diff(

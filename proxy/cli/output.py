@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,11 @@ def complain(message: str) -> None:
 def printable(text: str) -> str:
     """`text` with every control character but the line feed written as an escape."""
     return "\n".join(map(escaped, text.split("\n")))
+
+
+def minute(instant: str) -> str:
+    """An instant as documents write it (ISO 8601), in UTC for people."""
+    return f"{datetime.fromisoformat(instant).astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def console() -> "Console":

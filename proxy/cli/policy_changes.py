@@ -1,7 +1,10 @@
-"""What `imagegate policy try` and `imagegate policy set` do beside the records of a gate."""
+"""What `imagegate policy try` and `imagegate policy set` do: beside a gate's records, or by asking one over HTTP."""
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -9,28 +12,38 @@ from rich.table import Table
 from config.policy import Policy
 from config.settings import Settings
 from config.wording import counted
+from proxy.cli.gate_client import GateClient
 from proxy.cli.local_database import open_database
 from proxy.cli.local_state import open_state
 from proxy.cli.output import complain, console, printable
 from proxy.cli.session import administrator
 from proxy.clock import utc_now
 from proxy.gate.policy import WrittenPolicy
-from proxy.gate.policy_trial import Trial, change_as_document, images_to_try, try_policy
+from proxy.gate.policy_trial import change_as_document, images_to_try, try_policy
 from proxy.gate.policy_writing import replace_policy
 from proxy.gate.waiving import in_force_now
+from scanning.oci.digest import Digest
+
+POLICY_PATH = "/api/v1/policy"
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a policy would change, in the words of the API."""
+
+    judged: int
+    changes: Sequence[Mapping[str, Any]]
+    left_out: Sequence[str]
 
 
 def print_trial(settings: Settings, now: Policy, new: Policy, *, as_json: bool) -> bool:
     """Print what a `new` policy would change for the images behind the gate; whether it would change anything."""
-    trial = asyncio.run(_tried(settings, now, new))
-    if as_json:
-        for change in trial.changes:
-            typer.echo(json.dumps(change_as_document(change)))
-    else:
-        _print_table(trial)
-    for left in trial.left_out:
-        complain(f"Not judged: {left}")
-    return bool(trial.changes)
+    return _print(asyncio.run(_tried(settings, now, new)), as_json=as_json)
+
+
+def print_trial_at(client: GateClient, text: str, *, as_json: bool) -> bool:
+    """The same, for the images that the gate of `client` says this of: those that the token may pull."""
+    return _print(asyncio.run(_tried_at(client, text)), as_json=as_json)
 
 
 def write(settings: Settings, new: WrittenPolicy) -> None:
@@ -38,33 +51,64 @@ def write(settings: Settings, new: WrittenPolicy) -> None:
     asyncio.run(_write(settings, new))
 
 
-def _print_table(trial: Trial) -> None:
-    if not trial.changes:
-        typer.echo(f"Nothing would change for {counted(trial.judged, 'image')}.")
-        return
+def write_at(client: GateClient, text: str) -> None:
+    """Write a policy over the one that the gate of `client` has now."""
+    asyncio.run(_write_at(client, text))
+
+
+def _print(told: _Told, *, as_json: bool) -> bool:
+    if as_json:
+        for change in told.changes:
+            typer.echo(json.dumps(change))
+    elif not told.changes:
+        typer.echo(f"Nothing would change for {counted(told.judged, 'image')}.")
+    else:
+        _print_table(told.changes)
+    for left in told.left_out:
+        complain(f"Not judged: {left}")
+    return bool(told.changes)
+
+
+def _print_table(changes: Sequence[Mapping[str, Any]]) -> None:
     table = Table("image", "digest", "now", "then", "first reason", box=None, pad_edge=False)
-    for change in trial.changes:
-        reasons = change.after.violations or change.before.violations
-        said = "; ".join(change.unsure) or (f"{reasons[0].subject} [{reasons[0].rule}]" if reasons else "")
+    for change in changes:
+        reasons = [*change["unsure"], *change["reasons"], *change["reasons_before"]]
         cells = (
-            change.image.name,
-            change.image.digest.abbreviated,
-            change.before.enforced,
-            change.after.enforced,
-            said,
+            change["image"] + (" (waits)" if change["waits"] else ""),
+            Digest.parse(change["digest"]).abbreviated,
+            change["before"],
+            change["after"],
+            _without_remedy(reasons[0]) if reasons else "",
         )
         table.add_row(*map(printable, cells))
     console().print(table)
 
 
-async def _tried(settings: Settings, now: Policy, new: Policy) -> Trial:
+def _without_remedy(reason: str) -> str:
+    return reason.partition("]; ")[0] + "]" if "]; " in reason else reason
+
+
+async def _tried(settings: Settings, now: Policy, new: Policy) -> _Told:
     async with open_state(settings) as state:
         images = await images_to_try(state.database)
         beside = await in_force_now(state.database, utc_now)
         both = now.with_waivers(beside), new.with_waivers(beside)
-        return await try_policy(state.database, state.replay, images, *both, utc_now())
+        trial = await try_policy(state.database, state.replay, images, *both, utc_now())
+        return _Told(trial.judged, tuple(map(change_as_document, trial.changes)), trial.left_out)
+
+
+async def _tried_at(client: GateClient, text: str) -> _Told:
+    names = ("judged", "changes", "left_out")
+    pages = [answer.read(*names) async for answer in client.pages(f"{POLICY_PATH}/check", text)]
+    changes, left_out = [[one for page in pages for one in page[name]] for name in names[1:]]
+    return _Told(sum(page["judged"] for page in pages), changes, left_out)
 
 
 async def _write(settings: Settings, new: WrittenPolicy) -> None:
     async with open_database(settings, may_be_new=True) as database:
         await replace_policy(database, settings.policy_path, new, None, administrator(), utc_now())
+
+
+async def _write_at(client: GateClient, text: str) -> None:
+    there = await client.get(POLICY_PATH)
+    await client.put_text(POLICY_PATH, text, there.etag)

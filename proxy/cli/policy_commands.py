@@ -1,6 +1,8 @@
 """`imagegate policy init|check|try|set|show|schema`."""
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +11,10 @@ import yaml
 
 from config.defaults import Profile
 from config.errors import ConfigurationError
-from config.policy_file import load_policy_file, policy_schema
-from proxy.cli.output import complain
+from config.policy_file import load_policy, load_policy_file, policy_schema
+from config.yaml_source import read_text_file
+from proxy.cli.gate_options import GateCommand, asked_gate
+from proxy.cli.output import complain, printable
 from proxy.cli.session import settings_for
 from proxy.gate.policy import read_policy, write_profile
 from scanning.oci.names import Repository
@@ -21,9 +25,9 @@ def register(app: typer.Typer) -> None:
     policy = typer.Typer(help="Write, check and explain the policy.", no_args_is_help=True)
     policy.command("init")(_init)
     policy.command("check")(_check)
-    policy.command("try")(_try)
-    policy.command("set")(_set)
-    policy.command("show")(_show)
+    policy.command("try", cls=GateCommand)(_try)
+    policy.command("set", cls=GateCommand)(_set)
+    policy.command("show", cls=GateCommand)(_show)
     policy.command("schema")(_schema)
     app.add_typer(policy, name="policy")
 
@@ -61,11 +65,16 @@ def _try(
 
     They are judged from what their last verdicts were made of; nothing is recorded.
     """
-    from proxy.cli.policy_changes import print_trial  # noqa: PLC0415 - brings what judges, and the database's libraries
+    from proxy.cli import policy_changes  # noqa: PLC0415 - brings what judges, and the database's libraries
 
-    settings = settings_for(context)
-    new = load_policy_file(file)
-    if print_trial(settings, load_policy_file(settings.policy_path), new, as_json=as_json):
+    new = read_policy(file)
+    if client := asked_gate(context):
+        changes_any = policy_changes.print_trial_at(client, new.text, as_json=as_json)
+    else:
+        settings = settings_for(context)
+        now = load_policy_file(settings.policy_path)
+        changes_any = policy_changes.print_trial(settings, now, new.policy, as_json=as_json)
+    if changes_any:
         raise typer.Exit(1)
 
 
@@ -74,20 +83,33 @@ def _set(
     file: Annotated[Path, typer.Argument(help="The policy to put in force.")],
 ) -> None:
     """Check a policy and write it over the gate's own, on the record. A running gate takes it up within a second."""
-    from proxy.cli.policy_changes import write  # noqa: PLC0415 - brings the database's libraries
+    from proxy.cli import policy_changes  # noqa: PLC0415 - brings the database's libraries
 
+    new = read_policy(file)
+    if client := asked_gate(context):
+        policy_changes.write_at(client, new.text)
+        typer.echo(f"{client.url} has the text of {file} now, and takes it up within a second.")
+        return
     settings = settings_for(context)
-    write(settings, read_policy(file))
+    policy_changes.write(settings, new)
     typer.echo(f"{settings.policy_path} has the text of {file} now; a running gate takes it up within a second.")
 
 
 def _show(
     context: typer.Context,
     repository: Annotated[str, typer.Option(help="Show the rule that holds for this repository alone.")] = "",
+    as_written: Annotated[
+        bool, typer.Option("--as-written", help="The text of the policy file, with its comments, to change it.")
+    ] = False,
 ) -> None:
     """Print the policy in force, or the one rule that holds for a repository, with every default filled in."""
-    path = settings_for(context).policy_path
-    policy = load_policy_file(path)
+    if as_written and repository:
+        raise typer.BadParameter("it shows the whole file; leave out --repository", param_hint="--as-written")
+    text, source = _policy_text(context)
+    if as_written:
+        typer.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
+        return
+    policy = load_policy(text, source)
     if not repository:
         typer.echo(_as_yaml(policy.model_dump(mode="json", exclude_none=True)), nl=False)
         return
@@ -95,10 +117,18 @@ def _show(
     pattern = policy.pattern_for(name)
     rule = policy.rule_for(name)
     if pattern is None or rule is None:
-        complain(f"No rule of {path} covers {repository}, so everything in it is refused; add a pattern that does.")
+        complain(f"No rule of {source} covers {repository}, so everything in it is refused; add a pattern that does.")
         raise typer.Exit(1)
-    typer.echo(f"# {repository} is judged by {pattern}, in {path}")
+    typer.echo(f"# {repository} is judged by {pattern}, in {source}")
     typer.echo(_as_yaml(rule.model_dump(mode="json", exclude_none=True)), nl=False)
+
+
+def _policy_text(context: typer.Context) -> tuple[str, str]:
+    """The text of the policy file, and where that is."""
+    if client := asked_gate(context):
+        return str(asyncio.run(client.get("/api/v1/policy")).read("text")["text"]), f"the policy of {client.url}"
+    path = settings_for(context).policy_path
+    return read_text_file(path), str(path)
 
 
 def _schema() -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.table import Table
@@ -12,23 +13,26 @@ from rich.table import Table
 from config.durations import end_after, parse_duration
 from config.patterns import RepositoryPattern
 from config.settings import Settings
+from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
 from proxy.cli.local_database import open_database
-from proxy.cli.output import command_line, complain, console, printable
+from proxy.cli.output import command_line, complain, console, minute, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.identity import tokens
 from proxy.identity.principal import Role
-from proxy.identity.tokens import NewGrant, OpaqueToken
+from proxy.identity.tokens import NewGrant, as_document
 from storage import grants
-from storage.grants import Grant, GrantState
+from storage.grants import GrantState
+
+_PATH = "/api/v1/tokens"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     commands = typer.Typer(help="Access tokens: who may push and pull.", no_args_is_help=True)
-    commands.command("create")(_create)
-    commands.command("list")(_list)
-    commands.command("revoke")(_revoke)
+    commands.command("create", cls=GateCommand)(_create)
+    commands.command("list", cls=GateCommand)(_list)
+    commands.command("revoke", cls=GateCommand)(_revoke)
     app.add_typer(commands, name="token")
 
 
@@ -53,17 +57,19 @@ def _create(
         raise typer.BadParameter("say what the token is for; the audit names it so", param_hint="NAME")
     patterns = tuple(RepositoryPattern(text) for text in (repository or ["**"]))
     new = NewGrant(name, role, patterns, _end(expires, now) if expires else None)
-    settings = settings_for(context)
-    is_new = not settings.has_database
-    grant, token = asyncio.run(_make(settings, new, now))
-    if is_new:
-        typer.echo(
-            f"No gate has run in {settings.state_dir} yet; the one that starts there knows this token.", err=True
-        )
-    until = f", until {grant.expires_at:%Y-%m-%d %H:%M} UTC" if grant.expires_at else ""
-    revoke = f"{command_line(context)} token revoke {grant.id}"
-    typer.echo(f"{grant.role} on {', '.join(grant.repositories)}{until}; revoke: {revoke}", err=True)
-    typer.echo(token.text)
+    if client := asked_gate(context):
+        made = asyncio.run(client.send("POST", _PATH, _as_wish(new, expires))).read("id", "token")
+    else:
+        settings = settings_for(context)
+        if not settings.has_database:
+            typer.echo(
+                f"No gate has run in {settings.state_dir} yet; the one that starts there knows this token.", err=True
+            )
+        made = asyncio.run(_make(settings, new, now))
+    until = f", until {minute(made['expires_at'])} UTC" if made["expires_at"] else ""
+    revoke = f"{command_line(context)} token revoke {made['id']}{at_gate(context)}"
+    typer.echo(printable(f"{made['role']} on {', '.join(made['repositories'])}{until}; revoke: {revoke}"), err=True)
+    typer.echo(printable(made["token"]))
 
 
 def _list(
@@ -71,43 +77,43 @@ def _list(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List tokens, newest first. Secrets are not kept, so they cannot be shown."""
-    now = utc_now()
-    found = sorted(asyncio.run(_all(settings_for(context))), key=lambda grant: grant.created_at, reverse=True)
+    if client := asked_gate(context):
+        found = asyncio.run(client.listed(_PATH, "tokens", {}))
+    else:
+        found = asyncio.run(_all(settings_for(context), utc_now()))
     if as_json:
-        for grant in found:
-            typer.echo(
-                json.dumps(
-                    {name: value for name, value in asdict(grant).items() if name != "secret_hash"}
-                    | {"state": grant.state(now)},
-                    default=str,
-                )
-            )
+        for one in found:
+            typer.echo(json.dumps(one))
         return
     table = Table(
         "id", "name", "role", "repositories", "created (UTC)", "by", "used (UTC)", "state", box=None, pad_edge=False
     )
-    for grant in found:
-        table.add_row(
-            grant.id,
-            printable(grant.name),
-            grant.role,
-            " ".join(grant.repositories),
-            f"{grant.created_at:%Y-%m-%d %H:%M}",
-            printable(grant.created_by),
-            f"{grant.last_used_at:%Y-%m-%d %H:%M}" if grant.last_used_at else "never",
-            _state(grant, now),
+    for one in found:
+        cells = (
+            one["id"],
+            one["name"],
+            one["role"],
+            " ".join(one["repositories"]),
+            minute(one["created_at"]),
+            one["created_by"],
+            minute(one["last_used_at"]) if one["last_used_at"] else "never",
+            _state(one),
         )
+        table.add_row(*map(printable, cells))
     console().print(table if found else "No tokens yet: imagegate token create NAME")
 
 
 def _revoke(
-    context: typer.Context, token_id: Annotated[str, typer.Argument(metavar="ID", help="The id token list shows.")]
+    context: typer.Context,
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="The id token list shows.")],
 ) -> None:
     """End a token. It is refused everywhere within 5 seconds."""
-    if not asyncio.run(_revoked(settings_for(context), token_id)):
+    if client := asked_gate(context):
+        asyncio.run(client.delete(f"{_PATH}/{quote(token_id, safe='')}"))
+    elif not asyncio.run(_revoked(settings_for(context), token_id)):
         complain(f"There is no live token {token_id}; imagegate token list shows them.")
         raise typer.Exit(1)
-    typer.echo(f"Token {token_id} is revoked; it is refused everywhere within 5 seconds.")
+    typer.echo(printable(f"Token {token_id} is revoked; it is refused everywhere within 5 seconds."))
 
 
 def _end(expires: str, now: datetime) -> datetime:
@@ -120,20 +126,27 @@ def _end(expires: str, now: datetime) -> datetime:
     return end
 
 
-def _state(grant: Grant, now: datetime) -> str:
-    state = grant.state(now)
-    since = grant.revoked_at or grant.expires_at
-    return f"{'until' if state is GrantState.LIVE else state} {since:%Y-%m-%d %H:%M}" if since else state
+def _state(grant: Mapping[str, Any]) -> str:
+    state, since = grant["state"], grant["revoked_at"] or grant["expires_at"]
+    return f"{'until' if state == GrantState.LIVE else state} {minute(since)}" if since else state
 
 
-async def _make(settings: Settings, new: NewGrant, now: datetime) -> tuple[Grant, OpaqueToken]:
+def _as_wish(new: NewGrant, expires: str) -> dict[str, Any]:
+    """What the API is asked for. The gate's clock says when it ends."""
+    wish = {"name": new.name, "role": new.role, "repositories": list(map(str, new.repositories))}
+    return wish | ({"expires": expires} if expires else {})
+
+
+async def _make(settings: Settings, new: NewGrant, now: datetime) -> dict[str, Any]:
     async with open_database(settings, may_be_new=True) as database:
-        return await tokens.create(database, new, administrator(), now)
+        grant, token = await tokens.create(database, new, administrator(), now)
+        return as_document(grant, now) | {"token": token.text}
 
 
-async def _all(settings: Settings) -> tuple[Grant, ...]:
+async def _all(settings: Settings, now: datetime) -> tuple[Mapping[str, Any], ...]:
     async with open_database(settings) as database, database.snapshot() as tx:
-        return await grants.list_all(tx)
+        found = await grants.list_all(tx)
+    return tuple(as_document(one, now) for one in sorted(found, key=lambda grant: grant.created_at, reverse=True))
 
 
 async def _revoked(settings: Settings, token_id: str) -> bool:

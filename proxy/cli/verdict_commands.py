@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.table import Table
 
 from config.settings import Settings
 from config.wording import counted
-from proxy.cli.gate_client import GateOption, TokenOption, gate_client
+from proxy.cli.gate_options import GateCommand, asked_gate
 from proxy.cli.local_state import open_state
 from proxy.cli.output import console, headed, printable, terminal_width
 from proxy.cli.session import settings_for
@@ -24,12 +25,14 @@ from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict
 from storage import verdicts
 
+_PATH = "/api/v1/verdicts"
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     commands = typer.Typer(help="What the gate decided, and why.", no_args_is_help=True)
-    commands.command("show")(_show)
-    commands.command("list")(_list)
+    commands.command("show", cls=GateCommand)(_show)
+    commands.command("list", cls=GateCommand)(_list)
     commands.command("replay")(_replay)
     app.add_typer(commands, name="verdict")
 
@@ -38,13 +41,12 @@ def _show(
     context: typer.Context,
     verdict_id: Annotated[str, typer.Argument(metavar="ID", help="The id a refusal names.")],
     as_json: Annotated[bool, typer.Option("--json", help="The whole document.")] = False,
-    gate: GateOption = "",
-    token: TokenOption = "",
 ) -> None:
     """Explain a verdict: what to do about every reason and every warning, and what it was made of."""
-    client = gate_client(gate, token)
-    if client is not None:
-        typer.echo(asyncio.run(client.verdict(verdict_id, as_json=as_json)), nl=as_json)
+    if client := asked_gate(context):
+        kind = "application/json" if as_json else "text/plain"
+        answer = asyncio.run(client.get(f"{_PATH}/{quote(verdict_id, safe='')}", kind=kind))
+        typer.echo(printable(answer.body.decode(errors="replace")), nl=as_json)
         return
     settings = settings_for(context)
     if as_json:
@@ -62,13 +64,12 @@ def _list(
     outcome: Annotated[Outcome | None, typer.Option(help="Only with this outcome.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    gate: GateOption = "",
-    token: TokenOption = "",
 ) -> None:
     """List the newest verdicts; those of a gate that is asked over HTTP, of one repository."""
     wanted = Repository(repository) if repository else None
-    if client := gate_client(gate, token):
-        found = asyncio.run(client.verdicts(wanted, outcome, limit))
+    if client := asked_gate(context):
+        asked = {"repository": repository, "outcome": outcome or ""}
+        found = asyncio.run(client.listed(_PATH, "verdicts", asked, limit))
     else:
         kept = asyncio.run(_newest(settings_for(context), wanted, outcome, limit))
         found = tuple(as_document(verdict) for verdict in kept)

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from pydantic import ValidationError
@@ -13,21 +15,23 @@ from config.durations import end_after, parse_duration
 from config.policy import Waiver
 from config.settings import Settings
 from config.vocabulary import ToolKind
+from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
 from proxy.cli.local_database import open_database
-from proxy.cli.output import command_line, console, printable
+from proxy.cli.output import command_line, console, minute, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.gate import waiving
 from storage import waivers
-from storage.waivers import WaiverRecord
+
+_PATH = "/api/v1/waivers"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     commands = typer.Typer(help="Exceptions beside the policy: what is accepted for a while.", no_args_is_help=True)
-    commands.command("create")(_create)
-    commands.command("list")(_list)
-    commands.command("end")(_end)
+    commands.command("create", cls=GateCommand)(_create)
+    commands.command("list", cls=GateCommand)(_list)
+    commands.command("end", cls=GateCommand)(_end)
     app.add_typer(commands, name="waiver")
 
 
@@ -64,11 +68,13 @@ def _create(
         first = error.errors()[0]
         place = str(first["loc"][0]) if first["loc"] else ""
         raise typer.BadParameter(first["msg"], param_hint=f"--{place}" if place else None) from error
-    record = asyncio.run(_made(settings_for(context), waiver, now))
-    typer.echo(
-        f"Accepted until {record.waiver.expires:%Y-%m-%d %H:%M} UTC;"
-        f" end it: {command_line(context)} waiver end {record.waiver.id}"
-    )
+    if client := asked_gate(context):
+        wish = waiver.model_dump(mode="json", exclude={"id", "author"})  # the gate knows whose token it is
+        made = asyncio.run(client.send("POST", _PATH, wish)).read("id", "expires")
+    else:
+        made = asyncio.run(_made(settings_for(context), waiver, now))
+    end = f"{command_line(context)} waiver end {made['id']}{at_gate(context)}"
+    typer.echo(printable(f"Accepted until {minute(made['expires'])} UTC; end it: {end}"))
 
 
 def _list(
@@ -76,24 +82,25 @@ def _list(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List the exceptions on record, the newest first, those that have ended too. Others stand in the policy file."""
-    now = utc_now()
-    found = asyncio.run(_all(settings_for(context)))
+    if client := asked_gate(context):
+        found = asyncio.run(client.listed(_PATH, "waivers", {}))
+    else:
+        found = asyncio.run(_all(settings_for(context), utc_now()))
     if as_json:
-        for record in found:
-            typer.echo(json.dumps(_as_json(record, now)))
+        for one in found:
+            typer.echo(json.dumps(one))
         return
     table = Table("id", "accepted", "for", "author", "reason", "made (UTC)", "by", "state", box=None, pad_edge=False)
-    for record in found:
-        waiver = record.waiver
+    for one in found:
         cells = (
-            waiver.id,
-            " ".join(waiver.covered),
-            " ".join([*map(str, waiver.repositories), *([waiver.digest] if waiver.digest else [])]),
-            waiver.author,
-            waiver.reason,
-            f"{record.created_at:%Y-%m-%d %H:%M}",
-            record.created_by,
-            _state(record, now),
+            one["id"],
+            " ".join([*one["findings"], *one["packages"], *one["tools"]]),
+            " ".join([*one["repositories"], *([one["digest"]] if one["digest"] else [])]),
+            one["author"],
+            one["reason"],
+            minute(one["created_at"]),
+            one["created_by"],
+            _state(one),
         )
         table.add_row(*map(printable, cells))
     none = "No exceptions on record; those of the policy stand in its file."
@@ -101,11 +108,15 @@ def _list(
 
 
 def _end(
-    context: typer.Context, waiver_id: Annotated[str, typer.Argument(metavar="ID", help="The id waiver list shows.")]
+    context: typer.Context,
+    waiver_id: Annotated[str, typer.Argument(metavar="ID", help="The id waiver list shows.")],
 ) -> None:
     """End an exception. What rests on it is judged again."""
-    asyncio.run(_ended(settings_for(context), waiver_id))
-    typer.echo(f"Exception {waiver_id} has ended; a running gate takes that up within a second.")
+    if client := asked_gate(context):
+        asyncio.run(client.delete(f"{_PATH}/{quote(waiver_id, safe='')}"))
+    else:
+        asyncio.run(_ended(settings_for(context), waiver_id))
+    typer.echo(printable(f"Exception {waiver_id} has ended; a running gate takes that up within a second."))
 
 
 def _moment(text: str, now: datetime) -> datetime:
@@ -116,26 +127,22 @@ def _moment(text: str, now: datetime) -> datetime:
         raise typer.BadParameter(said, param_hint="--expires") from error
 
 
-def _state(record: WaiverRecord, now: datetime) -> str:
-    if record.ended_at is not None:
-        return f"ended {record.ended_at:%Y-%m-%d %H:%M}"
-    return f"{'until' if record.holds(now) else 'expired'} {record.waiver.expires:%Y-%m-%d %H:%M}"
+def _state(waiver: Mapping[str, Any]) -> str:
+    if waiver["ended_at"]:
+        return f"ended {minute(waiver['ended_at'])}"
+    return f"{'until' if waiver['in_force'] else 'expired'} {minute(waiver['expires'])}"
 
 
-def _as_json(record: WaiverRecord, now: datetime) -> dict[str, object]:
-    return record.waiver.model_dump(mode="json") | waiving.history(record, now)
-
-
-async def _made(settings: Settings, waiver: Waiver, now: datetime) -> WaiverRecord:
+async def _made(settings: Settings, waiver: Waiver, now: datetime) -> dict[str, Any]:
     async with open_database(settings) as database:
-        return await waiving.waive(database, waiver, administrator(), now)
+        return waiving.as_document(await waiving.waive(database, waiver, administrator(), now), now)
 
 
-async def _all(settings: Settings) -> tuple[WaiverRecord, ...]:
+async def _all(settings: Settings, now: datetime) -> tuple[Mapping[str, Any], ...]:
     async with open_database(settings) as database, database.snapshot() as tx:
-        return await waivers.list_all(tx)
+        return tuple(waiving.as_document(record, now) for record in await waivers.list_all(tx))
 
 
-async def _ended(settings: Settings, waiver_id: str) -> WaiverRecord:
+async def _ended(settings: Settings, waiver_id: str) -> None:
     async with open_database(settings) as database:
-        return await waiving.end(database, waiver_id, administrator(), utc_now())
+        await waiving.end(database, waiver_id, administrator(), utc_now())

@@ -63,17 +63,22 @@ async def in_force_now(database: Database, clock: Clock) -> tuple[Waiver, ...]:
         return await waivers.in_force(tx, clock())
 
 
-def history(record: WaiverRecord, now: datetime) -> dict[str, Any]:
-    """What became of an exception, as JSON for programs: what /api/v1/waivers and `imagegate waiver list --json` give
-    beside the exception itself.
+def as_document(record: WaiverRecord, now: datetime) -> dict[str, Any]:
+    """An exception on record as JSON for programs, and what became of it: what /api/v1/waivers and `imagegate waiver
+    list --json` give.
     """
-    return {
+    return waiver_as_document(record.waiver) | {
         "in_force": record.holds(now),
         "created_at": record.created_at.isoformat(),
         "created_by": record.created_by,
         "ended_at": record.ended_at.isoformat() if record.ended_at else None,
         "ended_by": record.ended_by or None,
     }
+
+
+def waiver_as_document(waiver: Waiver) -> dict[str, Any]:
+    """An exception of the policy file, or the part of one on record that such a one has too."""
+    return waiver.model_dump(mode="json") | {"id": waiver.id or None, "digest": waiver.digest or None}
 
 
 def _check(waiver: Waiver, now: datetime) -> None:

@@ -11,6 +11,7 @@ import secrets
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from config.patterns import RepositoryPattern
 from proxy.identity.administrator import ITSELF, Administrator
@@ -144,6 +145,24 @@ async def find(database: Database, principal: Principal, grant_id: str) -> Grant
     async with database.snapshot() as tx:
         grant = await grants.get(tx, grant_id)
     return grant if grant is not None and _may_see(principal, grant) else None
+
+
+def as_document(grant: Grant, now: datetime) -> dict[str, Any]:
+    """A grant as JSON for programs, without the hash of its secret: what /api/v1/tokens and `imagegate token list
+    --json` give.
+    """
+    return {
+        "id": grant.id,
+        "name": grant.name,
+        "role": grant.role,
+        "repositories": list(grant.repositories),
+        "state": grant.state(now),
+        "created_at": grant.created_at.isoformat(),
+        "created_by": grant.created_by,
+        "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
+        "last_used_at": grant.last_used_at.isoformat() if grant.last_used_at else None,
+        "revoked_at": grant.revoked_at.isoformat() if grant.revoked_at else None,
+    }
 
 
 def _may_see(principal: Principal, grant: Grant) -> bool:

@@ -3,20 +3,24 @@
 import asyncio
 import json
 import os
+import ssl
 import sys
 from asyncio.subprocess import PIPE
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from config.vocabulary import Mode
 from proxy.cli.gate_client import GateClient, GateUnreachableError, gate_client
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import ManifestKind
 from scanning.oci.media_types import OCI_MANIFEST
-from scanning.oci.names import Repository
 from scanning.verdict import Outcome, Verdict, VerdictInputs
 from storage import verdicts
+from tests.certificates import Authority
 from tests.proxy.face import START, Face
 
 MANIFEST = Digest.of(b"manifest")
@@ -42,11 +46,6 @@ async def _verdict(face: Face) -> None:
         await verdicts.append(tx, VERDICT)
 
 
-async def show(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
-    """Run `imagegate verdict show` as a user does: its exit status, output and errors."""
-    return await imagegate(environment, "verdict", "show", *arguments)
-
-
 async def imagegate(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
     """Run `imagegate`: its exit status, output and errors."""
     process = await asyncio.create_subprocess_exec(
@@ -59,6 +58,11 @@ async def imagegate(environment: dict[str, str], *arguments: str) -> tuple[int, 
     output, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
+
+
+async def show(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Run `imagegate verdict show` as a user does: its exit status, output and errors."""
+    return await imagegate(environment, "verdict", "show", *arguments)
 
 
 async def test_a_gate_named_in_the_environment_is_asked_and_its_report_is_shown(face: Face) -> None:
@@ -106,7 +110,7 @@ async def test_a_list_from_afar_is_as_long_as_asked_for(face: Face) -> None:
             await verdicts.append(tx, replace(VERDICT, id=f"v{number}"))
     client = GateClient(face.url, face.token)
     for limit, wanted in ((120, range(129, 9, -1)), (1000, range(129, 0, -1))):
-        found = await client.verdicts(Repository("team/app"), None, limit)
+        found = await client.listed("/api/v1/verdicts", "verdicts", {"repository": "team/app"}, limit)
         assert [verdict["id"] for verdict in found] == [f"v{number}" for number in wanted]
 
 
@@ -117,3 +121,67 @@ async def test_a_list_from_afar_is_as_long_as_asked_for(face: Face) -> None:
 def test_a_gate_is_named_by_address_and_token(url: str, token: str, said: str) -> None:
     with pytest.raises(GateUnreachableError, match=said):
         gate_client(url, token)
+
+
+async def test_a_page_is_told_from_a_gate_and_a_redirection_is_not_followed(face: Face) -> None:
+    """The token is for the gate that was named, and for no other address."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        if request.path.startswith("/moved"):
+            raise web.HTTPPermanentRedirect(face.url)
+        if request.path.startswith("/page"):
+            return web.Response(text="<html>Welcome</html>", content_type="text/html")
+        if request.path.startswith("/other"):
+            return web.json_response({"items": []})
+        link = {"Link": f'<{face.url}/api/v1/tokens?last=1>; rel="next"'} if len(asked) == 1 else {}
+        return web.json_response({"tokens": [{"id": str(len(asked))}]}, headers=link)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        url = str(server.make_url("")).rstrip("/")
+        found = await GateClient(url, face.token).listed("/api/v1/tokens", "tokens", {})
+        assert [one["id"] for one in found] == ["1", "2"]  # the next page is asked for where the first was
+        for path, said in (
+            ("/moved", f"answered 308: it leads to {face.url}; name that gate with --gate"),
+            ("/page", "is no gate, or one of another version: its answer says nothing of tokens"),
+            ("/other", "is no gate, or one of another version: its answer says nothing of tokens"),
+        ):
+            with pytest.raises(GateUnreachableError) as refused:
+                await GateClient(f"{url}{path}", face.token).listed("/api/v1/tokens", "tokens", {})
+            assert str(refused.value) == f"{url}{path} {said}"
+
+
+async def test_a_gate_whose_certificate_nobody_here_trusts_is_not_sent_the_token(face: Face, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.headers["Authorization"])
+        return web.json_response({"tokens": []})
+
+    authority = Authority.make()
+    (tmp_path / "authority.pem").write_bytes(authority.pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue(tmp_path, "127.0.0.1"))
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=context)
+    try:
+        arguments = ("token", "list", "--gate", str(server.make_url("")), "--token", face.token)
+        status, _, errors = await imagegate({}, *arguments)
+        assert (status, asked) == (2, [])
+        assert "is not trusted here, so it was not sent the token: " in errors
+        assert "name that one's in SSL_CERT_FILE" in errors
+        status, output, errors = await imagegate({"SSL_CERT_FILE": str(tmp_path / "authority.pem")}, *arguments)
+        assert (status, output, errors) == (0, "No tokens yet: imagegate token create NAME\n", "")
+        assert len(asked) == 1
+    finally:
+        await server.close()
+
+
+async def test_a_gate_without_tls_is_told_from_one_that_nobody_trusts(face: Face) -> None:
+    with pytest.raises(GateUnreachableError, match="if it has none, its address begins with http://"):
+        await GateClient(f"https{face.url[4:]}", face.token).get("/api/v1/tokens")

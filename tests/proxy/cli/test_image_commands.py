@@ -10,7 +10,6 @@ import pytest
 from typer.testing import Result
 
 from proxy.cli.gate_client import GateClient, GateUnreachableError
-from scanning.oci.names import ImageReference
 from scanning.sbom import SbomFormat
 from tests.proxy.cli.conftest import BOTH, CLEAN, HOSTILE, Run
 from tests.proxy.face import Face
@@ -102,4 +101,4 @@ def test_an_index_of_several_images_is_not_compared(beside: Run) -> None:
 async def test_a_gate_elsewhere_says_why_there_is_none(face: Face) -> None:
     client = GateClient(face.url, face.token)
     with pytest.raises(GateUnreachableError, match=r"answered 404: team/app has no manifest 1$"):
-        await client.sbom(ImageReference.parse("team/app:1"), SbomFormat.SPDX)
+        await client.get("/api/v1/images/team/app/1/sbom", {"format": SbomFormat.SPDX})

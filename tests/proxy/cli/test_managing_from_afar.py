@@ -1,0 +1,130 @@
+"""Tokens, exceptions, the policy and the audit of a gate that is elsewhere, with an admin's token."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from typer.testing import CliRunner, Result
+
+from proxy.cli import build_app
+from proxy.identity.principal import Role
+from proxy.identity.tokens import OpaqueToken
+from storage.audit import Event
+from tests.proxy.face import Face
+
+
+class Afar:
+    """Somebody at a terminal elsewhere."""
+
+    def __init__(self, gate: str, token: str) -> None:
+        self._environment = {"IMAGEGATE_GATE": gate, "IMAGEGATE_TOKEN": token}
+
+    async def run(self, *arguments: str) -> str:
+        """What a command that succeeds prints."""
+        said = await self.ask(*arguments)
+        assert said.exit_code == 0, said.output
+        return said.stdout
+
+    async def ask(self, *arguments: str) -> Result:
+        """What a command says, while the gate answers it."""
+        with capture_logs():  # the gate's log goes to the same standard output
+            return await asyncio.to_thread(CliRunner().invoke, build_app(), arguments, env=self._environment)
+
+
+@pytest.fixture
+async def alice(face: Face) -> Afar:
+    """An admin of everything."""
+    _, token = await face.new_token(Role.ADMIN, "**", name="alice")
+    return Afar(face.url, token)
+
+
+@pytest.fixture
+async def bob(face: Face) -> Afar:
+    """An admin of the repositories of a team."""
+    _, token = await face.new_token(Role.ADMIN, "team/**", name="bob")
+    return Afar(face.url, token)
+
+
+async def test_an_admin_makes_lists_and_revokes_tokens(face: Face, alice: Afar) -> None:
+    made = await alice.ask("token", "create", "new", "--role", "developer", "--repository", "a/**", "--expires", "90d")
+    token = OpaqueToken.parse(made.stdout.strip())
+    assert (made.exit_code, token is not None) == (0, True), made
+    assert token is not None
+    assert made.stderr.startswith("developer on a/**, until 2026-04-01 00:00 UTC; ")  # by the clock of the gate
+    assert made.stderr.endswith(f"imagegate token revoke {token.id} --gate {face.url}\n")
+    assert (await face.call("GET", "/v2/", token=token.text)).status == 200
+
+    header, *lines = (await alice.run("token", "list")).splitlines()
+    assert header.split()[:2] == ["id", "name"]
+    assert [token.id, "new", "developer", "a/**"] in [line.split()[:4] for line in lines]
+    assert await alice.run("token", "revoke", token.id) == (
+        f"Token {token.id} is revoked; it is refused everywhere within 5 seconds.\n"
+    )
+    read = [json.loads(line) for line in (await alice.run("token", "list", "--json")).splitlines()]
+    assert [one["state"] for one in read if one["id"] == token.id] == ["revoked"]
+    again = await alice.ask("token", "revoke", token.id)
+    assert again.exit_code == 2
+    assert again.stderr == f"{face.url} answered 404: token {token.id} (new) was revoked before\n"
+    assert {one.actor for one in await face.audited() if one.event is Event.TOKEN_REVOKED} == {"alice"}
+
+
+async def test_a_list_of_many_tokens_is_whole(face: Face, alice: Afar) -> None:
+    for number in range(130):
+        await face.new_token(Role.OPERATOR, "**", name=f"cluster-{number}")
+    listed = await alice.run("token", "list", "--json")
+    assert {f"cluster-{number}" for number in range(130)} <= {json.loads(line)["name"] for line in listed.splitlines()}
+
+
+async def test_an_admin_makes_lists_and_ends_exceptions(face: Face, alice: Afar) -> None:
+    wanted = ("--repository", "team/**", "--tool", "ssh-client", "--reason", "until it moves", "--expires", "30d")
+    made = await alice.run("waiver", "create", *wanted)
+    *_, waiver_id, option, url = made.split()
+    assert (option, url) == ("--gate", face.url)
+    _, line = (await alice.run("waiver", "list")).splitlines()
+    assert line.split()[:4] == [waiver_id, "ssh-client", "team/**", "alice"]
+    await alice.run("waiver", "end", waiver_id)
+    (ended,) = (await alice.run("waiver", "list", "--json")).splitlines()
+    assert (json.loads(ended)["in_force"], json.loads(ended)["ended_by"]) == (False, "alice")
+
+
+async def test_an_admin_reads_the_audit(face: Face, alice: Afar, bob: Afar) -> None:
+    newest = json.loads(await alice.run("audit", "list", "--json", "--limit", "1"))
+    assert newest["detail"].endswith("(bob): admin on team/**")
+    header, *lines = (await alice.run("audit", "list", "--event", "token-created", "--limit", "2")).splitlines()
+    assert header.split() == ["at", "(UTC)", "event", "who", "from", "what", "outcome", "verdict"]
+    assert [line.split()[2:5] for line in lines] == [["token-created", "tester", "127.0.0.1"]] * 2
+    assert await bob.run("audit", "list", "--repository", "team/app") == "No records yet.\n"
+    refused = await bob.ask("audit", "list")
+    assert (refused.exit_code, "does not cover **; name repositories that it covers" in refused.stderr) == (2, True)
+
+
+async def test_an_admin_reads_tries_and_writes_the_policy(face: Face, alice: Afar, bob: Afar, tmp_path: Path) -> None:
+    path = face.services.policy.path
+    written = path.read_text()
+    assert await alice.run("policy", "show", "--as-written") == written
+    rule = await bob.run("policy", "show", "--repository", "team/app")
+    assert rule.startswith(f"# team/app is judged by **, in the policy of {face.url}\n")
+    mine, wrong = tmp_path / "mine.yaml", tmp_path / "wrong.yaml"
+    mine.write_text("# mine\n" + written)
+    wrong.write_text("version: 2\n")
+
+    assert await alice.run("policy", "try", str(mine)) == "Nothing would change for 0 images.\n"
+    refused = await alice.ask("policy", "set", str(wrong))
+    assert (refused.exit_code, refused.stderr.startswith(f"{wrong}:")) == (2, True)  # the line is that of the file
+    limited = await bob.ask("policy", "set", str(mine))
+    assert (limited.exit_code, "answered 403: " in limited.stderr) == (2, True)
+    assert path.read_text() == written
+
+    await alice.run("policy", "set", str(mine))
+    assert path.read_text() == "# mine\n" + written
+    assert [one.actor for one in await face.audited() if one.event is Event.POLICY_WRITTEN] == ["alice"]
+
+
+async def test_what_only_admins_may_is_refused_in_a_sentence(face: Face) -> None:
+    developer = Afar(face.url, face.token)
+    for command in (("token", "list"), ("policy", "show"), ("waiver", "list")):
+        said = await developer.ask(*command)
+        assert (said.exit_code, said.stdout) == (2, "")
+        assert said.stderr == f"{face.url} answered 403: only an admin does that, logged in with the token itself\n"
