@@ -57,6 +57,8 @@ class Event(StrEnum):
 
 DENIED = "denied"
 """The outcome of what somebody may not do."""
+BEGUN = "begun"
+"""The outcome of what is recorded before it is done, and once more when it is."""
 SERVED = "served"
 """The outcome of a pull that was answered with what was asked for."""
 

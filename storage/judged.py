@@ -24,7 +24,8 @@ Key = tuple[Repository, Digest]
 class Judged:
     """A manifest of a repository as it is on record, if it is, and the last verdict on it, if there is one.
 
-    What was said of a manifest that is on record no more is not told: it admits nobody.
+    What was said of a manifest that is on record no more, or before that was doubted (`manifests.doubt`), is not told:
+    it admits nobody.
     """
 
     manifest: ManifestRecord | None = None
@@ -57,5 +58,8 @@ async def find(tx: Transaction, wanted: Collection[Key]) -> dict[Key, Judged]:
     for row in rows:
         key = keys.get((row.repository, row.digest))
         if key is not None:
-            found[key] = Judged(record_of(row), None if row.verdict is None else verdict_of(row.verdict))
+            verdict = None if row.verdict is None else verdict_of(row.verdict)
+            if verdict is not None and row.doubted_at is not None and verdict.judged_at < row.doubted_at:
+                verdict = None
+            found[key] = Judged(record_of(row), verdict)
     return found

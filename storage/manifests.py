@@ -6,7 +6,7 @@ index --child--> manifest
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,12 +14,14 @@ import sqlalchemy as sa
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
+from storage import verdicts as verdicts_on_record
 from storage.database import Transaction
 from storage.manifest_record import ManifestRecord
 from storage.schema import held_tags, manifest_blobs, manifest_children, manifests, tag_history, verdicts
 from storage.upsert import insert
 
 MAX_ANCESTORS = 64
+_MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,18 @@ async def note_seen(tx: Transaction, seen: Collection[Seen]) -> None:
 async def vouch(tx: Transaction, repository: Repository, digest: Digest) -> None:
     """Mark a signature as one by a signer of the policy."""
     await tx.execute(sa.update(manifests).where(*_is(repository, digest)).values(vouched=True))
+
+
+async def doubt(tx: Transaction, repository: Repository, digests: Collection[Digest], now: datetime) -> None:
+    """Have what was judged of manifests until `now` stand no more (`storage.judged`), and what is on record of them as
+    judged later, by a clock that is ahead.
+    """
+    wanted = [(repository, digest) for digest in digests]
+    last = await verdicts_on_record.latest_of_many(tx, wanted) if wanted else {}
+    for key in wanted:
+        verdict = last.get(key)
+        at = max(now, verdict.judged_at + _MOMENT) if verdict is not None else now
+        await tx.execute(sa.update(manifests).where(*_is(*key)).values(doubted_at=at))
 
 
 async def forget(tx: Transaction, repository: Repository, digest: Digest) -> bool:
@@ -261,19 +275,27 @@ async def held(tx: Transaction) -> tuple[tuple[Repository, Digest], ...]:
 
 
 async def due(tx: Transaction, now: datetime) -> tuple[tuple[Repository, Digest], ...]:
-    """Every manifest that the gate alone keeps and whose last verdict has run out."""
-    last = (
-        sa.select(verdicts.c.valid_until)
-        .where(
-            verdicts.c.repository == manifests.c.repository,
-            verdicts.c.digest == manifests.c.digest,
-            verdicts.c.tag == "",
+    """Every manifest that the gate alone keeps and whose last verdict has run out, and every one whose last verdict was
+    doubted since.
+    """
+
+    def last(column: sa.ColumnElement[datetime]) -> sa.ScalarSelect[datetime]:
+        return (
+            sa.select(column)
+            .where(
+                verdicts.c.repository == manifests.c.repository,
+                verdicts.c.digest == manifests.c.digest,
+                verdicts.c.tag == "",
+            )
+            .order_by(verdicts.c.number.desc())
+            .limit(1)
+            .scalar_subquery()
         )
-        .order_by(verdicts.c.number.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    rows = await tx.execute(sa.select(manifests.c.repository, manifests.c.digest).where(manifests.c.held, last <= now))
+
+    columns = manifests.c
+    has_run_out = sa.and_(columns.held, last(verdicts.c.valid_until) <= now)
+    is_doubted = sa.and_(columns.doubted_at.is_not(None), last(verdicts.c.judged_at) < columns.doubted_at)
+    rows = await tx.execute(sa.select(columns.repository, columns.digest).where(sa.or_(has_run_out, is_doubted)))
     return tuple(sorted((Repository(repository), Digest.parse(digest)) for repository, digest in rows))
 
 

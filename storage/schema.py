@@ -125,8 +125,10 @@ manifests = sa.Table(
         server_default=sa.false(),
         comment="a signer of the policy made it, whom nothing else beside its subject was by when it was pushed",
     ),
+    sa.Column("doubted_at", Instant, comment="what was judged before that does not stand"),
     sa.Index(None, "repository", "subject"),
     sa.Index(None, "held"),
+    sa.Index(None, "doubted_at"),
     sa.Index(None, "facts"),
 )
 

@@ -109,7 +109,7 @@ def build_gate(parts: GateParts) -> Gate:
     admissions = Admissions(parts.monotonic)
     guard = TagGuard(database, upstream, lambda: parts.policy.current)
     downgrades = Downgrades(database)
-    promotion = Promotion(database, upstream, judge, admissions, guard, downgrades, trail)
+    promotion = Promotion(database, upstream, judge, admissions, guard, downgrades, trail, clock)
     standing = StandingVerdicts(
         database,
         Records(database),

@@ -1,6 +1,9 @@
 """Somebody deletes a manifest, a tag or a blob: from the upstream, and from what the gate holds and remembers.
 
-What a signature was deleted of is judged again before that is answered (threat 108).
+    on record who begins -> the upstream -> on record what became of it, in one transaction with what is forgotten
+
+A beginning without an end was interrupted: the upstream may have it no more. To delete it again ends it. What a
+signature was deleted of is judged again before that is answered (threat 108), and not as it was if that fails.
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +20,7 @@ from scanning.oci.manifest import ManifestKind
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.signatures.discover import signed_digest
 from storage import held_tags, manifests, sboms, tag_history, tag_packages
-from storage.audit import DENIED, Event
+from storage.audit import BEGUN, DENIED, Event
 from storage.database import Database
 
 
@@ -44,10 +47,12 @@ class Deletion:
             async with self._refusals_recorded(caller, target):
                 remarks = await self._guard.check_deletion(caller, repository, reference)
             detail = "; ".join(remarks)
-            if isinstance(reference, Tag):
-                found = await self._delete_tag(caller, repository, reference, detail)
-            else:
-                found = await self._delete_manifest(caller, repository, reference, detail)
+            async with self._promotion.doubting(repository, signed):
+                await self._begin(caller, target)
+                if isinstance(reference, Tag):
+                    found = await self._delete_tag(caller, repository, reference, detail)
+                else:
+                    found = await self._delete_manifest(caller, repository, reference, detail)
         if not found:
             raise ManifestUnknownError(f"{repository} has no manifest {reference}")
         for subject in signed:
@@ -75,12 +80,20 @@ class Deletion:
         async with self._promotion.turn(repository):
             async with self._refusals_recorded(caller, target):
                 remarks = await self._guard.check_blob_deletion(caller, repository, digest)
+            await self._begin(caller, target, "blob")
             gone = await self._upstream.delete_blob(repository, digest)
             async with self._database.transaction() as tx:
                 outcome, detail = "deleted" if gone else "unknown", "; ".join(("blob", *remarks))
                 await self._trail.write(tx, Event.DELETE, caller, target, outcome=outcome, detail=detail)
         if not gone:
             raise BlobUnknownError(f"there is no blob {digest} in {repository}")
+
+    async def _begin(self, caller: Caller, target: Target, detail: str = "") -> None:
+        """Put on record who is about to delete something, before the upstream is asked: nothing goes that nobody can be
+        asked about, whatever fails after that. Raises the `StorageError` family.
+        """
+        async with self._database.transaction() as tx:
+            await self._trail.write(tx, Event.DELETE, caller, target, outcome=BEGUN, detail=detail)
 
     @asynccontextmanager
     async def _refusals_recorded(self, caller: Caller, target: Target) -> AsyncIterator[None]:

@@ -4,13 +4,15 @@ Whoever changes what a repository's tags mean takes turns (`turn`), in all proce
 that was judged for a long time never takes a tag back from a newer one.
 """
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from functools import partial
 
 import structlog
 
 from config.errors import ImagegateError
+from proxy.clock import Clock
 from proxy.errors import FixedTagError, TooManyRequestsError
 from proxy.gate.admissions import Admissions
 from proxy.gate.content import parse_manifest
@@ -24,6 +26,7 @@ from proxy.shared_tasks import Rounds
 from proxy.upstream.port import Upstream, UpstreamError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
+from scanning.signatures.discover import is_signature_tag, signed_digest
 from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests, tag_history, verdicts
 from storage.audit import DENIED, Event
@@ -48,6 +51,7 @@ class Promotion:
         guard: TagGuard,
         downgrades: Downgrades,
         trail: Trail,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._upstream = upstream
@@ -56,6 +60,7 @@ class Promotion:
         self._guard = guard
         self._downgrades = downgrades
         self._trail = trail
+        self._clock = clock
         self._failed: dict[tuple[Repository, Digest], int] = {}
         self._signed = Rounds[tuple[Repository, Digest], None]()
 
@@ -70,6 +75,34 @@ class Promotion:
     def deleted(self, repository: Repository, *digests: Digest) -> None:
         """Forget manifests. Call it once their deletion is recorded."""
         self._admissions.forget(repository, *digests)
+
+    @asynccontextmanager
+    async def doubting(self, repository: Repository, subjects: Iterable[Digest]) -> AsyncIterator[None]:
+        """What `subjects` are signed with changes meanwhile: neither what was judged of them until then stands, nor of
+        what they list and the indexes that list them, even if judging them again fails (threat 108). It is for the
+        caller to do that.
+        """
+        wanted = frozenset(subjects)
+        await self._doubt(repository, wanted)
+        try:
+            yield
+        finally:
+            await self._doubt(repository, wanted)
+
+    async def _doubt(self, repository: Repository, subjects: frozenset[Digest]) -> None:
+        if not subjects:
+            return
+        concerned: set[Digest] = set()
+        async with self._database.snapshot() as tx:
+            for subject in subjects:
+                concerned |= {*await manifests.ancestors(tx, repository, subject)}
+                concerned |= await _within(tx, repository, subject)
+            last = await verdicts.latest_of_many(tx, {(repository, digest) for digest in concerned})
+        admitted = [digest for (_, digest), verdict in last.items() if verdict.enforced is Outcome.ADMIT]
+        if admitted:
+            async with self._database.transaction() as tx:
+                await manifests.doubt(tx, repository, sorted(admitted), self._clock())
+            self._admissions.forget(repository, *admitted)
 
     async def publish(
         self, repository: Repository, judgement: Judgement, *references: Reference
@@ -136,12 +169,13 @@ class Promotion:
                 return
             check_complete(judgement)
             check_alone(judgement)
-            published = await self.publish(repository, judgement, digest)
-            async with self._database.transaction() as tx:
-                await self.record_published(tx, repository, judgement)
-                target = Target(repository, digest, digest)
-                names = ", ".join(tag.name for tag in published if isinstance(tag, Tag))
-                await self._trail.write(tx, Event.PROMOTE, None, target, verdict=judgement.verdict, detail=names)
+            async with self.doubting(repository, signed_under(waiting)):
+                published = await self.publish(repository, judgement, digest)
+                async with self._database.transaction() as tx:
+                    await self.record_published(tx, repository, judgement)
+                    target = Target(repository, digest, digest)
+                    names = ", ".join(tag.name for tag in published if isinstance(tag, Tag))
+                    await self._trail.write(tx, Event.PROMOTE, None, target, verdict=judgement.verdict, detail=names)
 
     async def signed(self, repository: Repository, digest: Digest) -> None:
         """Judge a manifest again because a signature of it arrived, then the indexes that list it and wait for one.
@@ -194,7 +228,9 @@ class Promotion:
                 _log.warning("still held", repository=str(repository), digest=str(digest), problem=str(error))
 
     async def judge_due(self, now: datetime) -> None:
-        """Judge what is held and whose verdict has run out by `now`: what had to wait for a while may be let go."""
+        """Judge what is held and whose verdict has run out by `now`, since what had to wait for a while may be let go;
+        and what was in doubt when somebody failed to judge it.
+        """
         async with self._database.snapshot() as tx:
             waiting = await manifests.due(tx, now)
         for repository, digest in waiting:
@@ -275,3 +311,21 @@ class Promotion:
         await held_tags.drop(tx, repository, tag)
         await tag_history.record(tx, repository, tag, judgement.manifest.digest, judgement.verdict.judged_at)
         await self._downgrades.remember(tx, repository, tag, judgement)
+
+
+def signed_under(references: Iterable[Reference]) -> tuple[Digest, ...]:
+    """What is signed, or no more, when one of `references` means something else."""
+    subjects = (signed_digest(reference) for reference in references if is_signature_tag(reference))
+    return tuple(subject for subject in subjects if subject is not None)
+
+
+async def _within(tx: Transaction, repository: Repository, digest: Digest) -> set[Digest]:
+    """A manifest and all that it lists, which its signature is for as well."""
+    found: set[Digest] = set()
+    waiting = [digest]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += await manifests.children(tx, repository, one)
+    return found

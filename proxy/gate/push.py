@@ -18,7 +18,7 @@ from proxy.errors import BusyError, DeniedError, ManifestBlobUnknownError
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge, Judgement, Place, check_alone, check_complete
-from proxy.gate.promotion import Promotion
+from proxy.gate.promotion import Promotion, signed_under
 from proxy.gate.recording import record, record_manifest
 from proxy.gate.referrers import Referrers
 from proxy.gate.refusal import refuse, uninspected, warnings
@@ -128,7 +128,10 @@ class Push:
             raise
         if judgement.verdict.enforced is Outcome.REJECT:
             await self._reject(caller, repository, reference, judgement)
-        async with self._turn(caller, repository, reference, manifest) as (remarks, is_vouched):
+        async with (
+            self._turn(caller, repository, reference, manifest) as (remarks, is_vouched),
+            self._promotion.doubting(repository, signed_under([reference])),
+        ):
             under_tag = await self._promotion.judge_under_tag(repository, reference, judgement) or judgement
             if under_tag.verdict.enforced is Outcome.REJECT:
                 await self._reject(caller, repository, reference, under_tag)

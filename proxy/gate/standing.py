@@ -13,7 +13,7 @@ from scanning.approvals import Approvals
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository
 from scanning.verdict import Outcome, Verdict
-from storage import verdicts
+from storage import judged
 from storage.database import Database
 
 _LOOK_AGAIN = timedelta(seconds=60)
@@ -76,7 +76,7 @@ class StandingVerdicts:
         now = await self._now()
         async with self._database.snapshot() as tx:
             for digest in digests:
-                last = await verdicts.latest(tx, repository, digest)
+                last = (await judged.find(tx, [(repository, digest)]))[repository, digest].verdict
                 is_admitted = last is not None and last.enforced is Outcome.ADMIT
                 if last is None or not self._stands(last, now):
                     (once_admitted if is_admitted else others).append(digest)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from proxy.errors import BlobUnknownError, DeniedError
+from proxy.errors import BlobUnknownError, DeniedError, ManifestUnknownError
 from proxy.upstream.port import UpstreamUnavailableError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.verdict import Outcome
+from storage.audit import Event
 from storage.errors import StorageUnavailableError
 from tests.images import TestImage, debian, image, index
 from tests.proxy.gate.conftest import MakeWorld
@@ -118,6 +119,41 @@ class TestCrashBetweenTheUpstreamAndTheRecord:
             ("push", "admit"),
             ("pull", "served"),
         ]
+
+
+class TestDeletion:
+    async def test_t65_the_database_goes_after_the_registry_has_deleted(self, world: World) -> None:
+        await world.push(CLEAN)
+        with pytest.MonkeyPatch.context() as patch:
+            delete = world.upstream.delete_manifest
+
+            async def delete_then_crash(repository: Repository, digest: Digest) -> bool:
+                gone = await delete(repository, digest)
+                patch.setattr(world.database, "transaction", _gone)
+                return gone
+
+            patch.setattr(world.upstream, "delete_manifest", delete_then_crash)
+            with pytest.raises(StorageUnavailableError):
+                await world.delete(CLEAN.digest)
+
+        assert await self.of_deletion(world) == ["begun"], "who did it is on record"
+        with pytest.raises(ManifestUnknownError):
+            await world.pull()
+        await world.delete(CLEAN.digest)
+        assert await self.of_deletion(world) == ["begun", "begun", "deleted"]
+
+    async def test_what_cannot_be_put_on_record_is_not_deleted(self, world: World) -> None:
+        await world.push(CLEAN)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(world.database, "transaction", _gone)
+            with pytest.raises(StorageUnavailableError):
+                await world.delete(CLEAN.digest)
+
+        assert await world.behind(LATEST) == CLEAN.digest
+        assert (await world.pull()).body == CLEAN.manifest
+
+    async def of_deletion(self, world: World) -> list[str]:
+        return [found.outcome for found in await world.audited() if found.event is Event.DELETE]
 
 
 class TestInspectionFails:

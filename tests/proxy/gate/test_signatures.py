@@ -1,6 +1,8 @@
 """Images wait for their signatures, and go upstream when they come."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -154,6 +156,79 @@ async def test_t108_an_image_whose_signature_is_replaced_by_something_else_is_si
     assert await strict.behind(signature_tag(CLEAN.digest)) == OTHER.digest
     with pytest.raises(DeniedError, match=r"\[require\.signatures\]"):
         await strict.pull()
+
+
+async def test_t108_so_it_is_where_what_replaces_the_signature_waited_for_one_of_its_own(strict: World) -> None:
+    await strict.push(*legacy_signature(KEY, CLEAN.digest))
+    await strict.push(CLEAN)
+    await strict.push(NEWER, signature_tag(CLEAN.digest))
+
+    await strict.wait(1)
+    await sign(strict, NEWER)
+
+    assert await strict.behind(signature_tag(CLEAN.digest)) == NEWER.digest
+    with pytest.raises(DeniedError, match=r"\[require\.signatures\]"):
+        await strict.pull()
+
+
+@contextmanager
+def judging_again_fails(world: World, name: str) -> Iterator[None]:
+    """The upstream is gone when what lacks a signature is to be judged again."""
+
+    async def fail(*_: object) -> None:
+        raise UpstreamUnavailableError("the upstream is gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.gate.promotion, name, fail)
+        with pytest.raises(UpstreamUnavailableError):
+            yield
+
+
+@pytest.mark.parametrize("subject", [CLEAN, BOTH], ids=["image", "index"])
+async def test_t108_nobody_gets_it_if_judging_it_again_fails(strict: World, subject: TestImage) -> None:
+    signature, under = signature_of(KEY, subject, "bundle")
+    await strict.push(signature, under)
+    await strict.push(subject)
+    assert (await strict.pull()).body == subject.manifest
+    await strict.wait(1)
+    with judging_again_fails(strict, "reconsider"):
+        await strict.delete(signature.digest)
+
+    blob = next(iter(CLEAN.blobs))
+    with pytest.raises(DeniedError):
+        await strict.check_blob(blob)
+    for reference in (LATEST, CLEAN.digest):
+        with pytest.raises(DeniedError, match=r"\[require\.signatures\]"):
+            await strict.pull(reference)
+
+
+async def test_t108_nor_if_that_fails_when_its_signature_was_replaced(strict: World) -> None:
+    await strict.push(*legacy_signature(KEY, CLEAN.digest))
+    await strict.push(CLEAN)
+    assert (await strict.pull()).body == CLEAN.manifest
+    await strict.wait(1)
+    with judging_again_fails(strict, "signed"):
+        await strict.push(OTHER, signature_tag(CLEAN.digest))
+
+    with pytest.raises(DeniedError, match=r"\[require\.signatures\]"):
+        await strict.pull()
+
+
+async def test_t108_what_could_not_be_judged_again_is_before_long(strict: World) -> None:
+    signature, under = signature_of(KEY, CLEAN, "bundle")
+    await strict.push(signature, under)
+    await strict.push(CLEAN)
+    await strict.wait(1)
+    with judging_again_fails(strict, "reconsider"):
+        await strict.delete(signature.digest)
+    assert (await strict.verdict(CLEAN.digest)).outcome is Outcome.ADMIT
+
+    await strict.wait(1)
+    for _ in range(2):
+        await strict.gate.promotion.judge_due(strict.time.now())
+
+    of_the_image = [verdict for verdict in await strict.verdicts() if verdict.digest == CLEAN.digest]
+    assert [verdict.outcome for verdict in of_the_image[-2:]] == [Outcome.ADMIT, Outcome.QUARANTINE], "and only once"
 
 
 async def test_t108_while_another_signature_of_it_is_there_it_is_signed(strict: World) -> None:
