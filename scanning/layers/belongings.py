@@ -150,6 +150,7 @@ class Belongings:
         diversions = {
             self._canonical(diversion.path): diversion for one in survivors for diversion in one.finds.diversions
         }
+        names = {path.rpartition("/")[2] for path in (*wanted, *diversions)}
         claims: dict[str, _Claim] = {}
         for survivor in survivors:
             for ownership in survivor.finds.ownership:
@@ -158,9 +159,9 @@ class Belongings:
                     continue
                 is_diverted = bool(diversions) and package.type == "deb"
                 for path, digest in _with_digests(ownership):
-                    folder, slash, name = path.rpartition("/")  # as `_canonical`, of nearly all that is listed
-                    known = self._folders.get(folder) if slash else None
-                    place = f"{known}/{name}" if known else self._canonical(path)
+                    if path.rpartition("/")[2] not in names:  # which links on the way do not change: nearly all of them
+                        continue
+                    place = self._canonical(path)
                     if is_diverted and place in diversions:
                         place = self._diverted(diversions[place], place, package)
                     if place not in wanted:

@@ -9,7 +9,7 @@ it. Such layers are refused. Those that hide everything in the root are too: as 
 as containerd, docker and podman use it, they hide nothing. What one layer says twice was refused when it was read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scanning.facts import EntryKind, FileEntry, LayerFacts, LayerRefusal
 from scanning.layers.tree import disagreement
@@ -49,9 +49,11 @@ class FileSystem:
         self._steps_left = MAX_STEPS
         self._layers: list[LayerFacts] = []
         self._directories: dict[str, Node] = {"": self.root}
+        self._walked: tuple[tuple[str, Node], ...] | None = None
 
     def apply(self, layer: LayerFacts) -> None:
         """Lay `layer` over what is there."""
+        self._walked = None
         index = len(self._layers)
         self._layers.append(layer)
         self._make_way(layer, index)
@@ -241,13 +243,18 @@ class FileSystem:
             todo.extend(target.split("/")[::-1])
         return "/".join(step for step, _ in trail), trail[-1][1] if trail else self.root
 
-    def walk(self) -> Iterator[tuple[str, Node]]:
-        """Every path with its node, implied directories included, the root left out."""
+    def walk(self) -> Sequence[tuple[str, Node]]:
+        """Every path with its node, implied directories included, the root left out. Walked once for all who ask."""
+        if self._walked is None:
+            self._walked = tuple(self._walk())
+        return self._walked
+
+    def _walk(self) -> Iterator[tuple[str, Node]]:
         todo = [("", self.root)]
         while todo:
             prefix, directory = todo.pop()
             for name, node in (directory.children or {}).items():
-                path = f"{prefix}{name}"
+                path = f"{prefix}{name}" if node.entry is None else node.entry.path
                 yield path, node
                 if node.children is not None:
                     todo.append((f"{path}/", node))

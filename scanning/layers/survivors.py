@@ -58,8 +58,10 @@ class Survey:
             if node.source is not node:
                 hard_links.append((path, node))
             elif entry.kind is EntryKind.FILE:
-                self._contents.add(id(node))
-                self._keep(path, path, node.layer, self._finds.get((node.layer, path)))
+                told = self._finds.get((node.layer, path))
+                if told is not None:  # of one file in six
+                    self._contents.add(id(node))
+                    self._keep(path, path, node.layer, told)
             elif entry.kind is EntryKind.SYMLINK:
                 self._look_at_link(path, node)
         for path, node in hard_links:
