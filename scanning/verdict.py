@@ -106,7 +106,8 @@ class VerdictInputs:
 
     `facts` is None for indexes and signatures; `children` are the verdict ids of an index's images; `approvals` is
     None where nothing is approved; `former` names the packages that a tag has had, in a verdict on an image under it;
-    `malware` is what scanners said, None where there is nothing to tell.
+    `malware` is what scanners said, None where there is nothing to tell; `policy_here` is the policy without
+    exceptions for other repositories only, whose coming and going leaves the verdict as it is.
     """
 
     manifest: Digest
@@ -120,11 +121,14 @@ class VerdictInputs:
     former: Digest | None = None
     sightings: Digest | None = None
     malware: Digest | None = None
+    policy_here: Digest | None = None
 
     @property
     def documents(self) -> tuple[Digest, ...]:
-        """All of them that are documents: the advisory snapshot is kept elsewhere, and children are verdicts."""
-        named = (getattr(self, field.name) for field in fields(self) if field.name != "snapshot")
+        """All of them that are documents: the advisory snapshot is kept elsewhere, children are verdicts, and
+        `policy_here` is a part of `policy`.
+        """
+        named = (getattr(self, field.name) for field in fields(self) if field.name not in ("snapshot", "policy_here"))
         return tuple(value for value in named if isinstance(value, Digest))
 
 

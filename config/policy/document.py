@@ -66,12 +66,17 @@ class Policy(Document):
         """The same policy with more waivers, which stand elsewhere."""
         return self.model_copy(update={"waivers": (*self.waivers, *more)}) if more else self
 
+    def less_waivers_elsewhere(self, repository: str) -> Self:
+        """The same policy without the waivers that hold in other repositories only: all of it that can concern this
+        one, now or later.
+        """
+        here = tuple(waiver for waiver in self.waivers if waiver.holds_in(repository))
+        return self if len(here) == len(self.waivers) else self.model_copy(update={"waivers": here})
+
     def waivers_for(self, repository: str, digest: str, now: datetime) -> tuple[Waiver, ...]:
         """The waivers in force for one manifest at `now`."""
         return tuple(
             waiver
             for waiver in self.waivers
-            if waiver.expires > now
-            and waiver.digest in ("", digest)
-            and any(pattern.matches(repository) for pattern in waiver.repositories)
+            if waiver.expires > now and waiver.digest in ("", digest) and waiver.holds_in(repository)
         )

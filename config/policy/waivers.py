@@ -29,6 +29,10 @@ class Waiver(Document):
         """What it accepts, as people write it."""
         return (*self.findings, *map(str, self.packages), *self.tools)
 
+    def holds_in(self, repository: str) -> bool:
+        """Whether it can be of use to an image in `repository`."""
+        return any(pattern.matches(repository) for pattern in self.repositories)
+
     @model_validator(mode="after")
     def _covers_something(self) -> Self:
         if not self.covered:

@@ -34,11 +34,7 @@ async def listing(call: Call) -> web.StreamResponse:
         if not call.caller.principal.may(Action.PULL, repository):
             raise NotFoundError("there is no such repository, or it is not yours to see")
         policy = services.policy.current.policy
-        holding = [
-            waiver
-            for waiver in policy.waivers
-            if waiver.expires > now and any(pattern.matches(repository.name) for pattern in waiver.repositories)
-        ]
+        holding = [one for one in policy.waivers if one.expires > now and one.holds_in(repository.name)]
         return web.json_response({"waivers": [waiving.waiver_as_document(waiver) for waiver in holding]})
     await administrator(call)
     async with services.database.snapshot() as tx:

@@ -164,6 +164,7 @@ class Judge:
             manifest=manifest.digest,
             media_type=manifest.media_type,
             policy=policy.digest,
+            policy_here=policy.digest_in(repository.name),
             signatures=Digest.of(evidence_document),
             facts=Digest.of(facts_document) if facts_document is not None else None,
             snapshot=advisories.basis.snapshot,

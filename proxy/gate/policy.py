@@ -4,7 +4,7 @@ import asyncio
 import stat
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from scanning.oci.digest import Digest
 from storage import durable
 
 ReadExceptions = Callable[[], Awaitable[tuple[Waiver, ...]]]
+_MOST_REMEMBERED = 10_000
 _log = structlog.get_logger(__name__)
 
 
@@ -38,6 +39,21 @@ class PolicyInForce:
     policy: Policy
     text: bytes
     digest: Digest
+    _here: dict[str, Digest] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def digest_in(self, repository: str) -> Digest:
+        """The digest of all of it that can concern `repository`: it stays as it is while exceptions come and go that
+        hold elsewhere.
+        """
+        if not self.policy.waivers:
+            return self.digest
+        found = self._here.get(repository)
+        if found is None:
+            if len(self._here) >= _MOST_REMEMBERED:
+                self._here.clear()
+            found = in_force(self.policy.less_waivers_elsewhere(repository)).digest
+            self._here[repository] = found
+        return found
 
 
 def in_force(policy: Policy) -> PolicyInForce:

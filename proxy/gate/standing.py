@@ -88,9 +88,12 @@ class StandingVerdicts:
         return await self._advisories.now(self._clock())
 
     def _stands(self, verdict: Verdict, now: datetime) -> bool:
-        if verdict.inputs.policy != self._policy().digest or verdict.inputs.snapshot != self._advisories.in_force:
+        inputs = verdict.inputs
+        if (inputs.policy_here or inputs.policy) != self._policy().digest_in(verdict.repository):
             return False
-        if verdict.inputs.approvals != self._approvals().digest:
+        if inputs.snapshot != self._advisories.in_force:
+            return False
+        if inputs.approvals != self._approvals().digest:
             return False
         if verdict.valid_until is not None and now >= verdict.valid_until:
             return False

@@ -298,11 +298,14 @@ def after_the_mark(monkeypatch: pytest.MonkeyPatch, late: object) -> None:
     monkeypatch.setattr(forgetting, "_mark", marked)
 
 
-def test_everything_a_verdict_names_is_a_document_but_the_snapshot_and_other_verdicts() -> None:
+def test_everything_a_verdict_names_is_a_document_but_the_snapshot_other_verdicts_and_parts() -> None:
     """A field that is new is either a document, and kept, or this test says that somebody must think about it."""
     known = {"manifest", "policy", "signatures", "facts", "approvals", "former", "sightings", "malware"}
-    assert {field.name for field in fields(VerdictInputs)} == {*known, "snapshot", "children", "media_type"}
-    named = {name: digest(name) for name in (*known, "snapshot")}
+    assert {field.name for field in fields(VerdictInputs)} == {
+        *known,
+        *("snapshot", "children", "media_type", "policy_here"),
+    }
+    named = {name: digest(name) for name in (*known, "snapshot", "policy_here")}
     inputs = VerdictInputs(media_type=OCI_MANIFEST, **named)  # type: ignore[arg-type]
     assert set(inputs.documents) == {named[name] for name in known}
 

@@ -1,6 +1,7 @@
 """An admin makes and ends exceptions, and what rests on them is judged anew."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from proxy.gate.policy import PolicyInForce
 from proxy.gate.waiving import end, in_force_now, waive
 from proxy.identity.administrator import Administrator
 from scanning.verdict import Outcome
+from storage import verdicts
 from storage.audit import Event
 from storage.errors import StorageUnavailableError
 from storage.waivers import WaiverRecord
@@ -120,6 +122,53 @@ async def test_it_holds_where_it_says_only(small_world: World, see: See, other: 
     await see()
     with pytest.raises(DeniedError, match=r"deny\.tools"):
         await small_world.pull()
+
+
+async def test_only_what_an_exception_can_concern_is_judged_again(small_world: World, see: See) -> None:
+    clean = image(debian())
+    await small_world.push(clean)
+
+    async def judged() -> str:
+        await small_world.pull()
+        return (await small_world.verdict(clean.digest)).id
+
+    first = await judged()
+    elsewhere = await made(small_world, repositories=("elsewhere/**",))
+    await see()
+    assert elsewhere.waiver in small_world.policy.current.policy.waivers
+    assert await judged() == first
+
+    here = await made(small_world, repositories=("elsewhere/**", str(small_world.repository)))
+    await see()
+    second = await judged()
+    assert second != first
+    await end(small_world.database, elsewhere.waiver.id, ALICE, small_world.time.now())
+    await see()
+    assert await judged() == second
+
+    await end(small_world.database, here.waiver.id, ALICE, small_world.time.now())
+    await see()
+    small_world.time.passed += 1
+    assert await judged() not in (first, second)
+
+
+async def test_a_verdict_that_names_the_whole_policy_only_stands_while_that_is_the_same(
+    small_world: World, see: See
+) -> None:
+    """As those on record from before."""
+    clean = image(debian())
+    await small_world.push(clean)
+    last = await small_world.verdict(clean.digest)
+    old = replace(last, id="old", inputs=replace(last.inputs, policy_here=None))
+    async with small_world.database.transaction() as tx:
+        await verdicts.append(tx, old)
+
+    await small_world.pull()
+    assert await small_world.verdict(clean.digest) == old
+    await made(small_world)
+    await see()
+    await small_world.pull()
+    assert await small_world.verdict(clean.digest) != old
 
 
 async def test_exceptions_stay_when_the_policy_changes_and_the_policy_when_they_cannot_be_read(
