@@ -27,6 +27,7 @@ from proxy.gate.replay import Replay
 from proxy.gate.waiving import in_force_now
 from proxy.inspection.build import inspection_pool
 from proxy.inspection.places import Places
+from proxy.inspection.shared_template import SharedEnd
 from proxy.malware.build import malware_scanner
 from proxy.services import Parts, Services, assemble
 from proxy.serving.board import Board
@@ -55,6 +56,7 @@ class _Shared:
     places: Places | None
     pace: UploadPace
     claims: ReadingClaims
+    template: SharedEnd | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +74,18 @@ class _Opened:
 
 
 @asynccontextmanager
-async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None = None) -> AsyncIterator[Services]:
+async def running(
+    settings: Settings, seat: Seat = _ALONE, board: Board | None = None, template: SharedEnd | None = None
+) -> AsyncIterator[Services]:
     """Open a gate and keep it up to date while the caller uses it.
 
-    Where several processes serve, this one has `seat`, and tells the others on `board`. Raises `ConfigurationError`,
+    Where several processes serve, this one has `seat`, tells the others on `board`, and has its inspection workers from
+    their `template`. Raises `ConfigurationError`,
     `StorageError`, or `InspectionFailedError` if it cannot start.
     """
     prepare(settings)
     async with AsyncExitStack() as stack:
-        opened = await _open(settings, stack, _shared(settings, seat, board, stack), leads=seat.leads)
+        opened = await _open(settings, stack, _shared(settings, seat, board, template, stack), leads=seat.leads)
         parts, tls = opened.parts, opened.tls
         gate = build_gate(parts)
         colleagues = Colleagues(board, seat, parts.pool.check) if board else None
@@ -112,14 +117,16 @@ async def running(settings: Settings, seat: Seat = _ALONE, board: Board | None =
         yield services
 
 
-def _shared(settings: Settings, seat: Seat, board: Board | None, stack: AsyncExitStack) -> _Shared:
+def _shared(
+    settings: Settings, seat: Seat, board: Board | None, template: SharedEnd | None, stack: AsyncExitStack
+) -> _Shared:
     places = None
     if board is not None and (count := upload_places(settings, seat.of)):
         places = Places(board.places, count)
         stack.callback(places.close)
     claims = ReadingClaims(board.claims if board else None)
     stack.callback(claims.close)
-    return _Shared(places, _pace(settings, seat, board), claims)
+    return _Shared(places, _pace(settings, seat, board), claims, template)
 
 
 async def _open(settings: Settings, stack: AsyncExitStack, shared: _Shared, *, leads: bool) -> _Opened:
@@ -138,7 +145,7 @@ async def _open(settings: Settings, stack: AsyncExitStack, shared: _Shared, *, l
     content = build_content(settings.content, settings.content_path)
     upstream = build_upstream(settings, database, content)
     stack.push_async_callback(upstream.close)
-    pool = inspection_pool(settings.inspection, places=shared.places)
+    pool = inspection_pool(settings.inspection, places=shared.places, shared=shared.template)
     stack.push_async_callback(pool.close)
     await pool.start()
     await policy.take(partial(in_force_now, database, clock))

@@ -6,6 +6,7 @@ from dataclasses import fields
 from config.settings import Inspection
 from proxy.inspection.places import Places
 from proxy.inspection.pool import InspectionPool
+from proxy.inspection.shared_template import SharedEnd
 from scanning.layers.limits import InspectionLimits
 
 _RESERVED = 1
@@ -21,10 +22,14 @@ def uploads_at_a_time(settings: Inspection) -> int:
 
 
 def inspection_pool(
-    settings: Inspection, *, takes_uploads: bool = True, places: Places | None = None
+    settings: Inspection,
+    *,
+    takes_uploads: bool = True,
+    places: Places | None = None,
+    shared: SharedEnd | None = None,
 ) -> InspectionPool:
     """Make the pool of these settings; it is not started yet. None of it is reserved where nobody uploads. `places` are
-    for the uploads of several processes.
+    for the uploads of several processes, and `shared` is the template of their workers.
     """
     kept = _RESERVED if takes_uploads else 0
     limits = InspectionLimits(**{field.name: getattr(settings, field.name) for field in fields(InspectionLimits)})
@@ -40,4 +45,5 @@ def inspection_pool(
         guests=guests,
     )
     pool.places = places
+    pool.shared = shared
     return pool

@@ -4,17 +4,17 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
+from proxy.inspection.ends import kill_session
 from proxy.inspection.errors import InspectionFailedError
 from proxy.inspection.forking import ANSWER, FORK, READY, REAP, REQUEST
+from proxy.inspection.shared_template import COMMAND, SharedEnd
 
-COMMAND = (sys.executable, "-I", "-m", "proxy.inspection.template")
 LAST_WORDS = 2000
 _ANSWER_SECONDS = 60.0
 _EXIT_SECONDS = 5.0
@@ -22,10 +22,26 @@ _EXIT_SECONDS = 5.0
 Given = TypeVar("Given")
 
 
-class Template:
-    """A process that forks workers. Made by `start`. When it ends, so do its workers."""
+class TemplateProcess(Protocol):
+    """The process of a template, as one gate sees it."""
 
-    def __init__(self, process: Process, control: socket.socket) -> None:
+    async def ended(self) -> str:
+        """Wait for its end, or until it was left; says why there is nothing more to expect of it."""
+        ...
+
+    def leave(self) -> None:
+        """This gate is done with it, and has closed its socket."""
+        ...
+
+    def kill(self) -> None:
+        """End it now, if it has not ended."""
+        ...
+
+
+class Template:
+    """A process that forks workers. Made by `start`, or by `join`. When it ends, so do its workers."""
+
+    def __init__(self, process: TemplateProcess, control: socket.socket) -> None:
         self._process = process
         self._control = control
         self._turn = asyncio.Lock()
@@ -54,8 +70,19 @@ class Template:
                 if isinstance(error, OSError):
                     raise InspectionFailedError(f"no inspection worker can be started: {error}") from error
                 raise
-        ours.setblocking(False)
-        template = cls(process, ours)
+        return await cls._of(_OwnProcess(process), ours)
+
+    @classmethod
+    async def join(cls, shared: SharedEnd) -> Self:
+        """Speak to the template that several gates share, once it is ready. Raises `InspectionFailedError` if it does
+        not come up, or has ended.
+        """
+        return await cls._of(_SharedProcess(shared.process), shared.control)
+
+    @classmethod
+    async def _of(cls, process: TemplateProcess, control: socket.socket) -> Self:
+        control.setblocking(False)
+        template = cls(process, control)
         try:
             await template._check_ready()
         except BaseException:
@@ -87,9 +114,10 @@ class Template:
             return -signal.SIGKILL
 
     async def close(self) -> None:
-        """Let the process end, and see it gone."""
+        """Let the process end, and see it gone; where others share it, leave it to them."""
         with suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
+        self._process.leave()
         await asyncio.wait({self._life}, timeout=_EXIT_SECONDS)
         self._kill("the gate stops")
         await asyncio.wait({self._life, *self._tasks})  # those still ask at the socket
@@ -158,7 +186,7 @@ class Template:
     def _kill(self, why: str) -> None:
         if not self._life.done():
             self._why = self._why or why
-            _kill(self._process.pid)
+            self._process.kill()
 
     async def _failure(self) -> InspectionFailedError:
         """Why there is no answer, once the process is gone: it has closed its side, or was killed."""
@@ -168,15 +196,59 @@ class Template:
         return InspectionFailedError(f"no inspection worker can be started: {self._why}")
 
     async def _live(self) -> None:
+        why = await self._process.ended()
+        self._why = self._why or why
+        for forked in tuple(self._forked):
+            forked.kill()
+
+
+class _OwnProcess:
+    """A child of this process, for it alone."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def ended(self) -> str:
         words = b""
         stderr = self._process.stderr
         while stderr is not None and (more := await stderr.read(LAST_WORDS)):
             words = (words + more)[-LAST_WORDS:]
         status = await self._process.wait()
         said = words.decode("utf-8", "backslashreplace").strip()
-        self._why = self._why or f"it ended with status {status}{': ' if said else ''}{said}"
-        for forked in tuple(self._forked):
-            forked.kill()
+        return f"it ended with status {status}{': ' if said else ''}{said}"
+
+    def leave(self) -> None:
+        """It ends by itself, since nobody is left at the other end."""
+
+    def kill(self) -> None:
+        kill_session(self._process.pid)
+
+
+class _SharedProcess:
+    """A child of the supervisor, known by a descriptor (pidfd_open(2)), which can be read once it has ended."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[str] = self._loop.create_future()
+        self._loop.add_reader(descriptor, self._conclude, "it has ended")
+
+    async def ended(self) -> str:
+        return await asyncio.shield(self._end)
+
+    def leave(self) -> None:
+        self._conclude("the gate stops")
+
+    def kill(self) -> None:
+        if not self._end.done():
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+
+    def _conclude(self, why: str) -> None:
+        if not self._end.done():
+            self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
+            self._end.set_result(why)
 
 
 class ForkedProcess:
@@ -207,7 +279,7 @@ class ForkedProcess:
     def kill(self) -> None:
         """End it now, and whatever it has started; nothing happens once it was reaped."""
         if not self._is_gone:
-            _kill(self.pid)
+            kill_session(self.pid)
 
     async def end(self) -> int:
         """See it gone: it is killed if it does not end by itself just now. Gives its exit status."""
@@ -267,13 +339,6 @@ class Input(asyncio.BaseProtocol):
         """Write what there is still to write, and then no more."""
         if self._transport is not None:
             self._transport.close()
-
-
-def _kill(pid: int) -> None:
-    """Kill a process that is not reaped yet, and its session where it leads one already."""
-    for kill in (os.killpg, os.kill):
-        with suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
 
 
 def _close(descriptors: Sequence[int]) -> None:

@@ -14,10 +14,11 @@ from time import monotonic
 
 from config.errors import ImagegateError
 from proxy.inspection.errors import InspectionFailedError
-from proxy.inspection.nursery import COMMAND, Template
+from proxy.inspection.nursery import Template
 from proxy.inspection.places import Places
 from proxy.inspection.process import WorkerProcess
 from proxy.inspection.queue import FairQueue
+from proxy.inspection.shared_template import COMMAND, SharedEnd
 from scanning.facts import LayerFacts
 from scanning.layers.limits import InspectionLimits
 
@@ -38,10 +39,12 @@ class InspectionPool:
     `progress_seconds` is how long a worker may take nothing before it is ended and its inspection fails;
     `idle_seconds` how long an inspection may be fed nothing before its worker is given to others. `reserved` workers
     are kept for `begin`: uploads come as slowly as a client likes, and must not keep others from being judged. Where
-    other processes serve as well, an upload needs one of the `places` of all of them, too.
+    other processes serve as well, an upload needs one of the `places` of all of them, too, and workers come from the
+    template that they `shared`, while it lives.
     """
 
     places: Places | None = None
+    shared: SharedEnd | None = None
 
     def __init__(
         self,
@@ -248,6 +251,10 @@ class InspectionPool:
             if self._template is not None and not self._template.is_alive:
                 await self._template.close()
                 self._template = None
+            if self._template is None and self.shared is not None:
+                shared, self.shared = self.shared, None
+                with suppress(InspectionFailedError):  # else, and from then on, it has one of its own
+                    self._template = await Template.join(shared)
             if self._template is None:
                 self._template = await Template.start(self._command)
             return self._template

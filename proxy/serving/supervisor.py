@@ -1,6 +1,7 @@
 """Several serving processes behind one port: forked, replaced when they die, and ended together.
 
     supervisor: loads everything, opens the listening sockets, and waits for signals; no thread, no event loop
+      +- template of the inspection workers of all seats
       +- seat 0   a whole gate on these sockets, which leads
       +- seat 1   another
          ...
@@ -24,10 +25,11 @@ import structlog
 
 from config.errors import ImagegateError
 from config.settings import Settings
+from proxy.inspection.shared_template import SharedEnd, SharedTemplate
 from proxy.serving.board import Board
 from proxy.serving.forks import fork
 from proxy.serving.seats import Seat
-from proxy.serving.worker import work
+from proxy.serving.worker import Inherited, work
 
 _RESTART_SECONDS = 1.0
 _LONGEST_RESTART_SECONDS = 30.0
@@ -79,6 +81,7 @@ class _Supervisor:
         self._folder = folder
         self._board = Board(folder)
         self._posts = [_Post(Seat(number, settings.listen.workers)) for number in range(settings.listen.workers)]
+        self._template: SharedTemplate | None = None
         self._lifeline, self._held = os.pipe()  # what this process holds is closed when it dies, and read as an end
         self._kill_at: float | None = None  # None: until it is told to stop
         self._failed = False
@@ -99,6 +102,8 @@ class _Supervisor:
         finally:
             os.close(self._held)
             os.close(self._lifeline)
+            if self._template is not None:
+                self._template.close()
         if self._failed:
             raise ServingError("a serving process ended before it served, so the gate stops; its log says why")
 
@@ -118,19 +123,37 @@ class _Supervisor:
         for post in self._posts:
             if post.process is None and not self._is_stopping and post.due <= time.monotonic():
                 post.started_at = time.monotonic()
+                template = self._end_of_template()
                 try:
-                    post.process = fork(partial(self._serve, post.seat))
+                    post.process = fork(partial(self._serve, post.seat, template))
                 except OSError as error:
                     _log.error("a serving process cannot be started", seat=post.seat.number, problem=str(error))
                     self._vacate(post)
+                finally:
+                    if template is not None:
+                        template.close()
 
-    def _serve(self, seat: Seat) -> int:
+    def _end_of_template(self) -> SharedEnd | None:
+        """What a process needs of the template of inspection workers; None where there is none to be had, and it starts
+        one of its own.
+        """
+        try:
+            if self._template is None:
+                self._template = SharedTemplate.start()
+            return self._template.join()
+        except OSError as error:
+            _log.warning("a serving process shares no template of inspection workers", problem=str(error))
+            return None
+
+    def _serve(self, seat: Seat, template: SharedEnd | None) -> int:
         """What a process does that was forked."""
         os.close(self._held)
+        if self._template is not None:
+            self._template.forget()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the supervisor passes it on
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it is listened to: it would end what only begins
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
-        return work(seat, self._settings, self._sockets, self._folder, self._lifeline)
+        return work(seat, self._settings, Inherited(self._sockets, self._folder, self._lifeline, template))
 
     def _reap(self) -> None:
         """See those gone that have ended. There may be strangers among them, left to the first process of a container
@@ -143,6 +166,13 @@ class _Supervisor:
                 return
             if not process:
                 return
+            if self._template is not None and self._template.pid == process:
+                _log.error(
+                    "the template of inspection workers has ended, and each process starts one of its own",
+                    status=os.waitstatus_to_exitcode(status),
+                )
+                self._template.close()
+                self._template = None
             for post in self._posts:
                 if post.process == process:
                     self._succeed(post, os.waitstatus_to_exitcode(status))

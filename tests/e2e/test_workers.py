@@ -70,12 +70,23 @@ def missing(gate: RunningGate) -> bool:
         return any("serving processes are starting" in said for said in json.load(answer)["warnings"])
 
 
+def children(process: int) -> set[int]:
+    """The ids of the processes that this one has started."""
+    return {int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()}
+
+
+def program(process: int) -> bytes:
+    """What it runs; a fork runs what it is a fork of, and who has ended nothing."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
 def serving(gate: RunningGate) -> set[int]:
-    """The ids of the processes that serve: what the first one has started."""
+    """The ids of the processes that serve: those of its own kind that the first one has started."""
     assert gate.process is not None
-    return {
-        int(child) for child in Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text().split()
-    }
+    first = gate.process.pid
+    return {child for child in children(first) if program(child) == program(first)}
 
 
 def healthy(gate: RunningGate, times: int) -> None:
@@ -117,6 +128,14 @@ def test_what_is_loaded_is_in_memory_once(shared_gate: RunningGate) -> None:
         lines = [line.split() for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]]
         kib = {name: int(size) for name, size, *_ in lines}
         assert kib["Private_Clean:"] + kib["Private_Dirty:"] < kib["Rss:"] / 2, kib
+
+
+def test_their_inspection_workers_are_forked_from_one_template(shared_gate: RunningGate) -> None:
+    assert shared_gate.process is not None
+    (template,) = children(shared_gate.process.pid) - serving(shared_gate)
+    assert b"proxy.inspection.template" in program(template)
+    assert len(children(template)) >= 2
+    assert not any(children(process) for process in serving(shared_gate))
 
 
 def test_each_process_may_have_every_place_for_uploads(shared_gate: RunningGate) -> None:
@@ -202,7 +221,10 @@ def test_sigterm_lets_every_process_finish_what_is_under_way(gate: RunningGate) 
 
 
 def test_without_its_supervisor_no_process_stays(gate: RunningGate) -> None:
-    left = serving(gate)
+    assert gate.process is not None
+    left = children(gate.process.pid)
+    left |= {worker for process in left for worker in children(process)}
+    assert len(left) >= 5  # two that serve, the template, and their inspection workers
     gate.stop(signal.SIGKILL)
     eventually(lambda: not any(Path(f"/proc/{process}").exists() for process in left), "they are gone")
     assert _is_closed(gate.port)
