@@ -223,16 +223,18 @@ class ReplacedFile:
 
 
 class Fetched(StrEnum):
-    """What a script fetches."""
+    """What a script fetches, or makes itself."""
 
     PROGRAM = "program"
-    """Something that it runs at once."""
+    """Something that it runs at once, or later."""
+    DECODED = "decoded"
+    """The same, made of what is in the image, where nobody can read it: letters of base64, a compressed file."""
     PACKAGES = "packages"
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """A script fetches something to run, on this line, from 1."""
+    """A script fetches something to run, or makes it, on this line, from 1."""
 
     what: Fetched
     line: int

@@ -1,7 +1,10 @@
-"""Files that a script fetches and runs later: `curl -o x https://...`, then `chmod +x x`, `./x` or `sh x`."""
+"""Files that a script fetches or decodes, and runs later: `curl -o x https://...`, then `chmod +x x`, `./x`, `sh x`."""
 
 import re
 from collections.abc import Iterator, Sequence
+
+from scanning.facts import Fetched
+from scanning.files import decoding
 
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 INTERPRETERS = re.compile(r"(?:python|perl|ruby|node|php)[0-9.]*")
@@ -16,40 +19,43 @@ _MOST_FILES = 64
 
 
 class Downloads:
-    """What a script has fetched so far, command by command."""
+    """What a script has fetched or decoded so far, command by command."""
 
     def __init__(self) -> None:
-        self._files: set[str] = set()
+        self._files: dict[str, Fetched] = {}
 
-    def is_run_by(self, command: str) -> bool:
-        """Whether a line of the script runs what this line or one before it has fetched, or lets it be run."""
-        if not self._files and "curl" not in command and "wget" not in command:
-            return False
+    def run_by(self, command: str) -> Fetched | None:
+        """What a line of the script runs, or lets be run, that this line or one before it has fetched or decoded."""
+        if not self._files and "curl" not in command and "wget" not in command and not decoding.may_decode(command):
+            return None
         for simple in _BETWEEN.split(command):
             words = [word.strip("\"'") for word in simple.split(maxsplit=_MOST_WORDS)]
             while words and (words[0] in _BEFORE or "=" in words[0] or _is_told_to_a_shell(words)):
                 del words[: 2 if _is_told_to_a_shell(words) else 1]
             if not words:
                 continue
-            if self._files and self._runs(words):
-                return True
-            for path in _saved(words):
+            if self._files and (what := self._run(words)):
+                return what
+            for what, path in _saved(words):
                 if len(self._files) < _MOST_FILES and not path.startswith(("-", "/dev/")):
-                    self._files.add(path.removeprefix("./"))
-        return False
+                    self._files.setdefault(path.removeprefix("./"), what)
+        return None
 
-    def _runs(self, words: Sequence[str]) -> bool:
+    def _run(self, words: Sequence[str]) -> Fetched | None:
         name, arguments = words[0].rpartition("/")[2], words[1:]
         if name == "chmod":
-            return any(map(_RUNNABLE.fullmatch, arguments)) and any(map(self._knows, arguments))
+            return (
+                next(filter(None, map(self._kept, arguments)), None)
+                if any(map(_RUNNABLE.fullmatch, arguments))
+                else None
+            )
         if name in SHELLS or name in {".", "source"} or INTERPRETERS.fullmatch(name):
-            given = next((argument for argument in arguments if not argument.startswith("-")), "")
-            return self._knows(given)
-        return "/" in words[0] and self._knows(words[0])
+            return self._kept(next((argument for argument in arguments if not argument.startswith("-")), ""))
+        return self._kept(words[0]) if "/" in words[0] else None
 
-    def _knows(self, path: str) -> bool:
-        """Whether `path` may be a file that was fetched: it is called so, or lies where no folder was named."""
-        return path.removeprefix("./") in self._files or path.rpartition("/")[2] in self._files
+    def _kept(self, path: str) -> Fetched | None:
+        """What the file at `path` may be: it is called so, or lies where no folder was named."""
+        return self._files.get(path.removeprefix("./")) or self._files.get(path.rpartition("/")[2])
 
 
 def _is_told_to_a_shell(words: Sequence[str]) -> bool:
@@ -57,11 +63,26 @@ def _is_told_to_a_shell(words: Sequence[str]) -> bool:
     return len(words) > 1 and words[0].rpartition("/")[2] in SHELLS and words[1][:1] == "-" and words[1][-1] == "c"
 
 
-def _saved(words: Sequence[str]) -> Iterator[str]:
-    """The files that a command saves, if it fetches any."""
+def _saved(words: Sequence[str]) -> Iterator[tuple[Fetched, str]]:
+    """The files that a command saves, if it fetches or decodes any."""
     tool = words[0].rpartition("/")[2]
-    if tool not in {"curl", "wget"}:
-        return
+    if tool in {"curl", "wget"}:
+        yield from ((Fetched.PROGRAM, path) for path in _fetched(tool, words))
+    elif tool in decoding.TOOLS and decoding.DECODERS.match(" ".join((tool, *words[1:]))):
+        yield from ((Fetched.DECODED, path) for path in _written(words))
+
+
+def _written(words: Sequence[str]) -> Iterator[str]:
+    """The files that a command writes its output to."""
+    for word, following in zip(words, (*words[1:], ""), strict=True):
+        if word.startswith(">"):
+            yield word.lstrip(">") or following
+        elif word == "-out":
+            yield following
+
+
+def _fetched(tool: str, words: Sequence[str]) -> Iterator[str]:
+    """The files that a download tool saves."""
     letter = "o" if tool == "curl" else "O"
     is_named = False
     by_address = tool == "wget"

@@ -1,13 +1,14 @@
-"""Commands that fetch a program and run it, at once (`curl https://... | sh`) or by way of a file (`downloads`). And
-those that install packages.
+"""Commands that fetch a program and run it, at once (`curl https://... | sh`) or by way of a file (`downloads`), or
+make one of what nobody can read (`decoding`). And those that install packages.
 
-Whatever they bring when a container starts was never in the image, so nobody has inspected it.
+Whatever they bring when a container starts was not in the image, or not to be seen, so nobody has inspected it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from scanning.facts import Fetch, Fetched
+from scanning.files import decoding
 from scanning.files.downloads import INTERPRETERS, SHELLS, Downloads
 
 _BEFORE = frozenset({"sudo", "env", "exec", "nohup", "command", "time"})
@@ -29,21 +30,17 @@ _MOST_LINES = 100_000
 
 def may_fetch(script: bytes) -> bool:
     """Whether it is worth to read a script with `fetches`."""
-    return any(word in script for word in _WORDS)
+    return any(word in script for word in _WORDS) or decoding.may_decode_bytes(script)
 
 
 def fetches(text: str) -> tuple[Fetch, ...]:
     """What `text`, a command or a script, fetches to run it: the first of each kind, with its line from 1."""
     found: dict[Fetched, Fetch] = {}
     downloads = Downloads()
-    fetches_something = _names_a_downloader(text)
+    is_worth_it = _names_a_downloader(text) or decoding.may_decode(text)
     for number, command in _commands(text):
-        if (
-            fetches_something
-            and Fetched.PROGRAM not in found
-            and (_is_run_at_once(command) or downloads.is_run_by(command))
-        ):
-            found[Fetched.PROGRAM] = Fetch(Fetched.PROGRAM, number)
+        if is_worth_it and (what := _runs_at_once(command) or downloads.run_by(command)):
+            found.setdefault(what, Fetch(what, number))
         if Fetched.PACKAGES not in found and _may_install(command) and _INSTALLED.search(command):
             found[Fetched.PACKAGES] = Fetch(Fetched.PACKAGES, number)
     return tuple(found.values())
@@ -77,17 +74,25 @@ def _commands(text: str) -> Iterator[tuple[int, str]]:
         yield begin, whole
 
 
-def _is_run_at_once(command: str) -> bool:
-    if not _names_a_downloader(command):
-        return False
-    if _SUBSTITUTED.search(command):
-        return True
+def _runs_at_once(command: str) -> Fetched | None:
+    """What a command runs that it fetches or decodes itself."""
+    if _names_a_downloader(command) and (_SUBSTITUTED.search(command) or _is_piped(command, _DOWNLOADERS.search)):
+        return Fetched.PROGRAM
+    if decoding.may_decode(command) and (
+        decoding.is_substituted(command) or _is_piped(command, decoding.DECODERS.search)
+    ):
+        return Fetched.DECODED
+    return None
+
+
+def _is_piped(command: str, source: Callable[[str], re.Match[str] | None]) -> bool:
+    """Whether a pipe leads from what `source` finds to what runs it."""
     is_fetched = False
     for part in command.replace("||", ";").split("|"):
         if is_fetched and _runs_its_input(part):
             return True
         last = _ENDS.split(part)[-1]
-        is_fetched = _DOWNLOADERS.search(f" {last}") is not None or (is_fetched and last == part)
+        is_fetched = source(f" {last}") is not None or (is_fetched and last == part)
     return False
 
 

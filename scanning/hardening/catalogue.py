@@ -341,10 +341,10 @@ _ALL = (
     ),
     Check(
         "H37",
-        "program or package that is fetched when the container starts",
+        "program or package that is fetched or decoded when the container starts",
         Gravity.HIGH,
-        "nobody has inspected it, and it can be another one each time",
-        "fetch it while the image is built, with its digest or version named, so that it is inspected with the image",
+        "nobody has inspected it, and what is fetched can be another one each time",
+        "fetch or unpack it while the image is built, with its digest or version named, so that it is inspected, too",
         ("CIS 4.2", "CIS 4.11", "NIST 4.1.3"),
     ),
 )

@@ -1,7 +1,8 @@
-"""What is fetched when the container starts (H37): by the command of the image, or by a script that it names."""
+"""What is fetched or decoded when the container starts (H37): by the image's command, or by a script that it names."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from config.vocabulary import Gravity
 from scanning.facts import Fetch, Fetched, FileFinds, LayerFacts, Weakness
@@ -13,6 +14,13 @@ from scanning.oci.manifest import ImageConfig
 
 _BETWEEN = re.compile(r"[\s;&|\"'()`$<>]+")
 _MOST_WORDS = 200
+_SAID: Mapping[Fetched, str] = MappingProxyType(
+    {
+        Fetched.PROGRAM: "fetches a program and runs it",
+        Fetched.DECODED: "decodes a program that nobody can read, and runs it",
+        Fetched.PACKAGES: "installs packages",
+    }
+)
 _LONGEST_PATH = 4095
 
 
@@ -25,7 +33,7 @@ def weaknesses(
     for what, arguments in started:
         usable = [argument for argument in arguments if len(argument) <= LONGEST_ARGUMENT]
         for fetched in dict.fromkeys(one.what for text in (*usable, " ".join(usable)) for one in fetches(text)):
-            yield Weakness("H37", "the image configuration", f"{what} {_said(fetched)}", gravity=_gravity(fetched))
+            yield Weakness("H37", "the image configuration", f"{what} {_SAID[fetched]}", gravity=_gravity(fetched))
         for word in _words(usable):
             scripts |= dict.fromkeys(_places(word, config.working_directory))
     told: set[tuple[str, Fetch]] = set()
@@ -36,17 +44,13 @@ def weaknesses(
         for fetch in finds.fetches:
             if (reached[0], fetch) not in told:
                 told.add((reached[0], fetch))
-                detail = f"line {fetch.line} {_said(fetch.what)}, and the container starts with it"
+                detail = f"line {fetch.line} {_SAID[fetch.what]}, and the container starts with it"
                 layer = layers[reached[1].source.layer].digest
                 yield Weakness("H37", reached[0], detail, layer, _gravity(fetch.what))
 
 
-def _said(what: Fetched) -> str:
-    return "fetches a program and runs it" if what is Fetched.PROGRAM else "installs packages"
-
-
 def _gravity(what: Fetched) -> Gravity | None:
-    return None if what is Fetched.PROGRAM else Gravity.MEDIUM
+    return Gravity.MEDIUM if what is Fetched.PACKAGES else None
 
 
 def _words(arguments: Sequence[str]) -> list[str]:

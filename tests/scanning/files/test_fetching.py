@@ -78,6 +78,48 @@ def test_what_only_looks_like_it(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        "echo ZWNobyBoaQo= | base64 -d | sh",
+        "base64 --decode /opt/x | /bin/bash -s",
+        "sh -c $(echo ZWNobyBoaQo= | base64 -d)",
+        'eval "$(openssl enc -aes-256-cbc -d -in /opt/x)"',
+        "$(echo ZWNobyBoaQo= | base64 -di)",
+        ". <(xxd -r -p /opt/x)",
+        "zcat /opt/x.gz | python3 -",
+        "base64 -d < /opt/x > /tmp/y && chmod +x /tmp/y",
+        "echo f0VMRg== | base64 -d > /tmp/y; /tmp/y --now",
+        "openssl base64 -d -in /opt/x -out /tmp/y\nchmod 755 /tmp/y",
+        "gunzip -c /opt/x.gz >/tmp/y; sh /tmp/y",
+        "xz -dc /opt/x.xz > y; exec ./y",
+    ],
+)
+def test_t117_a_program_that_is_decoded_and_run(command: str) -> None:
+    last = command.count("\n")
+    assert fetches(command) == (Fetch(Fetched.DECODED, 1 + last),)
+    assert fetches(f"#!/bin/sh\nset -e\n{command}\nexec app\n") == (Fetch(Fetched.DECODED, 3 + last),)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "base64 -w0 /opt/x | sh -c cat",
+        "base64 /opt/a-d | sh",
+        'echo "$CERTIFICATE" | base64 -d > /etc/app/cert.pem && chmod 600 /etc/app/cert.pem',
+        'PASSWORD="$(echo "$SECRET" | base64 -d)" exec app',
+        "x=$(echo $Y | base64 --decode); echo $x",
+        "gunzip -c /opt/dump.sql.gz | psql",
+        "eval $(ssh-agent); base64 -d x > y.json",
+        "tar xzf /opt/x.tar.gz -C /tmp && chmod +x /opt/app",
+        "openssl req -x509 -days 1 -out c.pem | sh -c cat",
+        "xz -z x; ./y",
+    ],
+)
+def test_what_is_decoded_and_not_run(command: str) -> None:
+    assert fetches(command) == ()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
         "apt-get update && apt-get install -y nginx",
         "apk add --no-cache curl",
         "pip install -r x.txt",
@@ -119,10 +161,15 @@ def test_a_zero_byte_makes_no_data_of_a_script() -> None:
         "curl -o x ",
         "wget http://a/b;",
         "curl >x;. y;",
+        "eval $(base64 ",
+        ";$(base64 -d ",
+        "base64 /",
+        "openssl -d >x;",
+        "xz zcat | sh -c ",
     ],
 )
 def test_t56_no_script_takes_long_to_be_read(piece: str) -> None:
     long = piece * (2_000_000 // len(piece))
     lines = "\n".join((piece * 1000)[:4000] for _ in range(500))
     for text in (long, lines):
-        assert {one.what for one in fetches(f"{text}\nnpm ci")} <= {PROGRAM, PACKAGES}
+        assert {one.what for one in fetches(f"{text}\nnpm ci")} <= set(Fetched)

@@ -162,6 +162,9 @@ def test_t94_a_command_that_fetches_what_it_runs(check: bool) -> None:
     assert [detail for _, detail in started("sh", "-c", "apt-get install -y x && x", check=check)] == [
         f"{'the health check' if check else 'the command'} installs packages"
     ]
+    assert [detail for _, detail in started("sh", "-c", "$(echo x | base64 -d)", check=check)] == [
+        f"{'the health check' if check else 'the command'} decodes a program that nobody can read, and runs it"
+    ]
     assert started("curl", "-f", "http://localhost/health", check=check) == []
 
 
