@@ -26,14 +26,19 @@ _CLOCK_SECONDS = 1.1
 
 
 def layers() -> dict[str, Layer]:
-    """The layers of `INSTALLED`, compressed as image builders do. Raises `BenchError` where they cannot be made."""
+    """The layers of `INSTALLED`. Raises as `files` does."""
+    return {name: read(packed) for name, packed in files().items()}
+
+
+def files() -> dict[str, Path]:
+    """The same as files, compressed as image builders do. Raises `BenchError` where they cannot be made."""
     folder = debian_roots.cache_folder() / "bench"
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not all(_packed(folder, name).exists() for name in INSTALLED):
             _make(folder)
-    return {name: read(_packed(folder, name)) for name in INSTALLED}
+    return {name: _packed(folder, name) for name in INSTALLED}
 
 
 def read(packed: Path) -> Layer:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import content
+from bench import content, debian
 from bench.errors import BenchError
 from bench.plan import Amount, Plan
 from bench.report import Goal, Result
@@ -27,13 +27,23 @@ from scanning.oci.digest import Digest
 _CHUNK = 256 * KIB
 _LIMITS = InspectionLimits(ratio=1 << 20)
 _PACKED_MIB = {Amount.FULL: 1200, Amount.QUICK: 40, Amount.TINY: 2}
+_REAL = ("base", "runtimes", "compilers")
+"""Layers as images have them, besides: a system, many small files of Python and npm, large programs and archives."""
 _ZLIB, _ISAL, _WORKER = "zlib, one thread", "isal, one thread", "imagegate"
 
 
 def inspections(plan: Plan) -> list[Result]:
     """Every check is on: digest, inflating, diffID, the strict walk, package databases, tools by content, secrets."""
-    layer = plan.folder / "layer.tar.gz"
-    content.pack_python(layer, _PACKED_MIB[plan.amount] * MIB)
+    packed = plan.folder / "layer.tar.gz"
+    content.pack_python(packed, _PACKED_MIB[plan.amount] * MIB)
+    found = [("Python files of this machine", packed)]
+    if not plan.quick:
+        real = debian.files()
+        found += [(f"Debian's {name}", real[name]) for name in _REAL]
+    return [_inspection(plan, name, layer) for name, layer in found]
+
+
+def _inspection(plan: Plan, name: str, layer: Path) -> Result:
     facts: set[LayerFacts] = set()
 
     def keep(found: LayerFacts) -> None:
@@ -51,9 +61,10 @@ def inspections(plan: Plan) -> list[Result]:
     )
     (one,) = facts
     title = (
-        f"One layer of {one.size / 1e6:.0f} MB, {one.uncompressed_size / 1e6:.0f} MB unpacked, {len(one.entries)} files"
+        f"One layer, {name}: {one.size / 1e6:.0f} MB, {one.uncompressed_size / 1e6:.0f} MB unpacked,"
+        f" {len(one.entries)} entries"
     )
-    return [Result(title, "MB/s", samples, "s/GB", (Goal(_WORKER, _ZLIB, 2),))]
+    return Result(title, "MB/s", samples, "s/GB", (Goal(_WORKER, _ZLIB, 2),))
 
 
 def memory(plan: Plan) -> list[Result]:
