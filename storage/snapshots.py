@@ -14,66 +14,23 @@ ecosystem neither copies nor drops the others: a new snapshot keeps what the pre
 import fcntl
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
-from config.versions import ORDERED_ECOSYSTEMS
-from scanning.advisories.ecosystems import IGNORING_CASE, Key
-from scanning.advisories.exploitation import Exploited, Forecast
-from scanning.advisories.lifecycle import Release, candidates, distribution
-from scanning.advisories.model import AdvisoryBasis
 from scanning.advisories.osv import Advisory
 from scanning.documents import decode, encode
 from scanning.errors import InvalidContentError
-from scanning.facts import OsRelease
 from scanning.oci.digest import Digest
 from storage import advisory_data, data_files, durable, highest_time, supplement_data
 from storage.errors import SnapshotError, SnapshotRefusedError, StorageUnavailableError
+from storage.snapshot import Feed, Snapshot, data_path, is_supplement
 
 _FORMAT = 1
 _ECOSYSTEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _HIGHEST_TIME = "highest-time"
-
-Value = TypeVar("Value")
-
-EXPLOITED = "KEV"
-FORECASTS = "EPSS"
-_RELEASES = "end of life"
-
-
-def releases_of(distribution: str) -> str:
-    """The name of the supplement that holds a distribution's releases."""
-    return f"{_RELEASES}: {distribution}"
-
-
-def is_supplement(name: str) -> bool:
-    """Whether `name` is a supplement's and no ecosystem's."""
-    return name in (EXPLOITED, FORECASTS) or name.startswith(_RELEASES)
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """One ecosystem's data in a snapshot, or that of a supplement, whose name is then in `ecosystem`.
-
-    `data` and `size` (bytes) name the data file, `newest` is the newest `modified` of its `records`,
-    `releases` the distribution releases it holds. `source` is where it came from; `etag` and
-    `last_modified` are what that source answered, to ask it again cheaply.
-    """
-
-    ecosystem: str
-    data: Digest
-    size: int
-    records: int
-    newest: datetime
-    fetched_at: datetime
-    releases: tuple[str, ...] = ()
-    source: str = ""
-    etag: str = ""
-    last_modified: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,90 +38,6 @@ class _Document:
     version: int
     feeds: tuple[Feed, ...]
     supplements: tuple[Feed, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """An immutable set of advisories, and of what is known besides. `feeds` and `supplements` are sorted by name;
-    `folder` holds the data files.
-    """
-
-    digest: Digest
-    feeds: tuple[Feed, ...]
-    folder: Path
-    supplements: tuple[Feed, ...] = ()
-
-    @property
-    def every(self) -> tuple[Feed, ...]:
-        """What it holds of each ecosystem, and of each supplement."""
-        return (*self.feeds, *self.supplements)
-
-    @property
-    def made_at(self) -> datetime:
-        """When something was last fetched for it."""
-        return max((feed.fetched_at for feed in self.every), default=datetime.min.replace(tzinfo=UTC))
-
-    def feed(self, name: str) -> Feed | None:
-        """What it holds of one ecosystem, or of a supplement."""
-        return next((feed for feed in self.every if feed.ecosystem == name), None)
-
-    def lookup(self, keys: Iterable[Key]) -> Mapping[Key, tuple[Advisory, ...]]:
-        """The advisories for each (ecosystem, package name); keys without any are left out.
-
-        Reads files: call it in a thread. Raises `SnapshotError` if a data file is missing or damaged.
-        """
-        names: dict[str, set[str]] = {}
-        for ecosystem, name in keys:
-            names.setdefault(ecosystem, set()).add(name)
-        return {
-            (feed.ecosystem, name): advisories
-            for feed in self.feeds
-            if feed.ecosystem in names
-            for name, advisories in advisory_data.lookup(
-                _data_path(self.folder, feed),
-                sorted(names[feed.ecosystem]),
-                ignore_case=feed.ecosystem in IGNORING_CASE,
-            ).items()
-        }
-
-    def exploited(self, cves: Iterable[str]) -> Mapping[str, Exploited]:
-        """What the catalogue of exploited vulnerabilities says of `cves`. Reads a file; raises `SnapshotError`."""
-        return self._supplement(EXPLOITED, Exploited, cves)
-
-    def forecasts(self, cves: Iterable[str]) -> Mapping[str, Forecast]:
-        """How probable attacks on `cves` are. Reads a file; raises `SnapshotError`."""
-        return self._supplement(FORECASTS, Forecast, cves)
-
-    def release(self, system: OsRelease) -> Release | None:
-        """What is known of the release of a distribution. Reads a file; raises `SnapshotError`."""
-        names = tuple(candidates(system))
-        found = self._supplement(releases_of(distribution(system)), Release, names)
-        return next((found[name] for name in names if name in found), None)
-
-    def _supplement(self, name: str, kind: type[Value], keys: Iterable[str]) -> Mapping[str, Value]:
-        feed = next((one for one in self.supplements if one.ecosystem == name), None)
-        return supplement_data.lookup(_data_path(self.folder, feed), kind, keys) if feed else {}
-
-    def basis(self, ecosystems: Collection[str] | None = None) -> AdvisoryBasis:
-        """What findings from this snapshot rest on.
-
-        `fetched_at` is the oldest among `ecosystems` (those an image needs), or among all where none of
-        them is here or none is given: data that nobody refreshes any more does not age what does not depend
-        on it.
-        """
-        fetched = {feed.ecosystem: feed.fetched_at for feed in self.supplements}
-        asked = [feed for feed in self.feeds if ecosystems is not None and feed.ecosystem in ecosystems]
-        return AdvisoryBasis(
-            snapshot=self.digest,
-            fetched_at=min((feed.fetched_at for feed in asked or self.feeds), default=None),
-            ecosystems=tuple(feed.ecosystem for feed in self.feeds),
-            records=sum(feed.records for feed in self.feeds),
-            releases=tuple(
-                release for feed in self.feeds if feed.ecosystem in ORDERED_ECOSYSTEMS for release in feed.releases
-            ),
-            exploited_at=fetched.get(EXPLOITED),
-            forecasts_at=fetched.get(FORECASTS),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +143,7 @@ class Snapshots:
         )
         if not force:
             _refuse_step_back(feed, self.current())
-        durable.publish(new, _data_path(self._folder / "data", feed))
+        durable.publish(new, data_path(self._folder / "data", feed))
         return feed
 
     def publish(self, feeds: Sequence[Feed], now: datetime, *, force: bool = False) -> Snapshot:
@@ -287,7 +160,7 @@ class Snapshots:
             for feed in feeds:
                 if not force:
                     _refuse_step_back(feed, previous)
-                if not _data_path(self._folder / "data", feed).exists():
+                if not data_path(self._folder / "data", feed).exists():
                     raise SnapshotError(f"the new {feed.ecosystem} data is gone already; import it again")
                 merged[feed.ecosystem] = feed
             # Nothing was fetched in the future; after a wrong clock is set right, what was kept must age again.
@@ -321,7 +194,7 @@ class Snapshots:
                 if one.digest not in kept
                 and (one.made_at < oldest or (one.made_at < yesterday and last[one.made_at.date()] is not one))
             ]
-            held = {_data_path(one.folder, feed) for one in found if one not in old for feed in one.every}
+            held = {data_path(one.folder, feed) for one in found if one not in old for feed in one.every}
             data = [path for path in self._made("data").iterdir() if path not in held]
             # What is younger may be about to be published.
             unused = [path for path in data if path.stat().st_mtime < yesterday.timestamp()]
@@ -384,10 +257,6 @@ class Snapshots:
             raise StorageUnavailableError(
                 f"the advisory data cannot be written to {self._folder}: {error}. The present data stays"
             ) from error
-
-
-def _data_path(folder: Path, feed: Feed) -> Path:
-    return folder / f"{feed.data.hex}.sqlite"
 
 
 def _refuse_step_back(feed: Feed, previous: Snapshot | None) -> None:

@@ -24,7 +24,8 @@ from proxy.feeds.importer import import_path
 from proxy.feeds.report import FeedError, FeedReport, Progress
 from proxy.feeds.supplements import Supplement
 from storage import audit
-from storage.snapshots import Pruned, Snapshot, Snapshots
+from storage.snapshot import Snapshot
+from storage.snapshots import Pruned, Snapshots
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Accept data that looks older or cut short; leave malformed records out.")

@@ -21,7 +21,8 @@ from proxy.feeds.importer import counted
 from proxy.feeds.report import EcosystemResult, FeedError, FeedReport, Outcome, Progress, no_progress
 from proxy.feeds.supplements import Supplement
 from proxy.feeds.supplements import stage as stage_supplement
-from storage.snapshots import Feed, Snapshot, Snapshots
+from storage.snapshot import Feed, Snapshot
+from storage.snapshots import Snapshots
 
 _CHUNK = 1024 * 1024
 _REDIRECTS = frozenset(

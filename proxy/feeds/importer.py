@@ -16,7 +16,8 @@ from proxy.feeds.archive import Document, advisories, read_archive, read_folder,
 from proxy.feeds.report import EcosystemResult, FeedError, FeedReport, Outcome, Progress, no_progress
 from proxy.feeds.supplements import Supplement, recognise, stage
 from scanning.advisories.osv import Advisory
-from storage.snapshots import Feed, Snapshots
+from storage.snapshot import Feed
+from storage.snapshots import Snapshots
 
 _ARCHIVE = "all.zip"
 _SUPPLEMENTS = (".json", ".csv", ".csv.gz")

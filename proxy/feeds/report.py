@@ -8,7 +8,7 @@ from enum import StrEnum
 from config.errors import ImagegateError
 from proxy.identity.administrator import Administrator
 from storage.audit import AuditRecord, Event
-from storage.snapshots import Snapshot
+from storage.snapshot import Snapshot
 
 Progress = Callable[[str, int, int], None]
 """Called with a label, how much of it is done and how much there is (0: unknown), in the label's own unit."""

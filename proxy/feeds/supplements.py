@@ -21,7 +21,8 @@ from typing import IO, BinaryIO
 from proxy.feeds.report import FeedError
 from scanning.advisories.exploitation import read_catalogue, read_forecasts
 from scanning.advisories.lifecycle import Lifecycles, Release, read_distro_info, read_endoflife
-from storage.snapshots import EXPLOITED, FORECASTS, Feed, Snapshots, releases_of
+from storage.snapshot import EXPLOITED, FORECASTS, Feed, releases_of
+from storage.snapshots import Snapshots
 
 MAX_BYTES = 64 << 20
 """The largest file read whole. endoflife.date's document of all products has some 5 MiB."""

@@ -14,7 +14,8 @@ from scanning.advisories.matching import keys, match
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport
 from scanning.facts import ImageFacts
 from scanning.oci.digest import Digest
-from storage.snapshots import Snapshot, Snapshots
+from storage.snapshot import Snapshot
+from storage.snapshots import Snapshots
 
 _TIME_HOLDS = timedelta(seconds=5)
 """How long the highest time seen is not read again from its file, while the clock goes on."""

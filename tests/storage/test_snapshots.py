@@ -13,7 +13,8 @@ from scanning.advisories.osv import Advisory
 from scanning.errors import InvalidContentError
 from scanning.oci.digest import Digest
 from storage.errors import SnapshotError, SnapshotRefusedError, StorageUnavailableError
-from storage.snapshots import Pruned, Snapshot, Snapshots
+from storage.snapshot import Snapshot
+from storage.snapshots import Pruned, Snapshots
 from tests.scanning.advisories.records import advisory, affected, fixed
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -12,7 +12,8 @@ from proxy.feeds.archive import Limits, read_archive, read_folder
 from proxy.feeds.importer import import_path
 from proxy.feeds.report import FeedError, Outcome
 from scanning.advisories.osv import MAX_RECORD_BYTES
-from storage.snapshots import Snapshot, Snapshots
+from storage.snapshot import Snapshot
+from storage.snapshots import Snapshots
 from tests.proxy.feeds.feed_server import archive
 from tests.scanning.advisories.records import affected, fixed, record
 

@@ -13,7 +13,8 @@ from proxy.running import running
 from storage import audit
 from storage.audit import Event
 from storage.database import Database
-from storage.snapshots import Snapshot, Snapshots
+from storage.snapshot import Snapshot
+from storage.snapshots import Snapshots
 from tests.proxy.feeds.feed_server import FeedServer, archive, serving
 from tests.proxy.feeds.test_commands import run
 from tests.scanning.advisories.records import advisory, affected, fixed, record

@@ -19,7 +19,8 @@ from proxy.feeds.report import FeedError, FeedReport, Outcome
 from proxy.feeds.supplements import Supplement, recognise
 from scanning.facts import OsRelease
 from storage.errors import SnapshotError
-from storage.snapshots import Snapshot, Snapshots
+from storage.snapshot import Snapshot
+from storage.snapshots import Snapshots
 from tests.scanning.advisories.records import affected, fixed, record
 from tests.scanning.advisories.test_exploitation import SCORES, catalogue, entry
 from tests.scanning.advisories.test_lifecycle import DEBIAN, UBUNTU

@@ -37,7 +37,8 @@ from storage.approvals import ApprovalRecord
 from storage.audit import AuditRecord
 from storage.audit_spool import AuditSpool
 from storage.database import Database
-from storage.snapshots import EXPLOITED, Feed, Snapshot, Snapshots, releases_of
+from storage.snapshot import EXPLOITED, Feed, Snapshot, releases_of
+from storage.snapshots import Snapshots
 from tests.images import TestImage
 from tests.proxy.face import Time
 
