@@ -19,7 +19,7 @@ from scanning.oci.digest import Digest
 from storage import durable
 from storage.content.disk import disk_errors
 from storage.content.port import StoredBlob
-from storage.content.staging import Staging
+from storage.content.staged import StagedContent
 from storage.content.threads import read_ahead, to_its_end
 from storage.errors import ContentMissingError
 
@@ -27,7 +27,7 @@ _ALGORITHMS = ("sha256", "sha512")
 _SHARDS = tuple(f"{number:02x}" for number in range(256))
 
 
-class FilesystemContent:
+class FilesystemContent(StagedContent):
     """`storage.content.port.ContentStore` in `folder`, which only one machine may use. Folders are made at once."""
 
     def __init__(self, folder: Path) -> None:
@@ -36,45 +36,13 @@ class FilesystemContent:
         with disk_errors(folder):
             for algorithm in _ALGORITHMS:
                 durable.make_folders(self._blobs / algorithm, _SHARDS)
-        self._staging = Staging(folder / "uploads")
-
-    async def begin(self, owner: str = "", by: str = "") -> str:
-        """Open a staging area."""
-        return await self._staging.begin(owner, by)
-
-    async def begun_by(self, by: str) -> int:
-        """How many staging areas were begun by whom."""
-        return await self._staging.begun_by(by)
-
-    async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:
-        """Add bytes, with `at` only there; gives the new length."""
-        return await self._staging.append(staging, chunk, at=at)
-
-    async def staged(self, staging: str) -> int:
-        """The length so far."""
-        return await self._staging.length(staging)
-
-    async def staged_by(self, owner: str) -> int:
-        """The bytes in all staging areas of `owner`."""
-        return await self._staging.bytes_of(owner)
-
-    async def verify(self, staging: str, digest: Digest) -> int:
-        """The length of a staging area that has this digest."""
-        return await self._staging.verify(staging, digest)
+        super().__init__(folder / "uploads")
 
     async def commit(self, staging: str, digest: Digest) -> int:
         """Verify and publish a staging area; gives its size in bytes."""
         async with self._staging.seal(staging, digest) as (file, length):
             await to_its_end(self._publish, file, digest)
         return length
-
-    async def abandon(self, staging: str) -> None:
-        """Remove a staging area."""
-        await self._staging.abandon(staging)
-
-    async def sweep(self, older_than: datetime) -> int:
-        """Remove the staging areas last written to before `older_than`; gives how many."""
-        return await self._staging.sweep(older_than)
 
     async def find(self, digest: Digest) -> StoredBlob | None:
         """A blob's size and time."""

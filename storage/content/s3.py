@@ -9,7 +9,6 @@ began it. boto3 blocks, and so works in threads. Credentials come from where bot
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from scanning.errors import InvalidDigestError
 from scanning.oci.digest import Digest
 from storage.content.disk import disk_errors
 from storage.content.port import StoredBlob
-from storage.content.staging import Staging
+from storage.content.staged import StagedContent
 from storage.content.threads import read_ahead, to_its_end
 from storage.errors import ContentMissingError, StorageUnavailableError
 
@@ -54,55 +53,23 @@ class S3Location:
     public_endpoint_url: str | None = None
 
 
-class S3Content:
+class S3Content(StagedContent):
     """`storage.content.port.ContentStore` in a bucket, with uploads staged in a local folder."""
 
     def __init__(self, location: S3Location, staging: Path) -> None:
         self._location = location
-        self._staging = Staging(staging)
+        super().__init__(staging)
         with self._errors():
             session = boto3.session.Session()
             self._client = _client(session, location.endpoint_url, location.region)
             public = location.public_endpoint_url
             self._signer = _client(session, public, location.region) if public else self._client
 
-    async def begin(self, owner: str = "", by: str = "") -> str:
-        """Open a staging area."""
-        return await self._staging.begin(owner, by)
-
-    async def begun_by(self, by: str) -> int:
-        """How many staging areas were begun by whom."""
-        return await self._staging.begun_by(by)
-
-    async def append(self, staging: str, chunk: bytes, *, at: int | None = None) -> int:
-        """Add bytes, with `at` only there; gives the new length."""
-        return await self._staging.append(staging, chunk, at=at)
-
-    async def staged(self, staging: str) -> int:
-        """The length so far."""
-        return await self._staging.length(staging)
-
-    async def staged_by(self, owner: str) -> int:
-        """The bytes in all staging areas of `owner`."""
-        return await self._staging.bytes_of(owner)
-
-    async def verify(self, staging: str, digest: Digest) -> int:
-        """The length of a staging area that has this digest."""
-        return await self._staging.verify(staging, digest)
-
     async def commit(self, staging: str, digest: Digest) -> int:
         """Verify and publish a staging area; gives its size in bytes."""
         async with self._staging.seal(staging, digest) as (file, length):
             await to_its_end(self._publish, file, digest, length)
         return length
-
-    async def abandon(self, staging: str) -> None:
-        """Remove a staging area."""
-        await self._staging.abandon(staging)
-
-    async def sweep(self, older_than: datetime) -> int:
-        """Remove the staging areas last written to before `older_than`; gives how many."""
-        return await self._staging.sweep(older_than)
 
     async def find(self, digest: Digest) -> StoredBlob | None:
         """A blob's size and time."""
