@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Final
@@ -21,8 +22,10 @@ from storage.audit import AuditRecord, Event
 
 _PAGE: Final = 100
 _MOST_DOWNLOADED: Final = 10_000
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""What spreadsheets take for the beginning of a formula."""
+_FORMULA = re.compile(r"(^|[;\t])(?=[ \"']*[=+@\t\r-])")
+"""Where spreadsheets take a text for a formula: at its beginning, and behind semicolons, which part cells where numbers
+are written with commas.
+"""
 _Numbered = tuple[int, AuditRecord]
 
 
@@ -101,4 +104,4 @@ def _csv(found: Iterable[_Numbered]) -> str:
 
 
 def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    return _FORMULA.sub(r"\1'", text)

@@ -54,6 +54,12 @@ async def test_t99_a_file_holds_all_and_no_formula(database: Database, admin: Br
     (row,) = csv.DictReader(io.StringIO(answer.body.decode()))
     assert (row["reference"], row["actor"], row["event"]) == (f"'{formula}", "'+1", "push")
     assert row["detail"] == 'a, "b"\\nc'
+    written = {"x;=cmd|'/C calc'!A0; +1": "x;'=cmd|'/C calc'!A0;' +1", 'x;"@SUM': "x;'\"@SUM", "a-b; c=d": "a-b; c=d"}
+    for account in written:
+        await record(database, replace(PUSHED, actor=account, event=Event.LOGIN_FAILED))
+    answer = await admin.send("GET", "/console/audit/download?format=csv&event=login-failed")
+    rows = csv.DictReader(io.StringIO(answer.body.decode()))
+    assert [row["actor"] for row in rows] == [*reversed(written.values())]
     answer = await admin.send("GET", "/console/audit/download?format=jsonl&event=push")
     (line,) = answer.body.decode().splitlines()
     assert json.loads(line)["reference"] == formula
