@@ -1,7 +1,7 @@
 """/api/v1/approvals: base images and packages that admins approved.
 
-Whoever may pull a repository sees what holds there. Only an admin approves and revokes, with the token itself and not
-with a bearer token, and only for repositories that the token covers.
+Whoever may pull a repository sees what holds there, and admins what holds anywhere in theirs. Only an admin approves
+and revokes, with the token itself and not with a bearer token, and only for repositories that the token covers.
 """
 
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ class _Wanted(BaseModel):
 
 
 async def listing(call: Call) -> web.StreamResponse:
-    """What is in force for `?repository=`; without it everything that ever was approved, for admins."""
+    """What is in force for `?repository=`; without it all that ever was approved where admins are."""
     check_parameters(call.request.rel_url.query, "repository")
     name = call.request.rel_url.query.get("repository", "")
     if name:
@@ -63,6 +63,8 @@ async def listing(call: Call) -> web.StreamResponse:
         found = await approvals.list_all(tx)
     if name:
         found = tuple(one for one in found if one.revoked_at is None and one.approval.holds_in(name))
+    else:
+        found = tuple(one for one in found if call.caller.principal.is_concerned_by(one.approval.repositories))
     return web.json_response({"approvals": [_as_json(record) for record in found]})
 
 
@@ -103,7 +105,7 @@ async def revoke(call: Call) -> web.StreamResponse:
 
 
 async def _known(call: Call) -> ApprovalRecord:
-    return await approving.known(call.services.database, call.parameters["id"])
+    return await approving.known(call.services.database, call.parameters["id"], call.caller.principal)
 
 
 def _as_json(record: ApprovalRecord) -> dict[str, Any]:

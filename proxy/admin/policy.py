@@ -1,4 +1,7 @@
-"""/api/v1/policy: what is in force, what another policy would change, and putting that in force; for admins."""
+"""/api/v1/policy: what is in force, what another policy would change, and putting that in force; for admins.
+
+It says of every repository what is allowed there, and why, so it is read whole by admins of all of them only.
+"""
 
 from typing import Any
 
@@ -24,7 +27,7 @@ _MOST_BYTES = 4 * MAX_CHARACTERS
 async def show(call: Call) -> web.StreamResponse:
     """The policy in force as its file says it. The ETag names this text; `digest` is what verdicts name."""
     check_parameters(call.request.rel_url.query)
-    await administrator(call)
+    await administrator(call, (EVERY_REPOSITORY,))
     desk = call.services.policy
     written = desk.written
     document = {

@@ -24,7 +24,7 @@ class _Wanted(Waiver):
 
 async def listing(call: Call) -> web.StreamResponse:
     """What is excepted in `repository` now, by the policy file or on record; without it every exception on record that
-    there ever was, for admins: at most `n`, older than `last`.
+    there ever was for repositories of an admin: at most `n`, older than `last`.
     """
     query = call.request.rel_url.query
     check_parameters(query, "repository", "n", "last")
@@ -40,7 +40,8 @@ async def listing(call: Call) -> web.StreamResponse:
     async with services.database.snapshot() as tx:
         found = await waivers.list_all(tx)
     now = services.clock()
-    page = page_of(call, found, lambda record: record.waiver.id)
+    mine = [record for record in found if call.caller.principal.is_concerned_by(record.waiver.repositories)]
+    page = page_of(call, mine, lambda record: record.waiver.id)
     return web.json_response(
         {"waivers": [waiving.as_document(record, now) for record in page.items]}, headers=page.headers
     )
@@ -78,4 +79,4 @@ async def end(call: Call) -> web.StreamResponse:
 
 
 async def _known(call: Call) -> WaiverRecord:
-    return await waiving.known(call.services.database, call.parameters["id"])
+    return await waiving.known(call.services.database, call.parameters["id"], call.caller.principal)

@@ -78,10 +78,9 @@ async def _listing(call: Call, form: Mapping[str, str], problem: str = "", *, st
     await administrator(call)
     async with call.services.database.snapshot() as tx:
         found = await approvals.list_all(tx)
-    return await page(
-        call, "approvals.html", section="approvals", status=status, problem=problem, rows=found, form=form
-    )
+    mine = [record for record in found if call.caller.principal.is_concerned_by(record.approval.repositories)]
+    return await page(call, "approvals.html", section="approvals", status=status, problem=problem, rows=mine, form=form)
 
 
 async def _known(call: Call) -> ApprovalRecord:
-    return await approving.known(call.services.database, call.parameters["id"])
+    return await approving.known(call.services.database, call.parameters["id"], call.caller.principal)

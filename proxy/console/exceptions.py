@@ -71,14 +71,19 @@ async def _listing(call: Call, form: Mapping[str, str], problem: str = "", *, st
     now, services = call.services.clock(), call.services
     async with services.database.snapshot() as tx:
         found = await waivers.list_all(tx)
-    of_file = [waiver for waiver in services.policy.written.policy.waivers if waiver.expires > now]
+    concerns = call.caller.principal.is_concerned_by
+    of_file = [
+        waiver
+        for waiver in services.policy.written.policy.waivers
+        if waiver.expires > now and concerns(waiver.repositories)
+    ]
     return await page(
         call,
         "exceptions.html",
         section="exceptions",
         status=status,
         problem=problem,
-        rows=[(record, record.holds(now)) for record in found],
+        rows=[(record, record.holds(now)) for record in found if concerns(record.waiver.repositories)],
         of_file=of_file,
         form=form,
         tools=tuple(ToolKind),
@@ -108,4 +113,4 @@ def _read(form: Mapping[str, str], patterns: tuple[Any, ...], by: Administrator,
 
 
 async def _known(call: Call) -> WaiverRecord:
-    return await waiving.known(call.services.database, call.parameters["id"])
+    return await waiving.known(call.services.database, call.parameters["id"], call.caller.principal)

@@ -10,25 +10,28 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from config.errors import ImagegateError
+from config.patterns import EVERY_REPOSITORY
 from proxy.console.origin import check_same_origin
 from proxy.console.rendering import render
 from proxy.console.sessions import Notice
 from proxy.errors import DeniedError, to_wire
 from proxy.forms import read_form
-from proxy.identity.principal import Role
+from proxy.identity.principal import Principal, Role
 from proxy.routing import Call, Handler
 
+_FOR_ADMINS = {"tokens", "policy", "exceptions", "approvals", "audit"}
+_OF_EVERYTHING = {"policy"}
 _SECTIONS = (
-    ("overview", "/console/", "Overview", False),
-    ("images", "/console/images", "Images", False),
-    ("verdicts", "/console/verdicts", "Verdicts", False),
-    ("tokens", "/console/tokens", "Tokens", True),
-    ("policy", "/console/policy", "Policy", True),
-    ("exceptions", "/console/exceptions", "Exceptions", True),
-    ("approvals", "/console/approvals", "Approvals", True),
-    ("audit", "/console/audit", "Audit", True),
+    ("overview", "/console/", "Overview"),
+    ("images", "/console/images", "Images"),
+    ("verdicts", "/console/verdicts", "Verdicts"),
+    ("tokens", "/console/tokens", "Tokens"),
+    ("policy", "/console/policy", "Policy"),
+    ("exceptions", "/console/exceptions", "Exceptions"),
+    ("approvals", "/console/approvals", "Approvals"),
+    ("audit", "/console/audit", "Audit"),
 )
-"""Of each part of the console its name, its first page, what people call it, and whether it is for admins only."""
+"""Of each part of the console its name, its first page, and what people call it."""
 FORM_TOKEN = "form"  # noqa: S105 - the name of a field
 _HTML = "text/html"
 _MOST_BYTES = 4 << 20
@@ -41,7 +44,7 @@ async def page(call: Call, template: str, *, section: str, status: int = 200, **
     notice = desk.take_notice(call.request, session)
     frame = {
         "section": section,
-        "sections": _SECTIONS,
+        "sections": _sections_for(principal),
         "principal": principal,
         "is_admin": principal.role is Role.ADMIN,
         "form_token": session.form_token,
@@ -53,6 +56,14 @@ async def page(call: Call, template: str, *, section: str, status: int = 200, **
     if notice is not None:
         desk.drop_notice(answer)
     return answer
+
+
+def _sections_for(principal: Principal) -> list[tuple[str, str, str]]:
+    is_admin = principal.role is Role.ADMIN
+    closed = set() if is_admin else _FOR_ADMINS
+    if not principal.covers_all_of(EVERY_REPOSITORY):
+        closed = closed | _OF_EVERYTHING
+    return [section for section in _SECTIONS if section[0] not in closed]
 
 
 async def plain_page(template: str, values: Mapping[str, object], *, status: int = 200) -> web.Response:

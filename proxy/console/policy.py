@@ -1,4 +1,6 @@
-"""/console/policy: what is in force, what another would change, and putting that in force; for admins."""
+"""/console/policy: what is in force, what another would change, and putting that in force; for admins of all
+repositories.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ class _Tried:
 async def show(call: Call) -> web.StreamResponse:
     """The policy in force, line by line, as its file says it."""
     check_parameters(call.request.rel_url.query)
-    await administrator(call)
+    await administrator(call, (EVERY_REPOSITORY,))
     desk = call.services.policy
     return await page(
         call,
@@ -51,7 +53,7 @@ async def show(call: Call) -> web.StreamResponse:
 async def edit(call: Call) -> web.StreamResponse:
     """The policy in a field, to be changed."""
     check_parameters(call.request.rel_url.query)
-    await administrator(call)
+    await administrator(call, (EVERY_REPOSITORY,))
     written = call.services.policy.written
     return await _editor(call, written.text, str(written.digest))
 
@@ -63,7 +65,7 @@ async def change(call: Call, form: Mapping[str, str]) -> web.StreamResponse:
     try:
         if form.get("do") == "save":
             return await _saved(call, text, base)
-        await administrator(call)
+        await administrator(call, (EVERY_REPOSITORY,))
         shown = await _tried(call, text)
     except ImagegateError as error:
         return await _editor(call, text, base, problem=str(error), status=status_of(error))

@@ -13,6 +13,7 @@ from config.patterns import RepositoryPattern
 from proxy.errors import BadRequestError, ManifestUnknownError, NotFoundError
 from proxy.gate.inventory import images_of
 from proxy.identity.administrator import Administrator
+from proxy.identity.principal import Principal
 from proxy.upstream.port import ContentSource
 from scanning.approvals import Approval, ApprovalKind, ApprovedSet, BaseContent
 from scanning.documents import decode, encode
@@ -100,11 +101,11 @@ async def revoke(database: Database, approval_id: str, by: Administrator, now: d
     return record
 
 
-async def known(database: Database, approval_id: str) -> ApprovalRecord:
-    """An approval, whether it is in force or not. Raises `NotFoundError`."""
+async def known(database: Database, approval_id: str, principal: Principal) -> ApprovalRecord:
+    """An approval, in force or not, that holds in repositories of `principal`. Raises `NotFoundError`."""
     async with database.snapshot() as tx:
         record = await approvals.get(tx, approval_id)
-    if record is None:
+    if record is None or not principal.is_concerned_by(record.approval.repositories):
         raise NotFoundError(f"there is no approval {approval_id[:40]}; {_LISTED}")
     return record
 

@@ -12,6 +12,7 @@ from config.policy import Waiver
 from proxy.clock import Clock
 from proxy.errors import BadRequestError, NotFoundError
 from proxy.identity.administrator import Administrator
+from proxy.identity.principal import Principal
 from storage import audit, waivers
 from storage.audit import AuditRecord, Event
 from storage.database import Database
@@ -48,11 +49,11 @@ async def end(database: Database, waiver_id: str, by: Administrator, now: dateti
     return record
 
 
-async def known(database: Database, waiver_id: str) -> WaiverRecord:
-    """An exception on record, whether it counts or not. Raises `NotFoundError`."""
+async def known(database: Database, waiver_id: str, principal: Principal) -> WaiverRecord:
+    """An exception on record, counting or not, that holds in repositories of `principal`. Raises `NotFoundError`."""
     async with database.snapshot() as tx:
         record = await waivers.get(tx, waiver_id)
-    if record is None:
+    if record is None or not principal.is_concerned_by(record.waiver.repositories):
         raise NotFoundError(f"there is no exception {waiver_id[:40]} on record; imagegate waiver list shows them")
     return record
 

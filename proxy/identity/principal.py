@@ -1,6 +1,6 @@
 """A caller that is known, and what it may do: its role on its repositories, narrowed by the scope of its token."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,6 +73,10 @@ class Principal:
     def covers_all_of(self, pattern: RepositoryPattern) -> bool:
         """Whether the grant is for all that `pattern` matches."""
         return cover(self.repositories, pattern)
+
+    def is_concerned_by(self, patterns: Iterable[RepositoryPattern]) -> bool:
+        """Whether something that holds in the repositories of `patterns` holds in some that the grant is for."""
+        return any(one.overlaps(own) for one in patterns for own in self.repositories)
 
     def granted(self, action: Action, repository: Repository) -> bool:
         """Whether the grant itself allows `action`, whatever the token in hand was issued for."""

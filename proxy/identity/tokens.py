@@ -109,10 +109,25 @@ async def create(
     async with database.transaction() as tx:
         if maker is not None:
             await serialise(tx, "grants")
+            await _check_end(tx, new, maker, now)
             await _check_name(tx, new.name, maker)
         await grants.add(tx, grant)
         await audit.append(tx, _record(Event.TOKEN_CREATED, grant, by, now))
     return grant, token
+
+
+async def _check_end(tx: Transaction, new: NewGrant, maker: Principal, now: datetime) -> None:
+    """Return if the token ends no later than the one that makes it, which lives still: nobody's rights outlive it
+    (threat 118).
+    """
+    own = await grants.get(tx, maker.grant)
+    if own is None or not own.is_alive(now):
+        raise UnusableTokenError("your own token has ended meanwhile, so it makes no other")
+    if own.expires_at is not None and (new.expires_at is None or new.expires_at > own.expires_at):
+        raise UnusableTokenError(
+            f"your own token ends on {own.expires_at:%Y-%m-%d %H:%M} UTC, and none that it makes ends later: choose an"
+            " end before that, or ask whoever gave you yours"
+        )
 
 
 async def _check_name(tx: Transaction, name: str, maker: Principal) -> None:

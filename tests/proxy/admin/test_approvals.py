@@ -110,6 +110,11 @@ async def test_an_admin_approves_only_for_repositories_that_the_token_covers(fac
         assert (await post(face, limited, **PACKAGES | {"repositories": repositories})).status == status
     (everywhere,) = (await post(face, admin, **PACKAGES | {"repositories": ["**"]})).json["approvals"]
     assert (await face.call("DELETE", f"/api/v1/approvals/{everywhere['id']}", token=limited)).status == 403
+    (elsewhere,) = (await post(face, admin, **PACKAGES | {"repositories": ["other/**"]})).json["approvals"]
+    for method in ("GET", "DELETE"):
+        assert (await face.call(method, f"/api/v1/approvals/{elsewhere['id']}", token=limited)).status == 404
+    seen = (await face.call("GET", "/api/v1/approvals", token=limited)).json["approvals"]
+    assert sorted(one["repositories"] for one in seen) == [["**"], ["team/**"], ["team/app"]]
     assert (await post(face, limited, **BASE)).status == 404  # its image is none of theirs
 
 

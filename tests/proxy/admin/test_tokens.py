@@ -210,6 +210,19 @@ async def test_the_last_admin_is_not_locked_out_by_accident(face: Face, admin: s
     assert (await face.call("DELETE", f"/api/v1/tokens/{own.id}", token=made.json["token"])).status == 204
 
 
+async def test_t118_what_a_token_that_ends_has_made_ends_no_later(face: Face) -> None:
+    end = START + timedelta(days=1)
+    _, short = await face.new_token(Role.ADMIN, "**", name="carol", expires_at=end)
+    for later in ({}, {"expires": "2d"}, {"expires_at": (end + timedelta(seconds=1)).isoformat()}):
+        refused = await post(face, short, **WANTED, **later)
+        assert (refused.status, "none that it makes ends later" in refused.message) == (400, True)
+
+    made = await post(face, short, name="last", repositories=["**"], role="admin", expires_at=end.isoformat())
+    assert made.status == 201
+    face.time.passed += 86_400
+    assert (await face.call("GET", "/v2/", token=made.json["token"])).status == 401
+
+
 async def test_the_list_comes_in_pages_with_the_newest_first(face: Face, admin: str) -> None:
     for number in range(3):
         face.time.passed += 1

@@ -88,6 +88,11 @@ async def test_only_an_admin_of_the_repositories_makes_and_ends_them(face: Face,
     for repositories, status in ((["team/**"], 201), (["team/app"], 201), (["**"], 403), (["team/app", "x/y"], 403)):
         assert (await post(face, limited, **WANTED | {"repositories": repositories})).status == status
     assert (await face.call("DELETE", everywhere, token=limited)).status == 403
+    elsewhere = (await post(face, admin, **WANTED | {"repositories": ["other/**"]})).headers["Location"]
+    for method in ("GET", "DELETE"):
+        assert (await face.call(method, elsewhere, token=limited)).status == 404
+    seen = (await face.call("GET", "/api/v1/waivers", token=limited)).json["waivers"]
+    assert sorted(one["repositories"] for one in seen) == [["**"], ["team/**"], ["team/app"]]
     bearer = {"Authorization": await face.bearer("repository:team/app:pull", token=admin)}
     for headers in ({}, bearer):
         for method, target in (("GET", "/api/v1/waivers"), ("GET", everywhere), ("DELETE", everywhere)):

@@ -113,7 +113,11 @@ async def test_others_neither_see_it_nor_change_it(gate: Gate, path: str) -> Non
 
 async def test_an_admin_of_some_repositories_changes_no_policy(gate: Gate) -> None:
     some = await gate.signed_in(Role.ADMIN, "team/**")
-    page = await change(some, STRICT, "save")
+    assert "Policy" not in (await some.get("/console/exceptions")).sections
+    for target in ("/console/policy", EDIT):
+        assert (await some.get(target)).status == 403
+    form = (await some.get("/console/")).form("/console/sign-out").fields
+    page = Page(await some.post(EDIT, {**form, "text": STRICT, "do": "save"}))
     assert (page.status, "does not cover **" in page.text) == (403, True)
 
 
