@@ -12,12 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from config.patterns import RepositoryPattern
 from proxy.admin.administering import administrator, read_document
-from proxy.admin.image_access import meant_as_base
+from proxy.admin.image_access import check_may_pull, meant_as_base
 from proxy.admin.parameters import check_parameters
-from proxy.errors import NotFoundError
 from proxy.gate import approving
 from proxy.gate.approving import Act, approve_base, approve_packages, read_packages
-from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.oci.names import ImageReference, Repository
 from storage import approvals
@@ -54,9 +52,7 @@ async def listing(call: Call) -> web.StreamResponse:
     check_parameters(call.request.rel_url.query, "repository")
     name = call.request.rel_url.query.get("repository", "")
     if name:
-        repository = Repository(name)
-        if not call.caller.principal.may(Action.PULL, repository):
-            raise NotFoundError("there is no such repository, or it is not yours to see")
+        check_may_pull(call, Repository(name))
     else:
         await administrator(call)
     async with call.services.database.snapshot() as tx:

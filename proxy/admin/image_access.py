@@ -13,6 +13,12 @@ def may_see_pulls(principal: Principal) -> bool:
     return principal.role is Role.ADMIN
 
 
+def check_may_pull(call: Call, repository: Repository) -> None:
+    """Raises `NotFoundError` unless the caller may pull from `repository`: nobody else is told whether it is there."""
+    if not call.caller.principal.may(Action.PULL, repository):
+        raise NotFoundError(f"there is no repository {repository}, or it is not yours to see")
+
+
 async def meant(call: Call, repository: Repository, reference: Reference) -> Digest:
     """What a reference means. Whoever may not have the image is told so, and why, as for a pull; admins look at what
     was refused, too, by its digest.
@@ -27,8 +33,7 @@ async def meant_as_base(call: Call, image: ImageReference) -> Digest:
     """The image that an admin wants to approve as a base: a digest must be there to be pulled, and what a tag means is
     for `approving.meant` to say. Raises as these do.
     """
-    if not call.caller.principal.may(Action.PULL, image.repository):
-        raise NotFoundError("there is no such repository, or it is not yours to see")
+    check_may_pull(call, image.repository)
     if isinstance(image.reference, Digest):
         await call.services.gate.pull_manifest(call.caller, image.repository, image.reference, head=True)
     return await approving.meant(call.services.database, call.services.upstream, image)

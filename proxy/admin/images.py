@@ -10,10 +10,10 @@ from aiohttp import hdrs, web
 
 from config.patterns import EVERY_REPOSITORY, RepositoryPattern
 from proxy.admin.administering import administrator
-from proxy.admin.image_access import may_see_pulls, meant
+from proxy.admin.image_access import check_may_pull, may_see_pulls, meant
 from proxy.admin.pages import page_of
 from proxy.admin.parameters import check_parameters, sbom_format
-from proxy.errors import BadRequestError, NotFoundError
+from proxy.errors import BadRequestError
 from proxy.gate.inventory import bill_of_materials
 from proxy.gate.shown_images import Known, as_document, difference, known_of
 from proxy.gate.tagged_images import Row, behind, images_under, name_of, row_behind, row_now, tags
@@ -70,8 +70,7 @@ async def diff(call: Call) -> web.StreamResponse:
     if not query.get("with"):
         raise BadRequestError("name the image to compare with: ?with=team/app:1.1")
     other = ImageReference.parse(query["with"])
-    if not call.caller.principal.may(Action.PULL, other.repository):
-        raise NotFoundError(f"there is no repository {other.repository}, or it is not yours to see")
+    check_may_pull(call, other.repository)
     before = call.repository, await meant(call, call.repository, parse_reference(call.parameters["reference"]))
     after = other.repository, await meant(call, other.repository, other.reference)
     services = call.services

@@ -60,7 +60,7 @@ async def show(call: Call) -> web.StreamResponse:
     """One token, without its secret, which is kept nowhere."""
     check_parameters(call.request.rel_url.query)
     await administrator(call)
-    return web.json_response(tokens.as_document(await _known(call), call.services.clock()), headers=_NOT_KEPT)
+    return web.json_response(tokens.as_document(await known(call), call.services.clock()), headers=_NOT_KEPT)
 
 
 async def create(call: Call) -> web.StreamResponse:
@@ -79,15 +79,16 @@ async def revoke(call: Call) -> web.StreamResponse:
     """End a token; it is refused everywhere within 5 seconds. The last admin's is not ended here."""
     check_parameters(call.request.rel_url.query)
     by = await administrator(call)
-    grant = await _known(call)
+    grant = await known(call)
     database, now = call.services.database, call.services.clock()
     if not await tokens.revoke(database, grant.id, by, now, leaves_an_admin=True):
         raise NotFoundError(f"token {grant.id} ({grant.name}) was revoked before")
     return web.Response(status=204)
 
 
-async def _known(call: Call) -> Grant:
+async def known(call: Call) -> Grant:
+    """The token whose id is in the path. Raises `NotFoundError`."""
     grant = await tokens.find(call.services.database, call.caller.principal, call.parameters["id"])
     if grant is None:
-        raise NotFoundError("there is no such token, or it is not yours to see; GET /api/v1/tokens lists them")
+        raise NotFoundError("there is no such token, or it is not yours to see")
     return grant

@@ -44,7 +44,7 @@ async def newest(call: Call) -> web.StreamResponse:
     repository = Repository(query["repository"])
     limit = wanted(call)
     if not _may_read(call.caller, repository):
-        raise NotFoundError("there is no such repository, or it is not yours to see")
+        raise NotFoundError(f"there is no repository {repository}, or it is not yours to see")
     outcome, last = one_of(query.get("outcome", ""), Outcome, "outcome"), query.get("last", "")
     async with call.services.database.snapshot() as tx:
         found = await verdicts.list_newest(

@@ -5,11 +5,11 @@ from pydantic import Field
 
 from config.policy import Waiver
 from proxy.admin.administering import administrator, read_document
+from proxy.admin.image_access import check_may_pull
 from proxy.admin.pages import page_of
 from proxy.admin.parameters import check_parameters
-from proxy.errors import BadRequestError, NotFoundError
+from proxy.errors import BadRequestError
 from proxy.gate import waiving
-from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.oci.names import Repository
 from storage import waivers
@@ -31,8 +31,7 @@ async def listing(call: Call) -> web.StreamResponse:
     services = call.services
     if query.get("repository"):
         repository, now = Repository(query["repository"]), services.clock()
-        if not call.caller.principal.may(Action.PULL, repository):
-            raise NotFoundError("there is no such repository, or it is not yours to see")
+        check_may_pull(call, repository)
         policy = services.policy.current.policy
         holding = [one for one in policy.waivers if one.expires > now and one.holds_in(repository.name)]
         return web.json_response({"waivers": [waiving.waiver_as_document(waiver) for waiver in holding]})

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from aiohttp import hdrs, web
 
 from config.patterns import RepositoryPattern
-from proxy.admin.image_access import may_see_pulls, meant
+from proxy.admin.image_access import check_may_pull, may_see_pulls, meant
 from proxy.admin.parameters import check_parameters, sbom_format
 from proxy.console.pages import page
 from proxy.console.verdicts import Story, told
@@ -150,8 +150,7 @@ def _named(call: Call, parameter: str) -> ImageReference:
     if not named:
         raise BadRequestError(f"name the image: {parameter}=team/app:1.0")
     image = ImageReference.parse(named)
-    if not call.caller.principal.may(Action.PULL, image.repository):
-        raise NotFoundError(f"there is no repository {image.repository}, or it is not yours to see")
+    check_may_pull(call, image.repository)
     return image
 
 

@@ -7,9 +7,10 @@ from aiohttp import web
 from config.errors import ImagegateError
 from proxy.admin.administering import administrator
 from proxy.admin.parameters import check_parameters
+from proxy.admin.tokens import known
 from proxy.console.fields import read_end, read_patterns
 from proxy.console.pages import done, page, status_of
-from proxy.errors import BadRequestError, NotFoundError
+from proxy.errors import BadRequestError
 from proxy.identity import tokens
 from proxy.identity.principal import Role
 from proxy.identity.tokens import NewGrant
@@ -46,7 +47,7 @@ async def show(call: Call) -> web.StreamResponse:
     """One token, and a button that ends it."""
     check_parameters(call.request.rel_url.query)
     await administrator(call)
-    grant = await _known(call)
+    grant = await known(call)
     return await _shown(call, grant)
 
 
@@ -54,7 +55,7 @@ async def revoke(call: Call, _form: Mapping[str, str]) -> web.StreamResponse:
     """End a token. Not the last admin's: nobody could make another here."""
     services = call.services
     by = await administrator(call)
-    grant = await _known(call)
+    grant = await known(call)
     try:
         ended = await tokens.revoke(services.database, grant.id, by, services.clock(), leaves_an_admin=True)
     except ImagegateError as error:
@@ -110,10 +111,3 @@ async def _made(call: Call, form: Mapping[str, str]) -> tuple[Grant, str]:
     new = NewGrant(form.get("name", "").strip(), Role(role), patterns, end)
     grant, token = await tokens.create(call.services.database, new, by, now, call.caller.principal)
     return grant, token.text
-
-
-async def _known(call: Call) -> Grant:
-    grant = await tokens.find(call.services.database, call.caller.principal, call.parameters["id"])
-    if grant is None:
-        raise NotFoundError("there is no such token, or it is not yours to see")
-    return grant
