@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
+
+from pydantic import ValidationError
 
 from config.policy import Policy
 from proxy.errors import NotFoundError
@@ -48,7 +51,9 @@ class Replay:
             return await _get(tx, verdict_id)
 
     async def case(self, verdict: Verdict) -> tuple[Case, Policy]:
-        """What `verdict` was made of. Raises `NotFoundError` if something of it is gone."""
+        """What `verdict` was made of. Raises `NotFoundError` if something of it is gone, `InvalidContentError` if this
+        version cannot read it.
+        """
         made_of = await self._made_of(verdict)
         return made_of.case, made_of.policy
 
@@ -76,7 +81,7 @@ class Replay:
         inputs = verdict.inputs
         async with self._database.snapshot() as tx:
             body = await _document(tx, inputs.manifest)
-            policy = Policy.model_validate_json(await _document(tx, inputs.policy))
+            policy_document = await _document(tx, inputs.policy)
             evidence = decode(SignatureEvidence, await _document(tx, inputs.signatures))
             facts_document = await _document(tx, inputs.facts) if inputs.facts else None
             children = [await _get(tx, child) for child in inputs.children]
@@ -84,6 +89,7 @@ class Replay:
             seen = decode(Sightings, await _document(tx, inputs.sightings)) if inputs.sightings else Sightings()
             former = decode(FormerPackages, await _document(tx, inputs.former)) if inputs.former else None
             said = decode(MalwareReport, await _document(tx, inputs.malware)) if inputs.malware else MalwareReport()
+        policy = await asyncio.to_thread(_read_policy, policy_document)
         facts = await asyncio.to_thread(decode, ImageFacts, facts_document) if facts_document else None
         if facts is not None:
             advisories = await self._advisories.report_of(inputs.snapshot, facts)
@@ -127,6 +133,20 @@ class Replay:
         """The verdict that today's code gives for the old case at the old time."""
         case, policy = await self.case(verdict)
         return await asyncio.to_thread(judge, case, policy, verdict.judged_at)
+
+
+@lru_cache(maxsize=4)
+def _read_policy(document: bytes) -> Policy:
+    """A large policy takes a second to read, and most verdicts are of the same. Raises `InvalidContentError`."""
+    try:
+        return Policy.model_validate_json(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidContentError(
+            f"the policy {Digest.of(document)} is none that this version reads: {f'{place}: ' if place else ''}"
+            f"{first['msg']}; judge the image again under the policy of today"
+        ) from error
 
 
 async def _get(tx: Transaction, verdict_id: str) -> Verdict:

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from proxy.errors import DeniedError, NotFoundError
+from scanning.errors import InvalidContentError
 from scanning.verdict import Outcome, Verdict
+from storage import documents
 from storage.errors import SnapshotError
 from tests.images import File, debian, image, index
 from tests.proxy.gate.signing import legacy_signature
@@ -112,3 +114,29 @@ async def test_what_is_gone_is_named(small_world: World) -> None:
     gone = replace(verdict, inputs=replace(verdict.inputs, snapshot=type(verdict.digest).parse(absent)))
     with pytest.raises(SnapshotError, match=f"snapshot {absent} is not kept here"):
         await small_world.replay.again(gone)
+
+
+async def test_verdicts_of_one_policy_share_what_was_read_of_it(small_world: World) -> None:
+    await small_world.change_policy(policy_text(deny=REFUSE_SSH))
+    for made in (image(debian()), image(debian(("other", "1")))):
+        await small_world.push(made)
+
+    first, second = [(await small_world.replay.case(verdict))[1] for verdict in await small_world.verdicts()]
+
+    assert first is second
+
+
+async def test_a_policy_that_another_version_wrote_is_told_as_that(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await small_world.push(image(debian()))
+    (verdict,) = await small_world.verdicts()
+    written = b'{"version": 1, "rules": [{"repositories": ["**"], "later": true}]}'
+    async with small_world.database.transaction() as tx:
+        digest = await documents.put(tx, written)
+    of_later = replace(verdict, inputs=replace(verdict.inputs, policy=digest))
+
+    with pytest.raises(InvalidContentError, match=r"is none that this version reads: rules\.0\.later"):
+        await small_world.replay.again(of_later)
+    ((told, case),) = [(one.verdict, one.case) for one in await small_world.replay.explained(of_later)]
+    assert (told, case) == (of_later, None)
