@@ -88,13 +88,24 @@ async def open_image(
 async def read_layers(image: ImageInReading, pool: InspectionPool) -> None:
     """Read what will be asked for, of an image; an index and its images are read in the order of judging.
 
-    Once all is known, the workers go: putting the layers together is what takes the command most memory.
+    Workers go once nothing is left for them, and all of them before layers are put together: what they hold is memory
+    that this process needs then.
     """
     layers = image.manifest.layers
     if image.manifest.kind is not ManifestKind.IMAGE or any(layer.may_lie_elsewhere for layer in layers):
         return
-    wanted = largest_first(layers)
-    await image.layers.outcomes(image.repository, wanted)
+    wanted = tuple(dict.fromkeys(largest_first(layers)))
+    reading = [asyncio.create_task(image.layers.outcomes(image.repository, (layer,))) for layer in wanted]
+    try:
+        left = len(wanted)
+        for read in asyncio.as_completed(reading):
+            await pool.shrink(max(1, left))
+            await read
+            left -= 1
+    finally:
+        for task in reading:  # the inspections themselves go on
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
     if set(wanted) <= (await image.knowledge.layers(wanted)).keys():
         await pool.close()
 

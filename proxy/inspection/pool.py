@@ -87,6 +87,14 @@ class InspectionPool:
             await self.close()
             raise problems[0]
 
+    async def shrink(self, size: int) -> None:
+        """Go on with `size` workers where there are more: those with nothing to do are ended and seen gone. One that
+        dies later is replaced only where it is missing then.
+        """
+        self._size = min(self._size, size)
+        while self._idle and len(self._those(guests=False)) > self._size:
+            await self._idle.popleft().close()
+
     async def close(self) -> None:
         """End every worker and see it gone. Inspections still running fail."""
         self._closed = True
@@ -264,7 +272,7 @@ class InspectionPool:
         self._leave_place(worker)
         with suppress(ValueError):
             self._idle.remove(worker)
-        if not self._closed and not worker.is_guest:
+        if not self._closed and not worker.is_guest and self.missing > 0:
             self._run(self._replace())
 
     async def _replace(self) -> None:

@@ -305,6 +305,36 @@ class TestFaults:
             with pytest.raises(ProcessLookupError):
                 os.kill(ended, 0)
 
+    async def test_a_pool_that_shrinks_ends_who_has_nothing_to_do_and_nobody_else(self) -> None:
+        async with workers(3) as pool:
+            running = await hold(pool)
+            left: list[tuple[int, ...]] = []
+            for size in (2, 0):
+                await pool.shrink(size)
+                left.append(pool.processes)
+            assert [len(processes) for processes in left] == [2, 1]
+            assert left[-1] == (running.process,)
+            await running.feed(LAYER)
+            assert (await running.finish()).entries
+            await pool.shrink(0)
+            assert not pool.processes
+            assert pool.missing == 0
+
+    async def test_after_it_shrank_a_worker_that_dies_is_replaced_while_it_is_missing(self) -> None:
+        async with workers(2) as pool, asyncio.timeout(100):
+            kept, surplus = await hold(pool), await hold(pool)
+            await pool.shrink(1)
+            os.kill(surplus.process, signal.SIGKILL)
+            with pytest.raises(InspectionFailedError, match="status -9"):
+                await surplus.finish()
+            await until(lambda: pool.processes == (kept.process,))
+            os.kill(kept.process, signal.SIGKILL)
+            with pytest.raises(InspectionFailedError, match="status -9"):
+                await kept.finish()
+            await until(lambda: len(pool.processes) == 1)
+            assert await works_again(pool)
+            assert len(pool.processes) == 1
+
     async def test_a_template_that_is_there_already_has_the_workers_and_goes_with_the_pool(self) -> None:
         template = await Template.start()
         pool = InspectionPool(1, LIMITS)
