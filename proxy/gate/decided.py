@@ -10,6 +10,8 @@ from storage.database import Database
 from storage.held_tags import Held
 
 _AT_ONCE = 1000
+_MOST_LOOKED_AT = 20_000
+"""Verdicts of others that one request passes over: there may be millions, and who asks may read few repositories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,16 @@ async def newest(
     before: str = "",
     limit: int,
 ) -> SomeVerdicts:
-    """The newest verdicts that `principal` may read, older than the one with the id `before`."""
+    """The newest verdicts that `principal` may read, older than the one with the id `before`: fewer than `limit`, or
+    none, though there are older ones, where too many of others lie between.
+    """
+    if repository is not None and not principal.reads(repository):
+        return SomeVerdicts((), "")
     wanted: list[str] = []
-    last, has_more = before, True
+    last, has_more, looked_at = before, True, 0
     async with database.snapshot() as tx:
-        while has_more and len(wanted) < limit:
+        while has_more and len(wanted) < limit and looked_at < _MOST_LOOKED_AT:
+            looked_at += _AT_ONCE
             some = await verdicts.list_newest_ids(
                 tx, repository=repository, outcome=outcome, limit=_AT_ONCE, before=last or None
             )

@@ -64,6 +64,23 @@ async def test_long_lists_go_on(database: Database, developer: Browser) -> None:
     assert seen == [one.id for one in reversed(ours)]
 
 
+async def test_t118_what_others_pushed_is_passed_over_in_several_requests(
+    database: Database, developer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.gate.decided._AT_ONCE", 10)
+    monkeypatch.setattr("proxy.gate.decided._MOST_LOOKED_AT", 20)
+    await keep(database, verdict("ours"))
+    await keep(database, *(verdict(f"o{number:03}", repository=SECRET, manifest=f"{number}") for number in range(50)))
+
+    page, pages = await developer.get("/console/verdicts"), 1
+    while older := [link for link in page.links if "last=" in link]:
+        assert page.rows() == []
+        assert "None of the newest ones is for you to see" in page.text
+        page, pages = await developer.get(older[0]), pages + 1
+
+    assert (pages, [row[0] for row in page.rows()]) == (3, ["ours"])
+
+
 @pytest.mark.usefixtures("decided")
 async def test_a_verdict_is_told_with_what_to_do(developer: Browser) -> None:
     page = await developer.get("/console/verdicts/refused00")
