@@ -28,6 +28,7 @@ from scanning.sbom import SbomFormat, media_type
 from storage.tag_history import Tagged
 
 _PAGE = 100
+_MOST_BEHIND = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ async def listing(call: Call) -> web.StreamResponse:
     check_parameters(query, "repository", "last")
     name, last = query.get("repository", "").strip(), query.get("last", "")
     mine = await _mine(call, Repository(name) if name else None)
-    following = [one for one in mine if name_of(one) > last] if last else list(mine)
+    following = sorted((one for one in mine if name_of(one) > last), key=name_of)
     shown = following[:_PAGE]
     found = await images_under(call.services.database, shown)
     older = urlencode(({"repository": name} if name else {}) | {"last": name_of(shown[-1])}) if shown else ""
@@ -62,10 +63,11 @@ async def listing(call: Call) -> web.StreamResponse:
 
 
 async def list_behind(call: Call) -> web.StreamResponse:
-    """Who last pulled something older than what a tag means now, for admins."""
+    """Who last pulled something older than what a tag means now, for admins: the first of them, and how many more."""
     check_parameters(call.request.rel_url.query)
     found = await who_is_behind(call)
-    return await page(call, "behind.html", section="images", rows=found)
+    shown = found[:_MOST_BEHIND]
+    return await page(call, "behind.html", section="images", rows=shown, left_out=len(found) - len(shown))
 
 
 async def who_is_behind(call: Call, newest: int | None = None) -> tuple[PullBehind, ...]:
