@@ -68,6 +68,11 @@ def read_yaml(text: str, source: str) -> YamlDocument:
     return YamlDocument(source, MappingProxyType(data), MappingProxyType(reader.places))
 
 
+def compose(text: str) -> Node | None:
+    """The nodes of a document that `read_yaml` reads, with marks that tell where each stands; None for an empty one."""
+    return _Composer(text).get_single_node()
+
+
 def read_yaml_file(path: Path) -> YamlDocument:
     """Read the file at `path`. Raises `ConfigurationError`."""
     return read_yaml(read_text_file(path), str(path))

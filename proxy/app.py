@@ -2,7 +2,7 @@
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from proxy.admin import approvals, audit, images, policy, tokens, verdicts, waivers
+from proxy.admin import approvals, audit, images, policy, signers, tokens, verdicts, waivers
 from proxy.answers import is_of_console
 from proxy.console import approvals as approval_pages
 from proxy.console import audit as audit_pages
@@ -10,6 +10,7 @@ from proxy.console import exceptions as exception_pages
 from proxy.console import images as image_pages
 from proxy.console import overview, signing_in, static_files
 from proxy.console import policy as policy_pages
+from proxy.console import signers as signer_pages
 from proxy.console import tokens as token_pages
 from proxy.console import verdicts as verdict_pages
 from proxy.console.pages import changing
@@ -58,6 +59,9 @@ ROUTES = (
     Route("GET", "/api/v1/policy", Access.SIGNED_IN, policy.show),
     Route("PUT", "/api/v1/policy", Access.SIGNED_IN, policy.replace),
     Route("POST", "/api/v1/policy/check", Access.SIGNED_IN, policy.check),
+    Route("GET", "/api/v1/signers", Access.SIGNED_IN, signers.listing),
+    Route("POST", "/api/v1/signers", Access.SIGNED_IN, signers.add),
+    Route("DELETE", "/api/v1/signers/{id}", Access.SIGNED_IN, signers.remove),
     Route("GET", "/api/v1/waivers", Access.SIGNED_IN, waivers.listing),
     Route("POST", "/api/v1/waivers", Access.SIGNED_IN, waivers.create),
     Route("GET", "/api/v1/waivers/{id}", Access.SIGNED_IN, waivers.show),
@@ -89,6 +93,10 @@ ROUTES = (
     Route("GET", "/console/policy", Access.CONSOLE, policy_pages.show),
     Route("GET", "/console/policy/edit", Access.CONSOLE, policy_pages.edit),
     Route("POST", "/console/policy/edit", Access.CONSOLE, changing(policy_pages.change)),
+    Route("GET", "/console/signers", Access.CONSOLE, signer_pages.listing),
+    Route("POST", "/console/signers", Access.CONSOLE, changing(signer_pages.add)),
+    Route("GET", "/console/signers/{id}", Access.CONSOLE, signer_pages.show),
+    Route("POST", "/console/signers/{id}/remove", Access.CONSOLE, changing(signer_pages.remove)),
     Route("GET", "/console/exceptions", Access.CONSOLE, exception_pages.listing),
     Route("POST", "/console/exceptions", Access.CONSOLE, changing(exception_pages.create)),
     Route("GET", "/console/exceptions/{id}", Access.CONSOLE, exception_pages.show),

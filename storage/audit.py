@@ -43,6 +43,8 @@ class Event(StrEnum):
     POLICY_CHANGED = "policy-changed"
     POLICY_WRITTEN = "policy-written"
     """An administrator wrote the policy file through the gate; that it is in force is another record."""
+    SIGNER_ADDED = "signer-added"
+    SIGNER_REMOVED = "signer-removed"
     BASE_APPROVED = "base-approved"
     PACKAGES_APPROVED = "packages-approved"
     APPROVAL_REVOKED = "approval-revoked"

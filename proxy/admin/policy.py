@@ -11,10 +11,11 @@ from config.errors import ConfigurationError, Problem
 from config.patterns import EVERY_REPOSITORY
 from config.yaml_source import MAX_CHARACTERS
 from proxy.admin.administering import administrator, read_body
+from proxy.admin.entity_tags import expected, tag_of
 from proxy.admin.pages import page_of
 from proxy.admin.parameters import check_parameters
 from proxy.admin.policy_proposals import images_of, read_proposed, tried
-from proxy.errors import BadRequestError, PreconditionFailedError
+from proxy.errors import BadRequestError
 from proxy.gate.policy import in_force
 from proxy.gate.policy_trial import change_as_document
 from proxy.gate.policy_writing import read_sent, replace_policy
@@ -38,7 +39,7 @@ async def show(call: Call) -> web.StreamResponse:
         "text": written.text,
         "problem": desk.problem or None,
     }
-    return web.json_response(document, headers={hdrs.ETAG: f'"{written.digest}"', hdrs.CACHE_CONTROL: "no-store"})
+    return web.json_response(document, headers={hdrs.ETAG: tag_of(written.digest), hdrs.CACHE_CONTROL: "no-store"})
 
 
 async def check(call: Call) -> web.StreamResponse:
@@ -70,13 +71,13 @@ async def replace(call: Call) -> web.StreamResponse:
     """Put a policy in force, over the one that `If-Match` names by its ETag. In force within a second."""
     check_parameters(call.request.rel_url.query)
     by = await administrator(call, (EVERY_REPOSITORY,))
-    expected = _expected(call)
+    base = _expected(call)
     text = await _text(call)
     services = call.services
     written = await read_sent(services.policy, text)
-    await replace_policy(services.database, services.policy.path, written, expected, by, services.clock())
+    await replace_policy(services.database, services.policy.path, written, base, by, services.clock())
     new = in_force(written.policy.with_waivers(services.policy.exceptions))
-    headers = {hdrs.ETAG: f'"{written.digest}"'}
+    headers = {hdrs.ETAG: tag_of(written.digest)}
     return web.json_response({"digest": str(new.digest)}, headers=headers)
 
 
@@ -88,19 +89,12 @@ async def _text(call: Call) -> str:
 
 
 def _expected(call: Call) -> Digest:
-    given = call.request.headers.getall(hdrs.IF_MATCH, ())
-    if not given:
+    digest = expected(call)
+    if digest is None:
         raise BadRequestError(
             "send the ETag of the policy that you have changed as If-Match; GET /api/v1/policy has it"
         )
-    digest = Digest.parse(given[0].strip('"')) if len(given) == 1 and _is_digest(given[0]) else None
-    if digest is None:
-        raise PreconditionFailedError("If-Match is not the ETag of a policy; GET /api/v1/policy has that of today's")
     return digest
-
-
-def _is_digest(tag: str) -> bool:
-    return tag.startswith('"sha256:') and tag.endswith('"') and len(tag) == len('"sha256:"') + 64
 
 
 def _mistake(problem: Problem) -> dict[str, Any]:

@@ -39,6 +39,7 @@ _COMMANDS: Mapping[str, _Registered] = MappingProxyType(
         ),
         "token": _Registered("token_commands", "Access tokens: who may push and pull."),
         "policy": _Registered("policy_commands", "Write, check and explain the policy."),
+        "signer": _Registered("signer_commands", "Whose signatures count, and where."),
         "waiver": _Registered("waiver_commands", "Exceptions beside the policy: what is accepted for a while."),
         "feeds": _Registered("feeds_commands", "The advisories that findings rest on."),
         "verdict": _Registered("verdict_commands", "What the gate decided, and why."),

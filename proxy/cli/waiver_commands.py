@@ -11,12 +11,12 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table
 
-from config.durations import end_after, parse_duration
 from config.policy import Waiver
 from config.settings import Settings
 from config.vocabulary import ToolKind
 from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
 from proxy.cli.local_database import open_database
+from proxy.cli.moments import read_end
 from proxy.cli.output import command_line, console, minute, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
@@ -61,7 +61,7 @@ def _create(
                 "digest": digest,
                 "reason": reason,
                 "author": by.name,
-                "expires": _moment(expires, now),
+                "expires": read_end(expires, now),
             }
         )
     except ValidationError as error:
@@ -117,14 +117,6 @@ def _end(
     else:
         asyncio.run(_ended(settings_for(context), waiver_id))
     typer.echo(printable(f"Exception {waiver_id} has ended; a running gate takes that up within a second."))
-
-
-def _moment(text: str, now: datetime) -> datetime:
-    try:
-        return datetime.fromisoformat(text) if "-" in text else end_after(now, parse_duration(text))
-    except ValueError as error:
-        said = "write a length of time such as 30d, or a moment such as 2027-01-31T00:00:00Z"
-        raise typer.BadParameter(said, param_hint="--expires") from error
 
 
 def _state(waiver: Mapping[str, Any]) -> str:

@@ -19,14 +19,15 @@ from proxy.forms import read_form
 from proxy.identity.principal import Principal, Role
 from proxy.routing import Call, Handler
 
-_FOR_ADMINS = {"tokens", "policy", "exceptions", "approvals", "audit"}
-_OF_EVERYTHING = {"policy"}
+_FOR_ADMINS = {"tokens", "policy", "signers", "exceptions", "approvals", "audit"}
+_OF_EVERYTHING = {"policy", "signers"}
 _SECTIONS = (
     ("overview", "/console/", "Overview"),
     ("images", "/console/images", "Images"),
     ("verdicts", "/console/verdicts", "Verdicts"),
     ("tokens", "/console/tokens", "Tokens"),
     ("policy", "/console/policy", "Policy"),
+    ("signers", "/console/signers", "Signers"),
     ("exceptions", "/console/exceptions", "Exceptions"),
     ("approvals", "/console/approvals", "Approvals"),
     ("audit", "/console/audit", "Audit"),

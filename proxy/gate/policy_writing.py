@@ -3,18 +3,24 @@ audited. Every process that serves takes it up by itself (`PolicyFile`).
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from config.errors import ConfigurationError
+from config.policy import Policy
 from config.yaml_source import read_text_file
 from proxy.errors import BadRequestError, ConflictError, PreconditionFailedError
 from proxy.gate.policy import PolicyFile, PolicyFileError, WrittenPolicy, write_policy
 from proxy.identity.administrator import Administrator
 from scanning.oci.digest import Digest
 from storage import audit
-from storage.audit import Event
+from storage.audit import AuditRecord, Event
 from storage.database import Database
+
+Act: TypeAlias = tuple[Event, Callable[[Policy], str]]
+"""What somebody does to the policy, and how the audit says it of the new one."""
 
 
 async def replace_policy(
@@ -27,19 +33,38 @@ async def replace_policy(
     """
     async with database.turn("policy file"):
         old = await asyncio.to_thread(_digest_of, path)
-        if expected is not None and old != expected:
-            raise PreconditionFailedError(
-                f"the policy has changed since you read it: it is {old or 'gone'} now, and you have changed {expected};"
-                " read it again, and make your change there"
-            )
-        digest = str(new.digest)
-        detail = f"{path}: {old or 'nothing'} -> {digest}"
-        async with database.transaction() as tx:
-            await audit.append(tx, by.record(now, Event.POLICY_WRITTEN, digest=digest, detail=detail))
-            try:
-                await asyncio.to_thread(write_policy, path, new.text)
-            except PolicyFileError as error:
-                raise ConflictError(str(error)) from error
+        _check(old, expected)
+        detail = f"{path}: {old or 'nothing'} -> {new.digest}"
+        await _write(database, path, new, by.record(now, Event.POLICY_WRITTEN, digest=str(new.digest), detail=detail))
+
+
+async def change_policy(
+    database: Database,
+    path: Path,
+    change: Callable[[str], WrittenPolicy],
+    expected: Digest | None,
+    act: Act,
+    by: Administrator,
+    now: datetime,
+) -> WrittenPolicy:
+    """Write what `change` makes of the text of the policy file, if that has the digest `expected` (None: whatever it
+    has). Nothing is written or recorded where it changes nothing.
+
+    Gives the new policy. Raises as `change` and `replace_policy` do.
+    """
+    async with database.turn("policy file"):
+        try:
+            text = await asyncio.to_thread(read_text_file, path)
+        except ConfigurationError as error:
+            raise ConflictError(f"there is no policy to change: {error}") from error
+        old = Digest.of(text.encode())
+        _check(old, expected)
+        new = await asyncio.to_thread(change, text)
+        if new.text != text:
+            event, said = act
+            detail = f"{said(new.policy)}; {path}: {old} -> {new.digest}"
+            await _write(database, path, new, by.record(now, event, digest=str(new.digest), detail=detail))
+        return new
 
 
 async def read_sent(desk: PolicyFile, text: str) -> WrittenPolicy:
@@ -48,6 +73,23 @@ async def read_sent(desk: PolicyFile, text: str) -> WrittenPolicy:
         return await desk.read_sent(text)
     except ConfigurationError as error:
         raise BadRequestError(f"this is no policy: {'; '.join(map(str, error.problems))}") from error
+
+
+async def _write(database: Database, path: Path, new: WrittenPolicy, record: AuditRecord) -> None:
+    async with database.transaction() as tx:
+        await audit.append(tx, record)
+        try:
+            await asyncio.to_thread(write_policy, path, new.text)
+        except PolicyFileError as error:
+            raise ConflictError(str(error)) from error
+
+
+def _check(old: Digest | None, expected: Digest | None) -> None:
+    if expected is not None and old != expected:
+        raise PreconditionFailedError(
+            f"the policy has changed since you read it: it is {old or 'gone'} now, and you have changed {expected};"
+            " read it again, and make your change there"
+        )
 
 
 def _digest_of(path: Path) -> Digest | None:

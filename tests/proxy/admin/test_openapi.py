@@ -12,6 +12,7 @@ import yaml
 from proxy.app import ROUTES
 from proxy.identity.principal import Role
 from tests.proxy.face import Answer, Face
+from tests.scanning.signatures.signing import new_key, pem
 
 DOCUMENT: Mapping[str, Any] = yaml.safe_load(
     (Path(__file__).resolve().parents[3] / "docs/admins/openapi.yaml").read_text(encoding="utf-8")
@@ -104,6 +105,8 @@ async def test_answers_have_the_fields_that_it_names(face: Face, admin: str) -> 
     excepted = {"findings": ["CVE-1"], "reason": "unused", "expires": "2030-01-01T00:00:00Z", **patterns}
     assert set((await call("POST", "/api/v1/waivers", excepted)).json) == fields("Waiver")
     assert set((await call("GET", "/api/v1/audit")).json["records"][0]) == fields("AuditRecord")
+    signer = {"name": "release", "key": pem(new_key()), "repositories": ["**"]}
+    assert set((await call("POST", "/api/v1/signers", signer)).json) == fields("Signer")
     policy = await call("GET", "/api/v1/policy")
     assert set(policy.json) == fields("Policy")
     tried = await call("POST", "/api/v1/policy/check", policy.json["text"].encode())
@@ -118,6 +121,7 @@ async def test_answers_have_the_fields_that_it_names(face: Face, admin: str) -> 
             "/api/v1/waivers",
             {"tools": ["ssh-client"], "reason": "x", "repositories": ["a"], "expires": "2030-01-01T00:00:00Z"},
         ),
+        ("/api/v1/signers", {"name": "release", "repositories": ["**"]}),
         ("/api/v1/approvals", {"packages": ["pkg:npm/a"], "source": "x", "reason": "x", "repositories": ["a"]}),
     ],
 )

@@ -13,6 +13,7 @@ from proxy.identity.principal import Role
 from proxy.identity.tokens import OpaqueToken
 from storage.audit import Event
 from tests.proxy.face import Face
+from tests.scanning.signatures.signing import new_key, pem
 
 
 class Afar:
@@ -104,7 +105,7 @@ async def test_an_admin_reads_tries_and_writes_the_policy(face: Face, alice: Afa
     path = face.services.policy.path
     written = path.read_text()
     assert await alice.run("policy", "show", "--as-written") == written
-    rule = await bob.run("policy", "show", "--repository", "team/app")
+    rule = await alice.run("policy", "show", "--repository", "team/app")
     assert rule.startswith(f"# team/app is judged by **, in the policy of {face.url}\n")
     mine, wrong = tmp_path / "mine.yaml", tmp_path / "wrong.yaml"
     mine.write_text("# mine\n" + written)
@@ -122,9 +123,30 @@ async def test_an_admin_reads_tries_and_writes_the_policy(face: Face, alice: Afa
     assert [one.actor for one in await face.audited() if one.event is Event.POLICY_WRITTEN] == ["alice"]
 
 
+async def test_an_admin_says_whose_signatures_count(face: Face, alice: Afar, bob: Afar, tmp_path: Path) -> None:
+    path, key = face.services.policy.path, tmp_path / "cosign.pub"
+    written = path.read_text()
+    key.write_text(pem(new_key()))
+    added = await alice.run("signer", "add", "release", "--key", str(key), "--repository", "**", "--expires", "365d")
+    assert added.startswith("Signatures by release count for **; take that back: ")
+    assert added.endswith(f"signer remove release --gate {face.url}\n")
+    assert "of: [release]" in path.read_text()
+    _, line = (await alice.run("signer", "list")).splitlines()
+    assert line.split()[:3] == ["release", "**", "until"]
+    listed = json.loads(await alice.run("signer", "list", "--json"))
+    assert (listed["key"], listed["trusted"]) == (key.read_text(), True)
+
+    for command in (("list",), ("remove", "release")):
+        limited = await bob.ask("signer", *command)
+        assert (limited.exit_code, "answered 403: " in limited.stderr) == (2, True)
+    assert (await alice.run("signer", "remove", "release")).startswith("Signatures by release count no more; ")
+    assert path.read_text() == written
+    assert (await alice.run("signer", "list")).startswith("No signers yet: imagegate signer add NAME ")
+
+
 async def test_what_only_admins_may_is_refused_in_a_sentence(face: Face) -> None:
     developer = Afar(face.url, face.token)
-    for command in (("token", "list"), ("policy", "show"), ("waiver", "list")):
+    for command in (("token", "list"), ("policy", "show"), ("waiver", "list"), ("signer", "list")):
         said = await developer.ask(*command)
         assert (said.exit_code, said.stdout) == (2, "")
         assert said.stderr == f"{face.url} answered 403: only an admin does that, logged in with the token itself\n"

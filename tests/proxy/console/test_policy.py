@@ -13,6 +13,7 @@ from tests.proxy.cli.conftest import SSH, push
 from tests.proxy.console.browser import Browser, Page
 from tests.proxy.console.gates import Gate
 from tests.proxy.whole_gate import whole_gate
+from tests.scanning.signatures.signing import new_key, pem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,9 +44,10 @@ async def admin(gate: Gate) -> Browser:
     return await gate.signed_in(Role.ADMIN)
 
 
-async def last_record(gate: Gate) -> AuditRecord:
+async def last_record(gate: Gate, event: Event) -> AuditRecord:
+    """The newest of its kind: the gate itself records meanwhile that it has taken a policy up."""
     async with gate.services.database.snapshot() as tx:
-        ((_, record),) = await audit.newest(tx, limit=1)
+        ((_, record),) = await audit.newest(tx, event=event, limit=1)
     return record
 
 
@@ -89,8 +91,7 @@ async def test_two_admins_do_not_overwrite_each_other(gate: Gate, admin: Browser
     page = await admin.submit(first, text=f"# by the first\r\n{text}", do="save")
     assert "The policy is written, and in force within a second." in page.text
     assert gate.services.policy.path.read_text().startswith("# by the first\n")
-    record = await last_record(gate)
-    assert (record.event, record.actor) == (Event.POLICY_WRITTEN, "alice")
+    assert (await last_record(gate, Event.POLICY_WRITTEN)).actor == "alice"
     page = await admin.submit(second, text=f"# by the second\n{text}", do="save")
     assert page.status == 412
     assert "the policy has changed since you read it" in page.text
@@ -121,6 +122,31 @@ async def test_an_admin_of_some_repositories_changes_no_policy(gate: Gate) -> No
     assert (page.status, "does not cover **" in page.text) == (403, True)
 
 
+async def test_a_signer_is_added_seen_and_removed(gate: Gate, admin: Browser) -> None:
+    path = gate.services.policy.path
+    written = path.read_text()
+    form = (await admin.get("/console/signers")).form("/console/signers")
+    page = await admin.submit(form, name="release@team", key="cosign.key", repositories="signed/**")
+    assert (page.status, "this is not a public key in PEM form" in page.text) == (400, True)
+    key = pem(new_key()).replace("\n", "\r\n")  # as browsers send it
+    page = await admin.submit(page.form("/console/signers"), key=key, expires="365d")
+    assert "Signatures by release@team count for signed/**" in page.text
+    assert page.rows()[0][:2] == ["release@team", "signed/**"]
+    assert "signer release@team (key " in (await last_record(gate, Event.SIGNER_ADDED)).detail
+
+    form = (await admin.get("/console/signers/release@team")).form("/console/signers/release@team/remove")
+    some = await gate.signed_in(Role.ADMIN, "team/**")
+    assert "Signers" not in (await some.get("/console/exceptions")).sections
+    sent = {**form.fields, **(await some.get("/console/")).form("/console/sign-out").fields}
+    for refused in (await some.get("/console/signers"), Page(await some.post(form.action, sent))):
+        assert (refused.status, "does not cover **" in refused.text) == (403, True)
+    page = await admin.submit(form)
+    assert "Signatures by release@team count no more" in page.text
+    assert path.read_text() == written.rstrip().removesuffix("}") + ", signers: {}}"
+    assert (await last_record(gate, Event.SIGNER_REMOVED)).actor == "alice"
+    assert (await admin.get("/console/signers/release@team")).status == 404
+
+
 async def test_an_exception_is_made_seen_and_ended(gate: Gate, admin: Browser) -> None:
     form = (await admin.get("/console/exceptions")).form("/console/exceptions")
     page = await admin.submit(form, tools="ssh-client", repositories="team/app", reason="a <b>ticket</b>", expires="7d")
@@ -133,12 +159,12 @@ async def test_an_exception_is_made_seen_and_ended(gate: Gate, admin: Browser) -
         "alice",
         "in force",
     )
-    assert (await last_record(gate)).event is Event.WAIVER_CREATED
+    assert (await last_record(gate, Event.WAIVER_CREATED)).actor == "alice"
     (link,) = (link for link in page.links if link.startswith("/console/exceptions/"))
     page = await admin.submit((await admin.get(link)).form(f"{link}/end"))
     assert "has ended" in page.text
     assert page.rows()[0][5] == "ended"
-    assert (await last_record(gate)).event is Event.WAIVER_ENDED
+    assert (await last_record(gate, Event.WAIVER_ENDED)).actor == "alice"
 
 
 async def test_a_refused_verdict_leads_admins_to_an_exception_for_its_image(gate: Gate, admin: Browser) -> None:
@@ -192,7 +218,7 @@ async def test_a_base_image_is_approved_and_taken_back(gate: Gate, admin: Browse
     assert "openssl" in page.text
     page = await admin.submit(page.form(f"{link}/revoke"))
     assert page.rows()[0][7].startswith("revoked")
-    assert (await last_record(gate)).event is Event.APPROVAL_REVOKED
+    assert (await last_record(gate, Event.APPROVAL_REVOKED)).actor == "alice"
 
 
 async def test_packages_are_approved_with_where_they_were_seen(admin: Browser) -> None:
