@@ -55,8 +55,8 @@ class Preload:
 def preloads(config: ImageConfig, tree: FileSystem) -> tuple[Preload, ...]:
     """Every library that the environment has loaded. `tree` is the image's."""
     environment = _environment(config)
-    named = ((name, library) for name in _LIBRARIES for library in _named(environment.get(name, "")))
-    return tuple(Preload(name, library, _place(library, tree)) for name, library in named)
+    named = ((name, library) for name in _LIBRARIES for value in environment.get(name, ()) for library in _named(value))
+    return tuple(Preload(name, library, _place(library, tree)) for name, library in dict.fromkeys(named))
 
 
 def weaknesses(
@@ -74,16 +74,23 @@ def weaknesses(
         yield _loaded_first(one, is_brought)
     environment = _environment(config)
     for name, pattern in _RUN_FIRST.items():
-        if pattern.search(environment.get(name, "")):
+        if any(map(pattern.search, environment.get(name, ()))):
             yield Weakness("H27", f"env {name}", "it has code run before that of a program", gravity=Gravity.MEDIUM)
-    has_path = "PATH" in environment and config.platform.os != _WINDOWS
-    for folder in dict.fromkeys(environment["PATH"].split(":")) if has_path else ():
+    paths = environment.get("PATH", ()) if config.platform.os != _WINDOWS else ()
+    for folder in dict.fromkeys(folder for path in paths for folder in path.split(":")):
         yield from _searched(folder, tree, layers)
 
 
-def _environment(config: ImageConfig) -> Mapping[str, str]:
-    """The value of each name: the last, as runtimes have it."""
-    return dict(entry.partition("=")[::2] for entry in config.environment if len(entry) <= LONGEST_ARGUMENT)
+def _environment(config: ImageConfig) -> Mapping[str, Sequence[str]]:
+    """All values of each name: some runtimes keep the last alone, others hand on all, of which Node and Python take the
+    first and a shell the last.
+    """
+    values: dict[str, list[str]] = {}
+    for entry in config.environment:
+        if len(entry) <= LONGEST_ARGUMENT:
+            name, _, value = entry.partition("=")
+            values.setdefault(name, []).append(value)
+    return values
 
 
 def _named(value: str) -> Iterable[str]:

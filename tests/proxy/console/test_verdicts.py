@@ -64,7 +64,7 @@ async def test_long_lists_go_on(database: Database, developer: Browser) -> None:
     assert seen == [one.id for one in reversed(ours)]
 
 
-async def test_t118_what_others_pushed_is_passed_over_in_several_requests(
+async def test_t120_what_others_pushed_is_passed_over_in_several_requests(
     database: Database, developer: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("proxy.gate.decided._AT_ONCE", 10)

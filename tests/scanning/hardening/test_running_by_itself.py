@@ -123,7 +123,15 @@ def test_t92_code_that_every_program_of_a_language_runs_first(entry: str, is_fou
     ],
 )
 def test_t91_folders_of_path_that_everybody_may_write_to(path: str, found: list[tuple[str, str, Gravity]]) -> None:
-    assert in_environment("PATH=/usr/bin:/opt/open", f"PATH={path}") == found
+    assert in_environment("PATH=/usr/bin:/bin", f"PATH={path}") == found
+
+
+def test_t119_of_a_name_that_is_there_twice_both_values_count() -> None:
+    for first, last in (("--require=/opt/x.js", ""), ("", "--require=/opt/x.js")):
+        entries = (f"NODE_OPTIONS={first}", f"NODE_OPTIONS={last}")
+        assert in_environment(*entries) == [("H27", "env NODE_OPTIONS", Gravity.MEDIUM)]
+    assert in_environment("LD_PRELOAD=/opt/x.so", "LD_PRELOAD=") == [("H27", "env LD_PRELOAD", Gravity.HIGH)]
+    assert in_environment("PATH=/usr/bin:/opt/open", "PATH=/usr/bin") == [("H24", "opt/open", Gravity.HIGH)]
 
 
 def test_path_of_an_image_for_windows_is_not_read_as_that_of_linux() -> None:
