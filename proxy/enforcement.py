@@ -70,7 +70,7 @@ class Enforcer:
 
     async def _in_session(self, request: web.Request, match: Match, client: Client) -> Call:
         """Nothing but the session counts here, as it counts nowhere else (threat 95)."""
-        session = self.services.console.find(request)
+        session = await self.services.console.find(request)
         principal = await self.services.authenticator.holder(session.grant) if session else None
         if principal is None:
             raise UnauthorizedError("you are not signed in, or not any more; sign in with a token")

@@ -79,6 +79,14 @@ def translating(services: Services) -> Middleware:
             return await _answer(services, request, error)
         except web.HTTPException as error:
             return error_answer(WireError(error.status, "UNSUPPORTED", "there is nothing at this address"))
+        except ConnectionError:
+            raise
+        except Exception as error:
+            if not (services.settings.console and is_of_console(request.path)) or request.writer.output_size > 0:
+                raise
+            _log.exception("unexpected error")
+            wire = WireError(500, "UNKNOWN", "the gate could not serve this; its log says why")
+            return await error_page(request, request.get(ROUTE), error, wire)
 
     return translate
 

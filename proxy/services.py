@@ -168,7 +168,10 @@ async def assemble(
         challenger=Challenger(f"{settings.public_origin}/auth/token", settings.tokens.service),
         uploads=UploadDesk(await load_cipher(database, UPLOADS, clock), clock),
         console=SessionDesk(
-            await load_cipher(database, CONSOLE, clock), clock, is_secure=settings.public_origin.startswith("https://")
+            database,
+            await load_cipher(database, CONSOLE, clock),
+            clock,
+            is_secure=settings.public_origin.startswith("https://"),
         ),
         observers=Observers(parts.gate.observe_upload, settings.inspection.idle_seconds),
         metrics=metrics,

@@ -21,6 +21,7 @@
     waivers         exceptions that an admin made beside the policy file; ended ones stay
     latest_time     the latest time that a gate has seen
     signing_keys    the keys the gate signs its own tokens and upload states with
+    ended_sessions  sessions of the console that somebody signed out of, until they would have ended
     interrupted_uploads     where uploads to remote registries stand whose last chunk broke off
     registry_*      the embedded registry's index: which repository holds which blobs, manifests and tags, and which
                     manifest refers to which blobs
@@ -319,6 +320,14 @@ signing_keys = sa.Table(
     sa.Column("purpose", sa.String(32), nullable=False),
     sa.Column("secret", sa.LargeBinary, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
+)
+
+ended_sessions = sa.Table(
+    "ended_sessions",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("until", Instant, nullable=False, comment="when it would have ended by itself"),
+    sa.Index(None, "until"),
 )
 
 interrupted_uploads = sa.Table(

@@ -90,14 +90,23 @@ def status_of(error: ImagegateError) -> int:
 
 
 def changing(handler: FormHandler) -> Handler:
-    """A handler for a form that only a page of this very session can have sent (threat 96)."""
+    """A handler for a form that only a page of this very session can have sent (threat 96); others are on record."""
 
     async def change(call: Call) -> web.StreamResponse:
-        services = call.services
-        check_same_origin(call.request, services.settings.public_origin)
-        form = dict(await read_form(call.request, services.settings.network.read_timeout_seconds, _MOST_BYTES))
-        if not services.console.is_of_form(call.session, form.pop(FORM_TOKEN, "")):
-            raise DeniedError("the form is of another session, so nothing was done; open the page again and send it")
+        try:
+            form = await _own_form(call)
+        except DeniedError as error:
+            await call.services.record_denied(call.caller, f"{call.request.method} {call.request.path}: {error}")
+            raise
         return await handler(call, form)
 
     return change
+
+
+async def _own_form(call: Call) -> dict[str, str]:
+    services = call.services
+    check_same_origin(call.request, services.settings.public_origin)
+    form = dict(await read_form(call.request, services.settings.network.read_timeout_seconds, _MOST_BYTES))
+    if not services.console.is_of_form(call.session, form.pop(FORM_TOKEN, "")):
+        raise DeniedError("the form is of another session, so nothing was done; open the page again and send it")
+    return form

@@ -1,6 +1,6 @@
 """Sessions of the console: who signed in, sealed into a cookie that only this console reads.
 
-    a token, proven once --begin--> session --seal--> cookie --find--> session, younger than its two ends
+    a token, proven once --begin--> session --seal--> cookie --find--> session, younger than its two ends, not ended
                                                                            |
                                             the grant is asked for on every request, as for any other credential
 
@@ -12,12 +12,15 @@ import hmac
 import json
 import secrets
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 from cryptography.fernet import InvalidToken, MultiFernet
 
 from proxy.clock import Clock
+from storage import ended_sessions
+from storage.database import Database
 
 IDLE_SECONDS = 30 * 60
 """A session ends when it was not used for so long."""
@@ -53,7 +56,8 @@ class Notice:
 class SessionDesk:
     """Begins, seals and finds sessions. `is_secure` is whether browsers reach the gate by https."""
 
-    def __init__(self, cipher: MultiFernet, clock: Clock, *, is_secure: bool) -> None:
+    def __init__(self, database: Database, cipher: MultiFernet, clock: Clock, *, is_secure: bool) -> None:
+        self._database = database
         self._cipher = cipher
         self._clock = clock
         self._is_secure = is_secure
@@ -66,15 +70,27 @@ class SessionDesk:
         now = self._now()
         return ConsoleSession(secrets.token_hex(16), grant, now, now, secrets.token_urlsafe(32))
 
-    def find(self, request: web.Request) -> ConsoleSession | None:
-        """The session of a request; None where it has none, a forged one, or one that has ended."""
+    async def find(self, request: web.Request) -> ConsoleSession | None:
+        """The session of a request; None where it has none, a forged one, or one that has ended, or was ended by any
+        process. Raises the `StorageError` family.
+        """
         fields = self._open(request.cookies.get(self.cookie, ""), "session")
         if fields is None:
             return None
         found = ConsoleSession(**fields)
         now = self._now()
         is_live = now - found.seen_at < IDLE_SECONDS and now - found.started_at < LIFETIME_SECONDS
-        return found if is_live else None
+        if not is_live:
+            return None
+        async with self._database.snapshot() as tx:
+            return None if await ended_sessions.is_ended(tx, found.id) else found
+
+    async def end(self, session: ConsoleSession) -> None:
+        """Have no cookie of it open anything any more. Raises the `StorageError` family."""
+        now = self._clock()
+        until = datetime.fromtimestamp(session.started_at + LIFETIME_SECONDS, UTC)
+        async with self._database.transaction() as tx:
+            await ended_sessions.end(tx, session.id, until, now)
 
     def keep(self, response: web.Response, session: ConsoleSession) -> None:
         """Let the browser keep `session`, seen now."""

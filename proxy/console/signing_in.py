@@ -59,7 +59,8 @@ async def sign_in(call: Call) -> web.StreamResponse:
 
 
 async def sign_out(call: Call, _form: Mapping[str, str]) -> web.StreamResponse:
-    """End the session."""
+    """End the session, for every copy of its cookie."""
+    await call.services.console.end(call.session)
     answer = see_other(SIGN_IN)
     call.services.console.drop(answer)
     call.services.console.drop_notice(answer)

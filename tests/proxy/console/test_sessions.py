@@ -12,6 +12,7 @@ from proxy.identity import tokens
 from proxy.identity.principal import Role
 from proxy.routing import Access
 from storage.audit import Event
+from storage.errors import StorageUnavailableError
 from tests.proxy.conftest import StartFace
 from tests.proxy.console.browser import Browser, Page
 from tests.proxy.console.conftest import SignedIn
@@ -145,15 +146,60 @@ async def test_signing_out_lets_the_browser_forget(admin: Browser) -> None:
     assert (page.heading, admin.cookies) == ("Sign in to imagegate", {})
 
 
+async def test_t95_a_copy_of_the_cookie_is_worth_nothing_once_its_owner_signed_out(face: Face, admin: Browser) -> None:
+    copied = dict(admin.cookies)
+    assert (await Browser(face, dict(copied)).get("/console/")).heading == "Overview"
+    await admin.submit((await admin.get("/console/")).form("/console/sign-out"))
+
+    assert (await Browser(face, dict(copied)).get("/console/")).heading == "Sign in to imagegate"
+    form = {"form": "guess"}
+    assert (await Browser(face, dict(copied)).post("/console/tokens", form)).headers["Location"] == "/console/sign-in"
+    again = Browser(face)
+    await again.sign_in(face.token)
+    assert (await again.get("/console/")).heading == "Overview", "another session of the same token goes on"
+
+
+async def test_nobody_is_told_that_he_is_signed_out_while_his_cookie_still_opens(
+    face: Face, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = (await admin.get("/console/")).form("/console/sign-out")
+
+    def fail() -> None:
+        raise StorageUnavailableError("the database is down")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(face.services.database, "transaction", fail)
+        page = await admin.submit(form)
+    assert (page.status, page.heading) == (503, "That did not work")
+    assert (await admin.get("/console/")).heading == "Overview"
+
+
+async def test_what_nobody_foresaw_is_told_on_a_page(
+    face: Face, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("a mistake of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("proxy.console.overview.page", fail)
+        page = await admin.get("/console/")
+    assert (page.status, page.heading) == (500, "That did not work")
+    assert "the gate could not serve this; its log says why" in page.text
+    assert "a mistake of ours" not in page.html
+
+
 @pytest.mark.parametrize("path", CHANGING)
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
 )
-async def test_t96_no_other_site_sends_a_form(admin: Browser, path: str, headers: dict[str, str]) -> None:
+async def test_t96_no_other_site_sends_a_form(face: Face, admin: Browser, path: str, headers: dict[str, str]) -> None:
     form = (await admin.get("/console/")).form("/console/sign-out").fields
     page = Page(await admin.post(path_of(path), form, **headers))
     assert page.status == 403
     assert "was not sent by a page of this gate, so nothing was done" in page.text
+    denied = (await face.audited())[-1]
+    assert (denied.event, denied.actor, denied.outcome) == (Event.ACCESS_DENIED, "alice", "denied")
+    assert denied.detail.startswith(f"POST {path_of(path)}: the form was not sent by a page of this gate")
 
 
 @pytest.mark.parametrize("path", CHANGING)
