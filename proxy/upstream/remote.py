@@ -1,6 +1,7 @@
 """Any OCI registry as the upstream, over HTTP.
 
     remote       manifests, blobs, deletes             this module
+    blob answers which bytes of a blob came            proxy.upstream.blob_answers
     uploads      POST, PATCH, PUT, mount               proxy.upstream.uploads
     listings     tags, catalog, referrers              proxy.upstream.listings
     referrers    the list under a tag                  proxy.upstream.referrers
@@ -10,27 +11,21 @@ Nothing the upstream says is believed where it can be computed: digests are hash
 """
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass
 
-import aiohttp
-
-from proxy.splicing import can_splice
-from proxy.upstream.answers import failure, read_body, receiving
+from proxy.upstream.answers import failure, read_body
+from proxy.upstream.blob_answers import Span, content_length, exactly, span_of, taking
 from proxy.upstream.connection import Connection, RemoteOptions, Request
 from proxy.upstream.listings import PAGE, RemoteListings, listed_in
 from proxy.upstream.port import (
     MAX_REFERRERS,
     BlobStream,
     BrokenContentError,
-    SocketBody,
     StoredManifest,
     TakeBody,
     Upload,
     UpstreamRefusedError,
-    UpstreamTimeoutError,
 )
 from proxy.upstream.referrers import ReferrersTags
 from proxy.upstream.uploads import RemoteUploads, UploadNotes
@@ -41,9 +36,6 @@ from scanning.oci.names import Reference, Repository, Tag
 from scanning.oci.read import MAX_MANIFEST_BYTES, read_manifest
 from scanning.oci.referrers import referrers_tag
 
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
-_LENGTH = re.compile(r"\d{1,18}")
-_WORTH_A_CONNECTION = 1 << 20
 _MAX_REFERRER_BYTES = 32 * 1024 * 1024
 
 
@@ -167,7 +159,7 @@ class RemoteUpstream:
                 return None
             if response.status != 200:
                 raise await failure(response, request.doing)
-            size = _content_length(response)
+            size = content_length(response)
             if size is None:
                 raise BrokenContentError(f"the upstream did not say how long it is when {request.doing}")
             return size
@@ -191,15 +183,15 @@ class RemoteUpstream:
                 return
             if response.status not in {200, 206}:
                 raise await failure(response, request.doing)
-            span = _span(response, start, end, request.doing)
+            span = span_of(response, start, end, request.doing)
             if span is None:
                 size = await self.blob_size(repository, digest)
                 if size is None:
                     yield None
                     return
-                span = _Span(size, start, size if end is None else end, start)
-            async with aclosing(_exactly(response, span, request.doing)) as chunks:
-                take = _taking(response, span, self._connection.read_timeout, request.doing)
+                span = Span(size, start, size if end is None else end, start)
+            async with aclosing(exactly(response, span, request.doing)) as chunks:
+                take = taking(response, span, self._connection.read_timeout, request.doing)
                 yield BlobStream(span.size, span.start, span.end, chunks, take=take)
 
     async def blob_location(self, repository: Repository, digest: Digest) -> str | None:
@@ -279,80 +271,6 @@ class RemoteUpstream:
         await self._connection.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Bytes `start` to `end` of a blob of `size`; `skip` bytes come before them in the answer."""
-
-    size: int
-    start: int
-    end: int
-    skip: int = 0
-
-
-def _span(response: aiohttp.ClientResponse, start: int, end: int | None, doing: str) -> _Span | None:
-    """What an answer to a GET of `start` to `end` holds; None if it does not say how long the blob is."""
-    if response.status == 200:
-        size = _content_length(response)
-        if size is None:
-            return None
-        return _Span(size, start, size if end is None else end, skip=start)
-    text = response.headers.get("Content-Range", "")
-    found = _CONTENT_RANGE.fullmatch(text)
-    if found is None or int(found[1]) != start or int(found[2]) + 1 != (int(found[3]) if end is None else end):
-        raise BrokenContentError(f"the upstream sent another part, {text[:80]!r}, when {doing}")
-    return _Span(int(found[3]), start, int(found[2]) + 1)
-
-
-async def _exactly(response: aiohttp.ClientResponse, span: _Span, doing: str) -> AsyncGenerator[bytes, None]:
-    """The span's bytes. Raises `BrokenContentError` when the answer ends before them (threat 66)."""
-    skip, left = span.skip, span.end - span.start
-    while left > 0:
-        with receiving(doing):
-            chunk = await response.content.readany()
-        if not chunk:
-            raise BrokenContentError(f"the upstream cut the blob short by {left} bytes when {doing}")
-        if skip:
-            skip, chunk = max(skip - len(chunk), 0), chunk[skip:]
-        if chunk:
-            chunk = chunk[:left]
-            left -= len(chunk)
-            yield chunk
-
-
-def _taking(response: aiohttp.ClientResponse, span: _Span, patience: float, doing: str) -> TakeBody | None:
-    """How to take the socket of an answer of which nothing was read yet; None where that cannot or need not be.
-
-    It needs no parser any more if it has the span's bytes and no others, one after the other. The connection cannot be
-    used again, so it must be worth that.
-    """
-    length = span.end - span.start
-    transport = response.connection.transport if response.connection is not None else None
-    if transport is None or length < _WORTH_A_CONNECTION or _content_length(response) != length:
-        return None
-    if not can_splice(transport):
-        return None
-
-    def cut_short(left: int) -> Exception:
-        return BrokenContentError(f"the upstream cut the blob short by {left} bytes when {doing}; try again")
-
-    def silent() -> Exception:
-        return UpstreamTimeoutError(f"the upstream fell silent for {patience:g} seconds when {doing}; try again")
-
-    def take() -> SocketBody | None:
-        if transport.is_closing():
-            return None
-        ahead: list[bytes] = []
-        with receiving(doing):
-            while piece := response.content.read_nowait():  # which makes the parser go on with what it held back
-                ahead.append(piece)
-        transport.pause_reading()
-        handle = transport.get_extra_info("socket").fileno()
-        left = length - sum(map(len, ahead))
-        return SocketBody(handle, b"".join(ahead), left, patience, cut_short, silent)
-
-    return take
-
-
 def _blob_request(method: str, repository: Repository, digest: Digest, headers: dict[str, str]) -> Request:
     return Request(
         method,
@@ -361,11 +279,6 @@ def _blob_request(method: str, repository: Repository, digest: Digest, headers: 
         f"fetching the blob {digest} of {repository}",
         headers,
     )
-
-
-def _content_length(response: aiohttp.ClientResponse) -> int | None:
-    text = response.headers.get("Content-Length", "")
-    return int(text) if _LENGTH.fullmatch(text) else None
 
 
 def _digest_of(text: str) -> Digest | None:
