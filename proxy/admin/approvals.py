@@ -5,7 +5,6 @@ and revokes, with the token itself and not with a bearer token, and only for rep
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -61,7 +60,7 @@ async def listing(call: Call) -> web.StreamResponse:
         found = tuple(one for one in found if one.revoked_at is None and one.approval.holds_in(name))
     else:
         found = tuple(one for one in found if call.caller.principal.is_concerned_by(one.approval.repositories))
-    return web.json_response({"approvals": [_as_json(record) for record in found]})
+    return web.json_response({"approvals": [approving.as_document(record) for record in found]})
 
 
 async def show(call: Call) -> web.StreamResponse:
@@ -71,7 +70,7 @@ async def show(call: Call) -> web.StreamResponse:
     database = call.services.database
     record = await _known(call)
     packages = await read_packages(database, record)
-    return web.json_response(_as_json(record) | {"packages": list(packages)})
+    return web.json_response(approving.as_document(record) | {"packages": list(packages)})
 
 
 async def approve(call: Call) -> web.StreamResponse:
@@ -87,7 +86,7 @@ async def approve(call: Call) -> web.StreamResponse:
         made = await approve_base(call.services.database, image, digest, act)
     else:
         made = (await approve_packages(call.services.database, wanted.source, wanted.packages, act),)
-    return web.json_response({"approvals": [_as_json(record) for record in made]}, status=201)
+    return web.json_response({"approvals": [approving.as_document(record) for record in made]}, status=201)
 
 
 async def revoke(call: Call) -> web.StreamResponse:
@@ -102,20 +101,3 @@ async def revoke(call: Call) -> web.StreamResponse:
 
 async def _known(call: Call) -> ApprovalRecord:
     return await approving.known(call.services.database, call.parameters["id"], call.caller.principal)
-
-
-def _as_json(record: ApprovalRecord) -> dict[str, Any]:
-    approval = record.approval
-    return {
-        "id": approval.id,
-        "kind": approval.kind,
-        "name": approval.name,
-        "repositories": [str(pattern) for pattern in approval.repositories],
-        "content": str(approval.content),
-        "owner": record.owner,
-        "reason": record.reason,
-        "approved_at": record.approved_at.isoformat(),
-        "approved_by": record.approved_by,
-        "revoked_at": record.revoked_at.isoformat() if record.revoked_at else None,
-        "revoked_by": record.revoked_by or None,
-    }

@@ -3,8 +3,6 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
 
 from aiohttp import hdrs, web
 
@@ -16,11 +14,10 @@ from proxy.admin.parameters import check_parameters, sbom_format
 from proxy.errors import BadRequestError
 from proxy.gate.inventory import bill_of_materials
 from proxy.gate.shown_images import Known, as_document, difference, known_of
-from proxy.gate.tagged_images import Row, behind, images_under, name_of, row_behind, row_now, tags
+from proxy.gate.tagged_images import Row, behind, images_under, name_of, row_as_document, row_behind, row_now, tags
 from proxy.identity.principal import Action
 from proxy.routing import Call
 from scanning.documents import encode
-from scanning.oci.digest import Digest
 from scanning.oci.names import ImageReference, Repository, parse_reference
 from scanning.sbom import media_type
 
@@ -92,11 +89,5 @@ def _documents(known: tuple[Known, ...]) -> bytes:
 
 
 def _answer(name: str, rows: list[Row], headers: Mapping[str, str]) -> web.Response:
-    body = {name: [{key: _plain(value) for key, value in row.items()} for row in rows]}
+    body = {name: list(map(row_as_document, rows))}
     return web.json_response(body, headers=headers)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, Digest) else value

@@ -1,25 +1,28 @@
 """What approvals of every kind share at the terminal: who answers for one, where it holds, how they are listed."""
 
 import asyncio
+import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.table import Table
 
 from config.patterns import RepositoryPattern
 from config.settings import Settings
+from proxy.cli.gate_options import asked_gate
 from proxy.cli.local_database import open_database
-from proxy.cli.output import command_line, console, printable
+from proxy.cli.output import command_line, console, minute, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
-from proxy.gate.approving import Act, approve_packages
+from proxy.gate.approving import Act, approve_packages, as_document
 from proxy.gate.approving import revoke as revoke_approval
 from scanning.approvals import ApprovalKind
-from scanning.documents import encode
 from storage import approvals
 from storage.approvals import ApprovalRecord
 
+PATH = "/api/v1/approvals"
 ReasonOption = Annotated[str, typer.Option(help="Why, for the audit.")]
 OwnerOption = Annotated[str, typer.Option(help="Whom to ask about it later; else whoever types this.")]
 RepositoryOption = Annotated[
@@ -35,29 +38,40 @@ def act(reason: str, owner: str, repositories: Sequence[str]) -> Act:
 
 def print_list(context: typer.Context, kind: ApprovalKind, none: str, *, as_json: bool) -> None:
     """Print every approval of a kind, the newest first; `none` where there is not one."""
-    found = asyncio.run(_all(settings_for(context), kind))
+    if client := asked_gate(context):
+        every = asyncio.run(client.get(PATH)).read("approvals")["approvals"]
+        found = [one for one in every if one["kind"] == kind]
+    else:
+        found = asyncio.run(_all(settings_for(context), kind))
     if as_json:
-        for record in found:
-            typer.echo(encode(record).decode())
+        for one in found:
+            typer.echo(json.dumps(one))
         return
     table = Table("id", "of", "for", "owner", "approved (UTC)", "by", "state", box=None, pad_edge=False)
-    for record in found:
-        approval = record.approval
-        table.add_row(
-            approval.id,
-            printable(approval.name),
-            " ".join(map(str, approval.repositories)),
-            printable(record.owner),
-            f"{record.approved_at:%Y-%m-%d %H:%M}",
-            printable(record.approved_by),
-            f"revoked {record.revoked_at:%Y-%m-%d %H:%M}" if record.revoked_at else "in force",
+    for one in found:
+        cells = (
+            one["id"],
+            one["name"],
+            " ".join(one["repositories"]),
+            one["owner"],
+            minute(one["approved_at"]),
+            one["approved_by"],
+            f"revoked {minute(one['revoked_at'])}" if one["revoked_at"] else "in force",
         )
+        table.add_row(*map(printable, cells))
     console().print(table if found else none)
 
 
-def revoke(context: typer.Context, approval_id: str) -> ApprovalRecord:
-    """Take an approval back. Raises `NotFoundError` if there is none in force."""
-    return asyncio.run(_revoked(settings_for(context), approval_id))
+def revoke(context: typer.Context, approval_id: str) -> str:
+    """Take an approval back; of what it was. Raises `NotFoundError` if there is none in force, or
+    `GateUnreachableError`.
+    """
+    if client := asked_gate(context):
+        path = f"{PATH}/{quote(approval_id, safe='')}"
+        name = asyncio.run(client.get(path)).read("name")["name"]
+        asyncio.run(client.delete(path))
+        return str(name)
+    return asyncio.run(_revoked(settings_for(context), approval_id)).approval.name
 
 
 def approve_after_asking(
@@ -75,9 +89,9 @@ async def _approved(settings: Settings, source: str, purls: Sequence[str], appro
         return await approve_packages(database, source, purls, approved)
 
 
-async def _all(settings: Settings, kind: ApprovalKind) -> tuple[ApprovalRecord, ...]:
+async def _all(settings: Settings, kind: ApprovalKind) -> list[dict[str, Any]]:
     async with open_database(settings) as database, database.snapshot() as tx:
-        return await approvals.list_all(tx, kind)
+        return list(map(as_document, await approvals.list_all(tx, kind)))
 
 
 async def _revoked(settings: Settings, approval_id: str) -> ApprovalRecord:

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from config.settings import Settings
-from proxy.cli.approvals import OwnerOption, ReasonOption, RepositoryOption, act, print_list, revoke
+from proxy.cli.approvals import PATH, OwnerOption, ReasonOption, RepositoryOption, act, print_list, revoke
 from proxy.cli.find_image import behind_gate
+from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
 from proxy.cli.local_database import open_database
 from proxy.cli.local_state import open_upstream
 from proxy.cli.output import command_line, printable
@@ -25,10 +26,10 @@ from storage.approvals import ApprovalRecord
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     commands = typer.Typer(help="Approved base images: what others may be built on.", no_args_is_help=True)
-    commands.command("approve")(_approve)
-    commands.command("list")(_list)
+    commands.command("approve", cls=GateCommand)(_approve)
+    commands.command("list", cls=GateCommand)(_list)
     commands.command("show")(_show)
-    commands.command("revoke")(_revoke)
+    commands.command("revoke", cls=GateCommand)(_revoke)
     app.add_typer(commands, name="base")
 
 
@@ -40,6 +41,13 @@ def _approve(
     repository: RepositoryOption = None,
 ) -> None:
     """Approve an image behind the gate, or all images of an index, as a base image."""
+    if client := asked_gate(context):
+        image = behind_gate(client.url, reference)
+        wish = {"image": str(image), "reason": reason, "owner": owner, "repositories": repository or ["**"]}
+        for one in asyncio.run(client.send("POST", PATH, wish)).read("approvals")["approvals"]:
+            revoke_it = f"{command_line(context)} base revoke {one['id']}{at_gate(context)}"
+            typer.echo(printable(f"{one['name']} is an approved base; revoke: {revoke_it}"))
+        return
     settings = settings_for(context)
     image = behind_gate(settings.public_origin, reference)
     made = asyncio.run(_approved(settings, image, act(reason, owner, repository or ["**"])))
@@ -92,8 +100,8 @@ def _revoke(
     context: typer.Context, approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id base list shows.")]
 ) -> None:
     """Take an approval back. What was built on it is judged again, within seconds or when it is next pulled."""
-    record = revoke(context, approval_id)
-    typer.echo(printable(f"{record.approval.name} is no approved base any more ({record.approval.id})."))
+    name = revoke(context, approval_id)
+    typer.echo(printable(f"{name} is no approved base any more ({approval_id})."))
 
 
 async def _approved(

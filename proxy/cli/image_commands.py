@@ -31,7 +31,7 @@ from scanning.sbom import SbomFormat
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     commands = typer.Typer(help="What is in the images behind the gate.", no_args_is_help=True)
-    commands.command("list")(list_images)
+    commands.command("list", cls=GateCommand)(list_images)
     commands.command("show")(_show)
     commands.command("sbom", cls=GateCommand)(_sbom)
     commands.command("diff")(_diff)

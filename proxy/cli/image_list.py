@@ -2,20 +2,24 @@
 
 import asyncio
 import json
-from datetime import datetime
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from config.settings import Settings
+from proxy.cli.gate_options import asked_gate
 from proxy.cli.local_database import open_database
-from proxy.cli.output import console, printable
+from proxy.cli.output import console, minute, printable
 from proxy.cli.session import settings_for
-from proxy.gate.tagged_images import Row, images_under, row_behind, row_now, tags
 from proxy.gate.tagged_images import behind as behind_of
+from proxy.gate.tagged_images import images_under, row_as_document, row_behind, row_now, tags
 from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
+
+_TIMES = ("admitted", "last_pulled", "pulled", "since")
+_DIGESTS = ("digest", "got", "now")
 
 
 def list_images(
@@ -31,36 +35,43 @@ def list_images(
     With --behind: who last pulled an older image of a tag, and so may still run it.
     """
     wanted = Repository(repository) if repository else None
-    rows = asyncio.run(_rows(settings_for(context), wanted, only_behind=behind))
+    if client := asked_gate(context):
+        name, asked = ("behind", {"behind": "true"}) if behind else ("images", {})
+        rows = asyncio.run(client.listed("/api/v1/images", name, {"repository": repository, **asked}))
+    else:
+        rows = asyncio.run(_rows(settings_for(context), wanted, only_behind=behind))
     if as_json:
         for row in rows:
-            typer.echo(json.dumps(row, default=str))
+            typer.echo(json.dumps(row))
         return
     if not rows:
         typer.echo("Nobody is behind." if behind else "No image was admitted under a tag yet.")
         return
     table = Table(*(_heading(name) for name in rows[0]), box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(printable(_cell(value)) for value in row.values()))
+        table.add_row(*(printable(_cell(name, value)) for name, value in row.items()))
     console().print(table)
 
 
-async def _rows(settings: Settings, repository: Repository | None, *, only_behind: bool) -> list[Row]:
+async def _rows(
+    settings: Settings, repository: Repository | None, *, only_behind: bool
+) -> tuple[Mapping[str, Any], ...]:
     async with open_database(settings) as database:
         every = await tags(database, repository)
         if only_behind:
-            return list(map(row_behind, await behind_of(database, every)))
-        return list(map(row_now, await images_under(database, every)))
+            rows = list(map(row_behind, await behind_of(database, every)))
+        else:
+            rows = list(map(row_now, await images_under(database, every)))
+    return tuple(map(row_as_document, rows))
 
 
 def _heading(name: str) -> str:
-    is_time = name in ("admitted", "last_pulled", "pulled", "since")
-    return name.replace("_", " ") + (" (UTC)" if is_time else "")
+    return name.replace("_", " ") + (" (UTC)" if name in _TIMES else "")
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, Digest):
-        return value.abbreviated
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
+    if name in _DIGESTS:
+        return Digest.parse(value).abbreviated
+    return minute(value) if name in _TIMES else str(value)

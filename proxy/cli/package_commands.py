@@ -9,6 +9,7 @@ import typer
 from config.errors import ImagegateError
 from config.settings import Settings
 from proxy.cli.approvals import OwnerOption, ReasonOption, act, approve_after_asking, print_list, revoke
+from proxy.cli.gate_options import GateCommand
 from proxy.cli.local_database import open_database
 from proxy.cli.output import printable
 from proxy.cli.session import settings_for
@@ -26,8 +27,8 @@ def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     commands = typer.Typer(help="Packages that count as vetted because an admin approved them.", no_args_is_help=True)
     commands.command("vet")(_vet)
-    commands.command("list")(_list)
-    commands.command("revoke")(_revoke)
+    commands.command("list", cls=GateCommand)(_list)
+    commands.command("revoke", cls=GateCommand)(_revoke)
     app.add_typer(commands, name="package")
 
 
@@ -71,8 +72,8 @@ def _revoke(
     approval_id: Annotated[str, typer.Argument(metavar="ID", help="The id package list shows.")],
 ) -> None:
     """Take an approval of packages back. Images that hold them are judged again when they are next pulled."""
-    record = revoke(context, approval_id)
-    typer.echo(printable(f"The packages of {record.approval.name} are not approved any more ({record.approval.id})."))
+    name = revoke(context, approval_id)
+    typer.echo(printable(f"The packages of {name} are not approved any more ({approval_id})."))
 
 
 def _read(file: Path) -> ListedPackages:

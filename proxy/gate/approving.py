@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from config.patterns import RepositoryPattern
 from proxy.errors import BadRequestError, ManifestUnknownError, NotFoundError
@@ -108,6 +109,24 @@ async def known(database: Database, approval_id: str, principal: Principal) -> A
     if record is None or not principal.is_concerned_by(record.approval.repositories):
         raise NotFoundError(f"there is no approval {approval_id[:40]}; {_LISTED}")
     return record
+
+
+def as_document(record: ApprovalRecord) -> dict[str, Any]:
+    """An approval as JSON for programs: what /api/v1/approvals, `imagegate base` and `imagegate package` give."""
+    approval = record.approval
+    return {
+        "id": approval.id,
+        "kind": approval.kind,
+        "name": approval.name,
+        "repositories": [str(pattern) for pattern in approval.repositories],
+        "content": str(approval.content),
+        "owner": record.owner,
+        "reason": record.reason,
+        "approved_at": record.approved_at.isoformat(),
+        "approved_by": record.approved_by,
+        "revoked_at": record.revoked_at.isoformat() if record.revoked_at else None,
+        "revoked_by": record.revoked_by or None,
+    }
 
 
 async def read_base(database: Database, record: ApprovalRecord) -> BaseContent:

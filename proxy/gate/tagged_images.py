@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 from scanning.verdict import Verdict
 from storage import last_pulls, tag_history, verdicts
@@ -100,6 +102,11 @@ def row_now(image: TaggedImage) -> Row:
     }
 
 
+def row_as_document(row: Row) -> dict[str, Any]:
+    """A row as JSON for programs: what /api/v1/images and `imagegate image list --json` give."""
+    return {name: _plain(value) for name, value in row.items()}
+
+
 def row_behind(one: PullBehind) -> Row:
     """What a list of those who are behind tells of one."""
     return {
@@ -110,3 +117,9 @@ def row_behind(one: PullBehind) -> Row:
         "now": one.tagged.digest,
         "since": one.tagged.admitted_at,
     }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, Digest) else value

@@ -24,7 +24,7 @@ def test_a_base_image_is_approved_listed_shown_and_revoked(own: Run) -> None:
     approved = "team/app:1 (linux/amd64) is an approved base: 1 layers, 1 packages"
     assert said.stdout.startswith(f"{approved}, as team/app@{CLEAN.digest}; revoke: ")
     (line,) = own("base", "list", "--json").stdout.splitlines()
-    approval = json.loads(line)["approval"]["id"]
+    approval = json.loads(line)["id"]
     assert f" base revoke {approval}\n" in said.stdout
 
     shown = own("base", "show", approval)

@@ -12,7 +12,10 @@ from proxy.cli import build_app
 from proxy.identity.principal import Role
 from proxy.identity.tokens import OpaqueToken
 from storage.audit import Event
+from tests.proxy.cli.conftest import CLEAN, push
+from tests.proxy.console.gates import Gate
 from tests.proxy.face import Face
+from tests.proxy.whole_gate import whole_gate
 from tests.scanning.signatures.signing import new_key, pem
 
 
@@ -142,6 +145,50 @@ async def test_an_admin_says_whose_signatures_count(face: Face, alice: Afar, bob
     assert (await alice.run("signer", "remove", "release")).startswith("Signatures by release count no more; ")
     assert path.read_text() == written
     assert (await alice.run("signer", "list")).startswith("No signers yet: imagegate signer add NAME ")
+
+
+async def test_an_admin_lists_and_revokes_approvals(face: Face, alice: Afar, bob: Afar) -> None:
+    for kind in ("base", "package"):
+        assert (await alice.run(kind, "list")).startswith("No approved ")
+    sent = {"packages": ["pkg:npm/a@1"], "source": "ticket 7", "repositories": ["**"], "reason": "looked at"}
+    _, token = await face.new_token(Role.ADMIN, "**", name="carol")
+    made = await face.call("POST", "/api/v1/approvals", token=token, body=json.dumps(sent).encode())
+    (approval,) = made.json["approvals"]
+    assert json.loads(await alice.run("package", "list", "--json")) == approval
+    assert (await alice.run("base", "list")).startswith("No approved ")
+    limited = await bob.ask("package", "revoke", approval["id"])
+    assert (limited.exit_code, "does not cover **" in limited.stderr) == (2, True)
+    revoked = await alice.run("package", "revoke", approval["id"])
+    assert revoked == f"The packages of ticket 7 are not approved any more ({approval['id']}).\n"
+    _, line = (await alice.run("package", "list")).splitlines()
+    assert " revoked " in line
+
+
+async def test_images_are_listed_for_whoever_may_pull_them(face: Face, alice: Afar) -> None:
+    developer = Afar(face.url, face.token)
+    assert await developer.run("image", "list") == "No image was admitted under a tag yet.\n"
+    assert await alice.run("image", "list", "--behind") == "Nobody is behind.\n"
+    refused = await developer.ask("image", "list", "--behind")
+    assert (refused.exit_code, "answered 403: " in refused.stderr) == (2, True)
+
+
+async def test_an_image_behind_a_gate_is_listed_and_approved_as_a_base(tmp_path: Path) -> None:
+    async with whole_gate(tmp_path) as (url, services, session):
+        await push(services, CLEAN, "team/app:1")
+        alice = Afar(url, await Gate(url, session, services).token(Role.ADMIN, "**", "alice"))
+        header, line = (await alice.run("image", "list", "--repository", "team/app")).splitlines()
+        assert header.split()[:4] == ["image", "digest", "admitted", "(UTC)"]
+        assert line.split()[:2] == ["team/app:1", CLEAN.digest.abbreviated]
+        assert json.loads(await alice.run("image", "list", "--json"))["digest"] == str(CLEAN.digest)
+
+        host = url.removeprefix("http://")
+        approved = await alice.run("base", "approve", f"{host}/team/app:1", "--reason", "looked at")
+        assert approved.startswith("team/app:1 is an approved base; revoke: ")
+        listed = json.loads(await alice.run("base", "list", "--json"))
+        assert (listed["owner"], listed["repositories"]) == ("alice", ["**"])
+        assert approved.endswith(f" base revoke {listed['id']} --gate {url}\n")
+        revoked = await alice.run("base", "revoke", listed["id"])
+        assert revoked == f"team/app:1 is no approved base any more ({listed['id']}).\n"
 
 
 async def test_what_only_admins_may_is_refused_in_a_sentence(face: Face) -> None:

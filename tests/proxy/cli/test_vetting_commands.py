@@ -36,15 +36,13 @@ def test_what_was_approved_is_not_asked_for_again_until_it_is_revoked(own: Run) 
     said = own("image", "vet", "team/app:1", *WHY, "--owner", "team base", typed="y\n")
     assert said.exit_code == 0, said.stderr
     (record,) = approved(own)
-    approval = record["approval"]
-    assert isinstance(approval, dict)
-    assert (record["owner"], record["reason"], approval["repositories"]) == ("team base", "looked at", ["team/app"])
-    assert said.stdout.rstrip().endswith(f" package revoke {approval['id']}")
+    assert (record["owner"], record["reason"], record["repositories"]) == ("team base", "looked at", ["team/app"])
+    assert said.stdout.rstrip().endswith(f" package revoke {record['id']}")
 
     again = own("image", "vet", "team/app:1", *WHY)
     assert (again.exit_code, again.stdout) == (0, "team/app:1 holds nothing that is not vetted in team/app.\n")
 
-    assert own("package", "revoke", str(approval["id"])).exit_code == 0
+    assert own("package", "revoke", str(record["id"])).exit_code == 0
     assert own("image", "vet", "team/app:1", *WHY, typed="n\n").exit_code == 1
 
 
