@@ -526,6 +526,11 @@ class Settings(_Section):
         return self.database_url.get_secret_value() or f"sqlite+aiosqlite:///{self._own_database}"
 
     @property
+    def may_have_replicas(self) -> bool:
+        """Whether other machines may serve from the same database."""
+        return not self.database.startswith("sqlite")
+
+    @property
     def has_database(self) -> bool:
         """Whether a database is named, or the one in the state folder is there already."""
         return bool(self.database_url.get_secret_value()) or self._own_database.exists()

@@ -18,7 +18,7 @@ from proxy.admin.policy_proposals import images_of, read_proposed, tried
 from proxy.errors import BadRequestError
 from proxy.gate.policy import in_force
 from proxy.gate.policy_trial import change_as_document
-from proxy.gate.policy_writing import read_sent, replace_policy
+from proxy.gate.policy_writing import left_elsewhere, read_sent, replace_policy
 from proxy.routing import Call
 from scanning.oci.digest import Digest
 
@@ -78,7 +78,9 @@ async def replace(call: Call) -> web.StreamResponse:
     await replace_policy(services.database, services.policy.path, written, base, by, services.clock())
     new = in_force(written.policy.with_waivers(services.policy.exceptions))
     headers = {hdrs.ETAG: tag_of(written.digest)}
-    return web.json_response({"digest": str(new.digest)}, headers=headers)
+    elsewhere = left_elsewhere(services.policy.path, services.settings)
+    document = {"digest": str(new.digest), "warnings": [elsewhere] if elsewhere else []}
+    return web.json_response(document, headers=headers)
 
 
 async def _text(call: Call) -> str:

@@ -52,8 +52,9 @@ def write(settings: Settings, new: WrittenPolicy) -> None:
 
 
 def write_at(client: GateClient, text: str) -> None:
-    """Write a policy over the one that the gate of `client` has now."""
-    asyncio.run(_write_at(client, text))
+    """Write a policy over the one that the gate of `client` has now, and say what it warns of."""
+    for warning in asyncio.run(_write_at(client, text)):
+        complain(f"{warning[:1].upper()}{warning[1:]}.")
 
 
 def _print(told: _Told, *, as_json: bool) -> bool:
@@ -109,6 +110,7 @@ async def _write(settings: Settings, new: WrittenPolicy) -> None:
         await replace_policy(database, settings.policy_path, new, None, administrator(), utc_now())
 
 
-async def _write_at(client: GateClient, text: str) -> None:
+async def _write_at(client: GateClient, text: str) -> Sequence[str]:
     there = await client.get(POLICY_PATH)
-    await client.put_text(POLICY_PATH, text, there.etag)
+    warnings: Sequence[str] = (await client.put_text(POLICY_PATH, text, there.etag)).read("warnings")["warnings"]
+    return warnings

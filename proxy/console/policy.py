@@ -15,7 +15,7 @@ from proxy.admin.policy_proposals import images_of, read_proposed, tried
 from proxy.console.pages import done, page, status_of
 from proxy.errors import BadRequestError
 from proxy.gate.policy_trial import Trial
-from proxy.gate.policy_writing import read_sent, replace_policy
+from proxy.gate.policy_writing import left_elsewhere, read_sent, replace_policy
 from proxy.routing import Call
 from scanning.errors import InvalidDigestError
 from scanning.oci.digest import Digest
@@ -82,7 +82,8 @@ async def _saved(call: Call, text: str, base: str) -> web.StreamResponse:
     written = await read_sent(services.policy, text)
     await replace_policy(services.database, services.policy.path, written, expected, by, services.clock())
     said = "The policy is written, and in force within a second. What it concerns is judged again when it is asked for."
-    return done(call, _PAGE, said)
+    elsewhere = left_elsewhere(services.policy.path, services.settings)
+    return done(call, _PAGE, f"{said} Here, that is: {elsewhere}." if elsewhere else said)
 
 
 async def _tried(call: Call, text: str) -> _Tried:

@@ -3,6 +3,7 @@ audited. Every process that serves takes it up by itself (`PolicyFile`).
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TypeAlias
 
 from config.errors import ConfigurationError
 from config.policy import Policy
+from config.settings import Settings
 from config.yaml_source import read_text_file
 from proxy.errors import BadRequestError, ConflictError, PreconditionFailedError
 from proxy.gate.policy import PolicyFile, PolicyFileError, WrittenPolicy, write_policy
@@ -36,6 +38,18 @@ async def replace_policy(
         _check(old, expected)
         detail = f"{path}: {old or 'nothing'} -> {new.digest}"
         await _write(database, path, new, by.record(now, Event.POLICY_WRITTEN, digest=str(new.digest), detail=detail))
+
+
+def left_elsewhere(path: Path, settings: Settings) -> str:
+    """What to tell whoever wrote the policy file at `path` here, where other machines may have files of their own; ""
+    where there is none.
+    """
+    if not settings.may_have_replicas:
+        return ""
+    return (
+        f"it is written to {path} on {socket.gethostname()}; other gates on this database go by their own files, so"
+        " give each of them that has another the same text"
+    )
 
 
 async def change_policy(

@@ -310,3 +310,11 @@ def test_a_repository_is_at_the_upstream_with_the_longest_prefix_that_fits() -> 
         ("embedded", ""),
         ("remote", "https://b.example"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "may"),
+    [("", False), ("sqlite+aiosqlite:////x/y", False), ("postgresql+asyncpg://gate:secret@db/gate", True)],
+)
+def test_others_may_serve_from_a_database_on_the_network(url: str, may: bool) -> None:
+    assert Settings(database_url=url).may_have_replicas is may

@@ -1,10 +1,12 @@
 """The policy over HTTP: read, tried and replaced by admins, never over somebody else's change."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from config.defaults import Profile, profile_text
+from config.settings import Settings
 from proxy.identity.principal import Role
 from scanning.oci.digest import Digest
 from storage.audit import Event
@@ -59,6 +61,19 @@ async def test_an_admin_replaces_it_on_the_record(face: Face, admin: str) -> Non
     assert (shown.json["name"], shown.json["digest"]) == ("mine", done.json["digest"])
     assert shown.headers["ETag"] == done.headers["ETag"]
     assert len(changed) == 1
+
+
+@pytest.mark.parametrize(("has_replicas", "told"), [(False, 0), (True, 1)])
+async def test_whoever_writes_one_of_several_files_is_told_which(
+    face: Face, admin: str, monkeypatch: pytest.MonkeyPatch, has_replicas: bool, told: int
+) -> None:
+    monkeypatch.setattr(Settings, "may_have_replicas", property(lambda _: has_replicas))
+    tag = (await face.call("GET", "/api/v1/policy", token=admin)).headers["ETag"]
+
+    warnings = (await put(face, admin, NEW, tag)).json["warnings"]
+
+    beginning = f"it is written to {face.services.policy.path} on {socket.gethostname()}; other gates on this database"
+    assert [one.startswith(beginning) for one in warnings] == [True] * told
 
 
 async def test_nobody_writes_over_what_somebody_else_wrote_meanwhile(face: Face, admin: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
+from config.settings import Settings
 from proxy.cli import build_app
 from proxy.identity.principal import Role
 from proxy.identity.tokens import OpaqueToken
@@ -104,7 +105,9 @@ async def test_an_admin_reads_the_audit(face: Face, alice: Afar, bob: Afar) -> N
     assert (refused.exit_code, "does not cover **; name repositories that it covers" in refused.stderr) == (2, True)
 
 
-async def test_an_admin_reads_tries_and_writes_the_policy(face: Face, alice: Afar, bob: Afar, tmp_path: Path) -> None:
+async def test_an_admin_reads_tries_and_writes_the_policy(
+    face: Face, alice: Afar, bob: Afar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = face.services.policy.path
     written = path.read_text()
     assert await alice.run("policy", "show", "--as-written") == written
@@ -121,7 +124,10 @@ async def test_an_admin_reads_tries_and_writes_the_policy(face: Face, alice: Afa
     assert (limited.exit_code, "answered 403: " in limited.stderr) == (2, True)
     assert path.read_text() == written
 
-    await alice.run("policy", "set", str(mine))
+    with monkeypatch.context() as patch:
+        patch.setattr(Settings, "may_have_replicas", property(lambda _: True))
+        told = await alice.ask("policy", "set", str(mine))
+    assert (told.exit_code, f"It is written to {path} on " in told.stderr.replace("\n", " ")) == (0, True)
     assert path.read_text() == "# mine\n" + written
     assert [one.actor for one in await face.audited() if one.event is Event.POLICY_WRITTEN] == ["alice"]
 
