@@ -1,7 +1,9 @@
 """Manifests with their last verdicts, many in one go."""
 
 from dataclasses import replace
+from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from storage import judged, manifests, verdicts
@@ -40,7 +42,7 @@ async def test_what_was_said_of_a_manifest_that_is_on_record_no_more_is_not_told
         assert await judged.find(tx, [(APP, digest("image"))]) == {(APP, digest("image")): Judged()}
 
 
-async def test_many_are_found_by_their_indexes(sqlite_url: str) -> None:
+async def test_many_and_those_that_are_due_are_found_by_their_indexes(sqlite_url: str) -> None:
     """Reading a whole table would take longer with every image there is."""
     database = await Database.open(sqlite_url)
     asked: list[tuple[str, tuple[str, ...]]] = []
@@ -49,11 +51,30 @@ async def test_many_are_found_by_their_indexes(sqlite_url: str) -> None:
         assert connection is not None
         sa.event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
         await judged.find(tx, [(APP, digest("image")), (OTHER, digest("another"))])
+        await manifests.due(tx, NOW)
         questions = tuple(asked)
         plans = [
             [row.detail for row in await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]
             for text, values in questions
         ]
     await database.close()
-    assert len(plans) == 1
+    assert len(plans) == 2
     assert [step for plan in plans for step in plan if step.startswith("SCAN")] == []
+
+
+@pytest.mark.parametrize("minutes", [1, 0, -1], ids=["later", "at the same moment", "by a clock that is behind"])
+async def test_t108_what_was_said_before_a_doubt_is_not_told_and_is_due(database: Database, minutes: int) -> None:
+    key, late = (APP, digest("image")), NOW + timedelta(minutes=5)
+    async with database.transaction() as tx:
+        await manifests.record(tx, APP, image("image"), b"{}", held=False, facts=None, now=NOW)
+        await verdicts.append(tx, verdict("before"))
+        assert await manifests.due(tx, late) == ()
+        await manifests.doubt(tx, APP, [key[1], digest("nobody's")], NOW + timedelta(minutes=minutes))
+    async with database.transaction() as tx:
+        assert (await judged.find(tx, [key]))[key].verdict is None
+        assert await manifests.due(tx, late) == (key,)
+
+        after = replace(verdict("after"), judged_at=late)
+        await verdicts.append(tx, after)
+        assert (await judged.find(tx, [key]))[key].verdict == after
+        assert await manifests.due(tx, late) == ()
