@@ -21,7 +21,7 @@ from proxy.inspection.forking import ANSWER, FORK, JOIN, READY, REAP, REQUEST, S
 from proxy.inspection.framing import Part, Refusal
 from scanning.documents import prepare
 from scanning.facts import LayerFacts
-from scanning.files.examine import Examiner
+from scanning.files import sought
 from scanning.layers.limits import InspectionLimits
 
 
@@ -118,7 +118,7 @@ def main() -> int:
     control = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     # What is made ready at its first use is made ready here, once for all.
     prepare(InspectionLimits, Refusal, Part, LayerFacts)
-    Examiner().look_at(b"\n")
+    sought.prepare()
     gc.collect()
     gc.freeze()  # looking for garbage would make each worker a copy of its own of what they share
     return serve(control) or 0

@@ -10,3 +10,8 @@ _PLACES = WordPlaces(Words(secrets.WORDS.sought | signatures.WORDS.sought | prog
 def survey(piece: bytes) -> Survey:
     """The words in `piece`; it is searched when they are asked for."""
     return Survey(_PLACES, piece)
+
+
+def prepare() -> None:
+    """Compile the words beforehand, which is done at their first use otherwise."""
+    survey(b"\n").within(0, 1)

@@ -3,9 +3,12 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import hyperscan
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scanning.files import sought
 from scanning.files.words import MOST_PLACES, Survey, WordPlaces, Words
 
 SOUGHT = (b"AKIA", b"ASIA", b"-----BEGIN ", b"usage: nc [-", b"\tnc", b"aa", b"aab", b"b")
@@ -51,3 +54,10 @@ def test_threads_can_share_the_words() -> None:
     expected = [{word for word in SOUGHT if word in text} for text in texts]
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(words.found_in, texts)) == expected
+
+
+def test_words_that_were_prepared_are_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sought.prepare()
+    monkeypatch.delattr(hyperscan, "Database")
+    text = b"id AKIA and more"
+    assert b"AKIA" in sought.survey(text).within(0, len(text))
