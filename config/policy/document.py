@@ -66,12 +66,9 @@ class Policy(Document):
         """The same policy with more waivers, which stand elsewhere."""
         return self.model_copy(update={"waivers": (*self.waivers, *more)}) if more else self
 
-    def less_waivers_elsewhere(self, repository: str) -> Self:
-        """The same policy without the waivers that hold in other repositories only: all of it that can concern this
-        one, now or later.
-        """
-        here = tuple(waiver for waiver in self.waivers if waiver.holds_in(repository))
-        return self if len(here) == len(self.waivers) else self.model_copy(update={"waivers": here})
+    def without_waivers(self) -> Self:
+        """The same policy without any waiver."""
+        return self.model_copy(update={"waivers": ()}) if self.waivers else self
 
     def waivers_for(self, repository: str, digest: str, now: datetime) -> tuple[Waiver, ...]:
         """The waivers in force for one manifest at `now`."""

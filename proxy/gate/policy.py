@@ -2,7 +2,8 @@
 
 import asyncio
 import stat
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ import structlog
 
 from config.defaults import Profile, profile_text
 from config.errors import ConfigurationError, ImagegateError
+from config.patterns import RepositoryPattern
 from config.policy import Policy, Waiver
 from config.policy_file import load_policy
 from config.yaml_source import read_text_file
@@ -34,32 +36,54 @@ class PolicyFileError(ImagegateError):
 
 @dataclass(frozen=True, slots=True)
 class PolicyInForce:
-    """A policy, its canonical text and the digest of that text."""
+    """A policy, its canonical text and the digest of that text. Made by `in_force`."""
 
     policy: Policy
     text: bytes
     digest: Digest
-    _here: dict[str, Digest] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _without_waivers: Digest
+    _waivers: Sequence[tuple[Waiver, Digest]]
+    """Of all that hold in the same repositories the first, and the digest of all of them."""
+    _here: OrderedDict[str, Digest] = field(default_factory=OrderedDict, init=False, repr=False, compare=False)
 
     def digest_in(self, repository: str) -> Digest:
         """The digest of all of it that can concern `repository`: it stays as it is while exceptions come and go that
-        hold elsewhere.
+        hold elsewhere. It is asked on the event loop, so nothing is written out for it.
         """
-        if not self.policy.waivers:
+        if not self._waivers:
             return self.digest
         found = self._here.get(repository)
         if found is None:
-            if len(self._here) >= _MOST_REMEMBERED:
-                self._here.clear()
-            found = in_force(self.policy.less_waivers_elsewhere(repository)).digest
-            self._here[repository] = found
+            found = self._here[repository] = self._made_for(repository)
+            if len(self._here) > _MOST_REMEMBERED:
+                self._here.popitem(last=False)
+        else:
+            self._here.move_to_end(repository)
         return found
+
+    def _made_for(self, repository: str) -> Digest:
+        here = [digest for waiver, digest in self._waivers if waiver.holds_in(repository)]
+        return _digest_of(self._without_waivers, *here) if here else self._without_waivers
 
 
 def in_force(policy: Policy) -> PolicyInForce:
-    """Name a policy by the digest of its canonical form: comments and layout of the file do not matter."""
+    """Name a policy by the digest of its canonical form: comments and layout of the file do not matter.
+
+    It takes some milliseconds for thousands of exceptions.
+    """
     text = policy.model_dump_json().encode()
-    return PolicyInForce(policy, text, Digest.of(text))
+    digest = Digest.of(text)
+    if not policy.waivers:
+        return PolicyInForce(policy, text, digest, digest, ())
+    by_patterns: dict[tuple[RepositoryPattern, ...], list[Waiver]] = {}
+    for waiver in policy.waivers:
+        by_patterns.setdefault(waiver.repositories, []).append(waiver)
+    waivers = [(some[0], _digest_of(*(waiver.model_dump_json() for waiver in some))) for some in by_patterns.values()]
+    return PolicyInForce(policy, text, digest, Digest.of(policy.without_waivers().model_dump_json().encode()), waivers)
+
+
+def _digest_of(*lines: object) -> Digest:
+    return Digest.of("\n".join(map(str, lines)).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +165,17 @@ class PolicyFile:
         """
         self.exceptions = await read_exceptions()
         self._read_exceptions = read_exceptions
-        self._put_together()
+        await self._put_together()
 
-    def _put_together(self) -> bool:
+    async def _put_together(self) -> bool:
         """Put what was read last in force; whether that is another policy."""
-        old = self.current.digest
-        self._made_of = self.written, self.exceptions
-        new = in_force(self.written.policy.with_waivers(self.exceptions))
-        if new.digest != old:
-            self.current = new
-        return new.digest != old
+        made_of = self.written, self.exceptions
+        new = await asyncio.to_thread(in_force, self.written.policy.with_waivers(self.exceptions))
+        self._made_of = made_of
+        if new.digest == self.current.digest:
+            return False
+        self.current = new
+        return True
 
     async def read_sent(self, text: str) -> WrittenPolicy:
         """Read a policy that somebody sent: one after the other, since each may take a processor for seconds, and many
@@ -171,7 +196,7 @@ class PolicyFile:
             self.exceptions = await self._read_exceptions()
         except ImagegateError as error:
             _log.error("the exceptions in force stay", problem=str(error))
-        if self._made_of == (self.written, self.exceptions) or not self._put_together():
+        if self._made_of == (self.written, self.exceptions) or not await self._put_together():
             return
         _log.info("policy in force", policy=str(self.current.digest), exceptions=len(self.exceptions))
         try:
