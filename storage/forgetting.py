@@ -47,9 +47,9 @@ _BRIEF_DIGITS = 15
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Verdicts made before `verdicts` may go, and packages not seen since (None: none may); facts of layers found
-    before `layers`; manifests of repositories that are `remote` if nobody has asked for them since `manifests` (None:
-    none may).
+    """Verdicts made before `verdicts` may go, and packages surely not seen since (None: none may); facts of layers
+    found before `layers`; manifests of repositories that are `remote` if nobody has asked for them since `manifests`
+    (None: none may).
     """
 
     verdicts: datetime | None

@@ -7,6 +7,11 @@ _TO_THE_MONTH = timedelta(days=30)
 """How far `last` may lie behind: what is seen every day costs a write a month."""
 
 
+def noted_before(since: datetime) -> datetime:
+    """When a version was noted last, at the latest, of which is known that nobody has seen it `since` then."""
+    return since - _TO_THE_MONTH
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """When a version was `first` seen, and when it was noted `last` that an image had it."""

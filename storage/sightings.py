@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from storage.batches import batches
 from storage.database import Transaction
 from storage.schema import package_sightings
-from storage.sighting_record import Seen
+from storage.sighting_record import Seen, noted_before
 from storage.upsert import insert
 
 _AT_ONCE = 500
@@ -49,19 +49,24 @@ async def note(tx: Transaction, seen: Mapping[str, datetime], now: datetime) -> 
 
 
 async def count_unseen(tx: Transaction, since: datetime) -> int:
-    """How many were not seen since then."""
-    wanted = sa.select(sa.func.count()).select_from(package_sightings).where(package_sightings.c.last_seen < since)
-    return (await tx.execute(wanted)).scalar_one()
+    """How many were surely not seen since then."""
+    return (await tx.execute(sa.select(sa.func.count()).where(_unseen(since)))).scalar_one()
 
 
 async def forget_unseen(tx: Transaction, since: datetime, most: int) -> int:
-    """Forget at most so `most` of those that were not seen since then; gives how many that were."""
-    old = sa.select(package_sightings.c.package).where(package_sightings.c.last_seen < since)
-    some = old.order_by(package_sightings.c.package).limit(most).scalar_subquery()
-    gone = await tx.execute(
-        package_sightings.delete().where(package_sightings.c.package.in_(some), package_sightings.c.last_seen < since)
-    )
-    return gone.rowcount
+    """Forget at most so `most` of those that were surely not seen since then; gives how many that were. What somebody
+    else is noting, or forgetting, is passed over: nobody is waited for.
+    """
+    old = sa.select(package_sightings.c.package).where(_unseen(since))
+    # SQLite has one writer at a time, and no such locks: there FOR UPDATE is left out.
+    locking = old.order_by(package_sightings.c.package).limit(most).with_for_update(skip_locked=True)
+    some = (await tx.execute(locking)).scalars().all()
+    await tx.execute(package_sightings.delete().where(package_sightings.c.package.in_(some)))
+    return len(some)
+
+
+def _unseen(since: datetime) -> sa.ColumnElement[bool]:
+    return package_sightings.c.last_seen < noted_before(since)
 
 
 def _names(purls: Collection[str]) -> dict[str, str]:
