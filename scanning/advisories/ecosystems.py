@@ -36,6 +36,7 @@ IGNORING_CASE = frozenset({"NuGet"})
 _ROLLING: Mapping[str, str] = MappingProxyType({"chainguard": "Chainguard", "wolfi": "Wolfi"})
 _ENTERPRISE: Mapping[str, str] = MappingProxyType({"almalinux": "AlmaLinux", "rocky": "Rocky Linux"})
 _RED_HAT_REPOSITORIES = ("baseos", "appstream", "crb", "highavailability", "nfv", "realtime", "resilientstorage")
+_RED_HAT_MINOR = re.compile(r"(enterprise_linux:[0-9]+)\.[0-9]+")
 _ENTERPRISE_RELEASE = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
 _ALPINE_RELEASE = re.compile(r"([0-9]+\.[0-9]+)(?:\.[0-9]+)?")
 _DEBIAN_RELEASE = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
@@ -74,6 +75,15 @@ def subject(package: Package, distribution: OsRelease | None) -> Subject | None:
     if package.type == "rpm":  # errata name the packages that were built, each with its own version
         return Subject(*place, package.name, package.version)
     return Subject(*place, package.source_name or package.name, package.source_version or package.version)
+
+
+def release_asked(ecosystem: str, release: str) -> str:
+    """How a `Subject` spells a release that an advisory names.
+
+    Since its release 10 Red Hat names one with its minor release, and an image of any of them is asked as of the major
+    one: what one minor release mends is open in the others, where their own advisories do not tell of it.
+    """
+    return _RED_HAT_MINOR.sub(r"\1", release) if ecosystem == "Red Hat" else release
 
 
 def _distribution(kind: str, system: OsRelease) -> tuple[str, tuple[str, ...]] | None:

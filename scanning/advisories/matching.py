@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from config.vocabulary import Severity
-from scanning.advisories.ecosystems import IGNORING_CASE, Key, Subject, subject
+from scanning.advisories.ecosystems import IGNORING_CASE, Key, Subject, release_asked, subject
 from scanning.advisories.model import AdvisoryBasis, AdvisoryReport, Finding
 from scanning.advisories.osv import Advisory, Affected
 from scanning.advisories.ranges import Hit, evaluate, newest
@@ -56,11 +56,12 @@ def match(
     ecosystem speaks of, or whose ecosystem or release `basis` does not cover, are reported as unmatched, by
     purl.
     """
+    releases = frozenset(map(_asked, basis.releases))
     unmatched: set[str] = set()
     installed: dict[Subject, list[Package]] = {}
     for package in packages:
         asked = subject(package, distribution)
-        if asked is None or not _covers(basis, asked):
+        if asked is None or not _covers(basis, releases, asked):
             unmatched.add(_purl(package))
         else:
             installed.setdefault(asked, []).append(package)
@@ -73,10 +74,15 @@ def match(
     return AdvisoryReport(basis, tuple(findings), tuple(sorted(unmatched)))
 
 
-def _covers(basis: AdvisoryBasis, asked: Subject) -> bool:
+def _asked(known: str) -> str:
+    ecosystem, _, release = known.partition(":")
+    return f"{ecosystem}:{release_asked(ecosystem, release)}"
+
+
+def _covers(basis: AdvisoryBasis, releases: AbstractSet[str], asked: Subject) -> bool:
     if asked.ecosystem not in basis.ecosystems:
         return False
-    return not asked.releases or any(f"{asked.ecosystem}:{one}" in basis.releases for one in asked.releases)
+    return not asked.releases or any(f"{asked.ecosystem}:{one}" in releases for one in asked.releases)
 
 
 def _findings(asked: Subject, group: Sequence[Package], advisories: Sequence[Advisory]) -> list[Finding]:
@@ -106,7 +112,7 @@ def _speaks_of(affected: Affected, asked: Subject) -> bool:
             affected.package == asked.name
             or (asked.ecosystem in IGNORING_CASE and affected.package.lower() == asked.name.lower())
         )
-        and (not asked.releases or affected.release in asked.releases)
+        and (not asked.releases or release_asked(affected.ecosystem, affected.release) in asked.releases)
     )
 
 

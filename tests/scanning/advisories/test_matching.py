@@ -235,6 +235,52 @@ def test_t53_packages_that_no_data_covers_are_reported_unmatched(kind: str, dist
     assert report.unmatched == (f"pkg:{kind}/x@1.0",)
 
 
+_RED_HAT = AdvisoryBasis(
+    ecosystems=("Red Hat",),
+    releases=("Red Hat:enterprise_linux:10.0", "Red Hat:enterprise_linux:10.1", "Red Hat:enterprise_linux:9::baseos"),
+)
+_UBI = Package(
+    "rpm", "openssl-libs", "1:3.2.2-16.el10_0.4", "openssl", "", "db", purl="pkg:rpm/rhel/openssl-libs@3.2.2"
+)
+
+
+@pytest.mark.parametrize("version_id", ["10.0", "10.1", "10"])
+@pytest.mark.parametrize("minor", ["10.0", "10.1"])
+def test_t53_since_red_hats_release_10_the_advisories_of_every_minor_release_count(version_id: str, minor: str) -> None:
+    """What one minor release mends is open in another that no advisory of its own speaks of."""
+    flaw = advisory("RHSA-1", affected(f"Red Hat:enterprise_linux:{minor}", "openssl-libs", fixed("1:3.5.1-5.el10_1")))
+    report = _match([_UBI], flaw, distribution=OsRelease("rhel", version_id), basis=_RED_HAT)
+
+    assert [(one.advisory, one.fixed_version) for one in report.findings] == [("RHSA-1", "1:3.5.1-5.el10_1")]
+    assert report.unmatched == ()
+
+
+def test_what_is_mended_in_each_minor_release_is_found_until_the_newest_of_them() -> None:
+    both = [
+        advisory(
+            f"RHSA-{minor}",
+            affected(f"Red Hat:enterprise_linux:10.{minor}", "openssl-libs", fixed(f"1:3.{minor}-1.el10_{minor}")),
+            upstream=["CVE-2026-1000"],
+        )
+        for minor in (0, 1)
+    ]
+    for version, found in (
+        ("1:3.0-0", ["1:3.1-1.el10_1"]),
+        ("1:3.0-1.el10_0", ["1:3.1-1.el10_1"]),
+        ("1:3.1-1.el10_1", []),
+    ):
+        package = replace(_UBI, version=version)
+        report = _match([package], *both, distribution=OsRelease("rhel", "10.1"), basis=_RED_HAT)
+        assert [one.fixed_version for one in report.findings] == found
+
+
+@pytest.mark.parametrize("version_id", ["9.4", "8", "1.0"])
+def test_a_minor_release_says_nothing_of_another_major_one(version_id: str) -> None:
+    flaw = advisory("RHSA-1", affected("Red Hat:enterprise_linux:10.0", "openssl-libs", fixed("9")))
+
+    assert _match([_UBI], flaw, distribution=OsRelease("rhel", version_id), basis=_RED_HAT).findings == ()
+
+
 @pytest.mark.parametrize(("ecosystem", "kind", "found"), [("NuGet", "nuget", 1), ("npm", "npm", 0)])
 def test_nuget_tells_no_names_apart_by_large_and_small_letters(ecosystem: str, kind: str, found: int) -> None:
     spelled = "Microsoft.NetCore.App.Runtime.linux-x64"
