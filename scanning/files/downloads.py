@@ -24,34 +24,31 @@ class Downloads:
     def __init__(self) -> None:
         self._files: dict[str, Fetched] = {}
 
-    def run_by(self, command: str) -> Fetched | None:
+    def run_by(self, command: str) -> Iterator[Fetched]:
         """What a line of the script runs, or lets be run, that this line or one before it has fetched or decoded."""
         if not self._files and "curl" not in command and "wget" not in command and not decoding.may_decode(command):
-            return None
+            return
         for simple in _BETWEEN.split(command):
             words = [word.strip("\"'") for word in simple.split(maxsplit=_MOST_WORDS)]
             while words and (words[0] in _BEFORE or "=" in words[0] or _is_told_to_a_shell(words)):
                 del words[: 2 if _is_told_to_a_shell(words) else 1]
             if not words:
                 continue
-            if self._files and (what := self._run(words)):
-                return what
+            if self._files:
+                yield from self._run(words)
             for what, path in _saved(words):
                 if len(self._files) < _MOST_FILES and not path.startswith(("-", "/dev/")):
                     self._files.setdefault(path.removeprefix("./"), what)
-        return None
 
-    def _run(self, words: Sequence[str]) -> Fetched | None:
+    def _run(self, words: Sequence[str]) -> Iterator[Fetched]:
         name, arguments = words[0].rpartition("/")[2], words[1:]
         if name == "chmod":
-            return (
-                next(filter(None, map(self._kept, arguments)), None)
-                if any(map(_RUNNABLE.fullmatch, arguments))
-                else None
-            )
-        if name in SHELLS or name in {".", "source"} or INTERPRETERS.fullmatch(name):
-            return self._kept(next((argument for argument in arguments if not argument.startswith("-")), ""))
-        return self._kept(words[0]) if "/" in words[0] else None
+            paths: Sequence[str] = arguments if any(map(_RUNNABLE.fullmatch, arguments)) else ()
+        elif name in SHELLS or name in {".", "source"} or INTERPRETERS.fullmatch(name):
+            paths = [argument for argument in arguments if not argument.startswith("-")][:1]
+        else:
+            paths = words[:1] if "/" in words[0] else ()
+        yield from filter(None, map(self._kept, paths))
 
     def _kept(self, path: str) -> Fetched | None:
         """What the file at `path` may be: it is called so, or lies where no folder was named."""

