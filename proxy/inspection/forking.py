@@ -7,6 +7,8 @@ template -> gate    first READY; then one answer to each: the worker's id, or it
 
 Whoever started the template may have several gates speak to it: JOIN and a descriptor, the template's end of a further
 socket, on which it says READY to another gate. JOIN has no answer.
+
+Whoever asks anything else, or not whole, is parted from.
 """
 
 import struct

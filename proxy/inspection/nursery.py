@@ -33,8 +33,8 @@ class TemplateProcess(Protocol):
         """This gate is done with it, and has closed its socket."""
         ...
 
-    def kill(self) -> None:
-        """End it now, if it has not ended."""
+    def give_up(self, why: str) -> None:
+        """Expect nothing more of it: end it now, if it has not ended, or leave it to the others who share it."""
         ...
 
 
@@ -145,7 +145,7 @@ class Template:
         forked = await ForkedProcess.connect(self, pid, *ours)
         self._forked.add(forked)
         if not self.is_alive:
-            forked.kill()
+            forked.lose()
         return forked
 
     def _disown(self, forking: "asyncio.Task[ForkedProcess]") -> None:
@@ -186,7 +186,7 @@ class Template:
     def _kill(self, why: str) -> None:
         if not self._life.done():
             self._why = self._why or why
-            self._process.kill()
+            self._process.give_up(why)
 
     async def _failure(self) -> InspectionFailedError:
         """Why there is no answer, once the process is gone: it has closed its side, or was killed."""
@@ -199,7 +199,9 @@ class Template:
         why = await self._process.ended()
         self._why = self._why or why
         for forked in tuple(self._forked):
-            forked.kill()
+            forked.lose()
+        with suppress(OSError):  # a template that was left and lives reaps them, once it has noticed
+            self._control.shutdown(socket.SHUT_RDWR)
 
 
 class _OwnProcess:
@@ -220,7 +222,7 @@ class _OwnProcess:
     def leave(self) -> None:
         """It ends by itself, since nobody is left at the other end."""
 
-    def kill(self) -> None:
+    def give_up(self, why: str) -> None:
         kill_session(self._process.pid)
 
 
@@ -239,10 +241,8 @@ class _SharedProcess:
     def leave(self) -> None:
         self._conclude("the gate stops")
 
-    def kill(self) -> None:
-        if not self._end.done():
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+    def give_up(self, why: str) -> None:
+        self._conclude(why)
 
     def _conclude(self, why: str) -> None:
         if not self._end.done():
@@ -280,6 +280,11 @@ class ForkedProcess:
         """End it now, and whatever it has started; nothing happens once it was reaped."""
         if not self._is_gone:
             kill_session(self.pid)
+
+    def lose(self) -> None:
+        """End it now, and signal it never again: from now on its id is kept by nobody."""
+        self.kill()
+        self._is_gone = True
 
     async def end(self) -> int:
         """See it gone: it is killed if it does not end by itself just now. Gives its exit status."""

@@ -3,6 +3,7 @@
 Without it each gate starts a template of its own, and so does each whose shared one has ended.
 """
 
+import errno
 import os
 import socket
 import subprocess
@@ -42,6 +43,8 @@ class SharedTemplate:
         """Start it; when it is ready is told to whoever joins. Raises `OSError` where it cannot be started, or the
         system has no descriptors of processes.
         """
+        if not hasattr(os, "pidfd_open"):  # Python was built for a libc without it
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
         os.close(os.pidfd_open(os.getpid()))
         ours, theirs = socket.socketpair()
         with theirs:

@@ -6,6 +6,7 @@ A worker made so is ready in milliseconds, and what it does not change it shares
 reads a byte of a layer. `forking` says what it hears, over the socket that it has as standard input.
 """
 
+import errno
 import gc
 import os
 import select
@@ -45,50 +46,58 @@ class _Gate:
             os.waitpid(process, 0)
 
 
-def serve(control: socket.socket) -> int | None:
-    """Answer until every gate is gone. Gives None then, and in each worker its exit status, once it has served."""
-    gates: dict[int, _Gate] = {}
-    waiting = select.poll()
+class _Template:
+    """Whom it serves."""
 
-    def join(control: socket.socket) -> None:
-        gates[control.fileno()] = gate = _Gate(control)
-        waiting.register(control, select.POLLIN)
+    def __init__(self) -> None:
+        self._gates: dict[int, _Gate] = {}
+        self._waiting = select.poll()
+
+    def join(self, control: socket.socket) -> None:
+        """Serve one more gate, and say that it can ask."""
+        self._gates[control.fileno()] = gate = _Gate(control)
+        self._waiting.register(control, select.POLLIN)
         gate.tell(READY)
 
-    join(control)
-    while gates:
-        for descriptor, _ in waiting.poll():
-            gate = gates[descriptor]
-            kind, number, given = _request(gate.control)
-            if kind == FORK:
-                process = _fork()
-                if process == 0:
-                    for each in gates.values():
-                        each.control.close()
-                    return _be_worker(given, number)
-                if process > 0:
-                    gate.workers.add(process)
-                gate.tell(process)
-            elif kind == REAP:
-                _, status = os.waitpid(number, 0)
-                gate.workers.discard(number)
-                gate.tell(os.waitstatus_to_exitcode(status))
-            elif kind == JOIN:
-                join(socket.socket(fileno=given.pop()))
-            else:
-                waiting.unregister(descriptor)
-                gates.pop(descriptor).part()
-            _close(given)
-    return None
+    def serve(self) -> int | None:
+        """Answer until every gate is gone. Gives None then, and in each worker its exit status, once it has served."""
+        while self._gates:
+            for descriptor, _ in self._waiting.poll():
+                gate = self._gates[descriptor]
+                kind, number, given = _request(gate.control)
+                answer = None
+                if kind == FORK and len(given) < STANDARD:  # the system gives no more descriptors just now
+                    answer = -errno.EMFILE
+                elif kind == FORK:
+                    answer = _fork()
+                    if answer == 0:
+                        for each in self._gates.values():
+                            each.control.close()
+                        return _be_worker(given, number)
+                    if answer > 0:
+                        gate.workers.add(answer)
+                elif kind == REAP and number in gate.workers:
+                    _, status = os.waitpid(number, 0)
+                    gate.workers.discard(number)
+                    answer = os.waitstatus_to_exitcode(status)
+                elif kind == JOIN and given:
+                    self.join(socket.socket(fileno=given.pop()))
+                elif kind != JOIN:  # who was to join and has no socket is told by its end
+                    self._waiting.unregister(descriptor)
+                    self._gates.pop(descriptor).part()
+                _close(given)  # before the answer: then only the worker holds its ends
+                if answer is not None:
+                    gate.tell(answer)
+        return None
 
 
 def _request(control: socket.socket) -> tuple[bytes, int, list[int]]:
-    """The next request, its number, and what came with it; without a kind if the gate is gone."""
+    """The next request, its number, and what came with it. No kind: the gate is gone, or asked nothing whole."""
     try:
         request, descriptors, _, _ = socket.recv_fds(control, REQUEST.size, STANDARD)
     except OSError:
         request, descriptors = b"", []
-    kind, number = REQUEST.unpack(request) if request else (b"", 0)
+    kind, number = REQUEST.unpack(request) if len(request) == REQUEST.size else (b"", 0)
     return kind, number, descriptors
 
 
@@ -115,13 +124,16 @@ def _be_worker(descriptors: list[int], niceness: int) -> int:
 def main() -> int:
     """Run the template, and after each fork the worker; returns the exit status."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a supervisor waits for signals that it has blocked
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever ignored it (trap '' CHLD) would leave no worker to reap
     control = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     # What is made ready at its first use is made ready here, once for all.
     prepare(InspectionLimits, Refusal, Part, LayerFacts)
     sought.prepare()
     gc.collect()
     gc.freeze()  # looking for garbage would make each worker a copy of its own of what they share
-    return serve(control) or 0
+    template = _Template()
+    template.join(control)
+    return template.serve() or 0
 
 
 if __name__ == "__main__":

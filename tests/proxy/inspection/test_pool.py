@@ -15,6 +15,7 @@ import uvloop
 from proxy.inspection.nursery import ForkedProcess, Template
 from proxy.inspection.places import Places
 from proxy.inspection.pool import InspectionFailedError, InspectionPool, RunningInspection
+from proxy.inspection.shared_template import COMMAND
 from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerError
 from scanning.files.examine import Examiner
 from scanning.layers.inspect import inspect_layer
@@ -345,6 +346,16 @@ class TestFaults:
         forked.disconnect()
         await pool.close()
         assert not template.is_alive
+
+    async def test_where_the_ends_of_children_are_ignored_workers_are_reaped_all_the_same(self) -> None:
+        ignoring = ("/bin/sh", "-c", "trap '' CHLD; exec \"$@\"", "sh", *COMMAND)
+        template = await Template.start(ignoring)
+        for _ in range(2):
+            forked = await template.fork(0)
+            await forked.end()
+            forked.disconnect()
+        assert template.is_alive
+        await template.close()
 
     async def test_a_template_that_has_died_before_is_replaced(self) -> None:
         template = await Template.start()

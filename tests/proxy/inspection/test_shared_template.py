@@ -1,21 +1,27 @@
 """Several gates whose workers come from one template."""
 
 import asyncio
+import errno
 import gzip
 import os
+import resource
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from proxy.inspection import nursery
 from proxy.inspection.errors import InspectionFailedError
 from proxy.inspection.forking import ANSWER, FORK, READY, REAP, REQUEST
 from proxy.inspection.framing import LENGTH
 from proxy.inspection.framing import READY as SAYS_READY
+from proxy.inspection.nursery import Template
 from proxy.inspection.pool import InspectionPool
 from proxy.inspection.shared_template import SharedEnd, SharedTemplate
 from scanning.documents import encode
@@ -67,6 +73,15 @@ def parent(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def is_there(process: int) -> bool:
+    """Whether it runs, or was not reaped yet."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 class BareGate:
     """A gate as the template sees it, one question at a time."""
 
@@ -88,6 +103,18 @@ class BareGate:
     def reap(self, worker: int) -> int:
         socket.send_fds(self._end.control, [REQUEST.pack(REAP, worker)], [])
         return self._answer()
+
+    def says(self, request: bytes) -> None:
+        """What no gate says."""
+        self._end.control.sendall(request)
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether the template has closed its end."""
+        try:
+            return self._end.control.recv(1) == b""
+        except ConnectionResetError:  # with something unread
+            return True
 
     def leave(self) -> None:
         """As if its process had died."""
@@ -198,3 +225,92 @@ def test_the_template_ends_with_the_last_of_its_gates() -> None:
     shared.close()
     os.close(to_it)
     os.close(output)
+
+
+async def test_a_gate_that_loses_patience_leaves_the_template_to_the_others(
+    shared: SharedTemplate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient, other = await Template.join(shared.join()), await Template.join(shared.join())
+    worker = await impatient.fork(0)
+    os.kill(shared.pid, signal.SIGSTOP)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(nursery, "_ANSWER_SECONDS", 0.1)
+            with pytest.raises(InspectionFailedError, match="it gave no answer"):
+                await impatient.fork(0)
+        assert not impatient.is_alive
+        assert await worker.output.read() == b""  # it was ended, though nobody could reap it yet
+        assert await worker.end() == -signal.SIGKILL
+        worker.disconnect()
+    finally:
+        os.kill(shared.pid, signal.SIGCONT)
+    while is_there(worker.pid):  # noqa: ASYNC110  # nothing tells that it was reaped
+        await asyncio.sleep(0.02)
+    going_on = await other.fork(0)
+    assert parent(going_on.pid) == shared.pid
+    await going_on.end()
+    going_on.disconnect()
+    await impatient.close()
+    await other.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [b"F", REQUEST.pack(b"?", 0), REQUEST.pack(REAP, 1), REQUEST.pack(REAP, 0)],
+    ids=["in part", "of no kind", "a stranger", "anybody"],
+)
+def test_a_gate_that_asks_what_no_gate_asks_is_parted_from_and_no_other(
+    shared: SharedTemplate, request_: bytes
+) -> None:
+    with bare_gate(shared) as asking, bare_gate(shared) as other:
+        asking.says(request_)
+        assert asking.is_parted
+        worker, to_it, output = other.fork()
+        os.kill(worker, signal.SIGKILL)
+        assert other.reap(worker) == -signal.SIGKILL
+    os.close(to_it)
+    os.close(output)
+
+
+def test_a_template_without_free_descriptors_says_so_and_goes_on(shared: SharedTemplate) -> None:
+    with bare_gate(shared) as one:
+        open_ = {int(each.name) for each in Path(f"/proc/{shared.pid}/fd").iterdir()}
+        held = next(number for number in count() if number not in open_)
+        before = resource.prlimit(shared.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(shared.pid, resource.RLIMIT_NOFILE, (held + 1, before[1]))
+        worker, to_it, output = one.fork()
+        assert worker == -errno.EMFILE
+        os.close(to_it)
+        os.close(output)
+
+        resource.prlimit(shared.pid, resource.RLIMIT_NOFILE, (held, before[1]))
+        turned_away = shared.join()
+        turned_away.control.settimeout(120)
+        assert turned_away.control.recv(1) == b""
+        turned_away.close()
+
+        resource.prlimit(shared.pid, resource.RLIMIT_NOFILE, before)
+        worker, to_it, output = one.fork()
+        os.kill(worker, signal.SIGKILL)
+        assert one.reap(worker) == -signal.SIGKILL
+        os.close(to_it)
+        os.close(output)
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_nothing_is_started_where_processes_have_no_descriptors(
+    monkeypatch: pytest.MonkeyPatch, *, missing: bool
+) -> None:
+    def no_such_call(_process: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    def start(*_: object, **__: object) -> None:
+        raise AssertionError("it was started")
+
+    if missing:
+        monkeypatch.delattr(os, "pidfd_open")
+    else:
+        monkeypatch.setattr(os, "pidfd_open", no_such_call)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSYS)):
+        SharedTemplate.start()
