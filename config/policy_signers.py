@@ -3,7 +3,11 @@
 import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
+
+import yaml
 
 from config.errors import ConfigurationError, ImagegateError, Location
 from config.patterns import RepositoryPattern
@@ -13,6 +17,10 @@ from config.yaml_edit import add_item, add_pair, remove
 from config.yaml_source import read_yaml
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,127}")
+_NOT_ALONE = (
+    "the policy is written in a way in which this cannot be changed alone; write signers and of in lines of their own,"
+    " or make the change in the file (imagegate policy set)"
+)
 _Data = dict[str, Any]
 
 
@@ -35,6 +43,15 @@ def counting(policy: Policy, name: str) -> tuple[RepositoryPattern, ...]:
     return tuple(pattern for rule in rules for pattern in rule.repositories)
 
 
+def counting_nobody(
+    policy: Policy, patterns: Iterable[RepositoryPattern], now: datetime
+) -> tuple[RepositoryPattern, ...]:
+    """Those of the `patterns` of rules that ask for signatures while nobody whom they name is trusted at `now`."""
+    trusted = {name for name, one in policy.signers.items() if one.not_after is None or now < one.not_after}
+    asked = {pattern: rule.require.signatures for rule in policy.rules for pattern in rule.repositories}
+    return tuple(one for one in patterns if (asks := asked.get(one)) and trusted.isdisjoint(asks.of))
+
+
 def with_signer(
     text: str, source: str, name: str, signer: Signer | None, repositories: Iterable[RepositoryPattern]
 ) -> str:
@@ -53,14 +70,16 @@ def with_signer(
             raise SignerChangeError(
                 f"{name[:40]!r} cannot name a signer; write letters, digits and . _ @ - such as release@example.com"
             )
-        text = _added(text, wanted, name, signer)
+        with _edited():
+            text = _added(text, wanted, name, signer)
     elif signer is not None and signer != known:
         raise SignerChangeError(
             f"the policy has a signer {name} with another key or end; to change a key, add the new one under a second"
             " name, sign again, and remove the old one"
         )
     for number in _rules(policy, repositories):
-        text = _counted(text, wanted, number, name)
+        with _edited():
+            text = _counted(text, wanted, number, name)
     return _checked(text, source, wanted)
 
 
@@ -74,14 +93,24 @@ def without_signer(text: str, source: str, name: str) -> str:
         there_are = ", ".join(policy.signers) or "none"
         raise UnknownSignerError(f"the policy has no signer {name[:40]!r}; there are: {there_are}")
     wanted: _Data = copy.deepcopy(dict(read_yaml(text, source).data))
-    del wanted["signers"][name]
-    text = remove(text, ("signers", name))
-    for number, rule in enumerate(wanted["rules"]):
-        names = rule.get("require", {}).get("signatures", {}).get("of", [])
-        for at in reversed([at for at, one in enumerate(names) if one == name]):
-            del names[at]
-            text = remove(text, ("rules", number, "require", "signatures", "of", at))
+    with _edited():
+        del wanted["signers"][name]
+        text = remove(text, ("signers", name))
+        for number, rule in enumerate(wanted["rules"]):
+            names = rule.get("require", {}).get("signatures", {}).get("of", [])
+            for at in reversed([at for at, one in enumerate(names) if one == name]):
+                del names[at]
+                text = remove(text, ("rules", number, "require", "signatures", "of", at))
     return _checked(text, source, wanted)
+
+
+@contextmanager
+def _edited() -> Iterator[None]:
+    """What one edit made of an unusual layout may be no YAML for the next one, or not hold what that is to change."""
+    try:
+        yield
+    except (yaml.YAMLError, LookupError, ValueError) as error:
+        raise SignerChangeError(_NOT_ALONE) from error
 
 
 def _added(text: str, wanted: _Data, name: str, signer: Signer) -> str:
@@ -134,10 +163,7 @@ def _checked(text: str, source: str, wanted: _Data) -> str:
     except ConfigurationError:
         says = {}
     if says != wanted:
-        raise SignerChangeError(
-            "the policy is written in a way in which this cannot be changed alone; write signers and of in lines of"
-            " their own, or make the change in the file (imagegate policy set)"
-        )
+        raise SignerChangeError(_NOT_ALONE)
     try:
         load_policy(text, source)
     except ConfigurationError as error:

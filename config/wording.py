@@ -1,4 +1,4 @@
-"""How numbers of things are told."""
+"""How things are told."""
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -6,3 +6,8 @@ def counted(number: int, one: str, many: str = "") -> str:
     with an s.
     """
     return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def as_sentence(clause: str) -> str:
+    """A clause such as `it is written` as a sentence of its own."""
+    return f"{clause[:1].upper()}{clause[1:]}."

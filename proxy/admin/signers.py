@@ -11,6 +11,7 @@ from proxy.admin.administering import administrator, read_document
 from proxy.admin.entity_tags import expected, tag_of
 from proxy.admin.parameters import check_parameters
 from proxy.gate import signers
+from proxy.gate.policy_writing import left_elsewhere
 from proxy.gate.signers import WantedSigner
 from proxy.routing import Call
 
@@ -58,7 +59,7 @@ async def add(call: Call) -> web.StreamResponse:
     wanted = WantedSigner(sent.name, sent.signer(), sent.repositories)
     now = services.clock()
     new = await signers.trust(services.database, services.policy.path, wanted, expected(call), by, now)
-    document = signers.as_document(new.policy, sent.name, now)
+    document = signers.as_document(new.policy, sent.name, now) | {"warnings": _warnings(call)}
     return web.json_response(document, status=201, headers={hdrs.ETAG: tag_of(new.digest)})
 
 
@@ -67,5 +68,11 @@ async def remove(call: Call) -> web.StreamResponse:
     check_parameters(call.request.rel_url.query)
     by = await administrator(call, (EVERY_REPOSITORY,))
     services, name = call.services, call.parameters["id"]
-    new = await signers.distrust(services.database, services.policy.path, name, expected(call), by, services.clock())
-    return web.Response(status=204, headers={hdrs.ETAG: tag_of(new.digest)})
+    gone = await signers.distrust(services.database, services.policy.path, name, expected(call), by, services.clock())
+    document = {"warnings": _warnings(call, *gone.warnings)}
+    return web.json_response(document, headers={hdrs.ETAG: tag_of(gone.written.digest)})
+
+
+def _warnings(call: Call, *more: str) -> list[str]:
+    elsewhere = left_elsewhere(call.services.policy.path, call.services.settings)
+    return [*more, *([elsewhere] if elsewhere else [])]

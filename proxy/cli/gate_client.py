@@ -64,9 +64,9 @@ class GateClient:
         """The answer to a document."""
         return await self._ask(method, path, _NOTHING, {hdrs.CONTENT_TYPE: _JSON}, json.dumps(document).encode())
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str) -> GateAnswer:
         """End what is at `path`."""
-        await self._ask("DELETE", path, _NOTHING, {})
+        return await self._ask("DELETE", path, _NOTHING, {})
 
     async def put_text(self, path: str, text: str, over: str) -> GateAnswer:
         """Write `text` over what has the ETag `over`."""

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from config.policy import Policy
 from config.settings import Settings
-from config.wording import counted
+from config.wording import as_sentence, counted
 from proxy.cli.gate_client import GateClient
 from proxy.cli.local_database import open_database
 from proxy.cli.local_state import open_state
@@ -54,7 +54,7 @@ def write(settings: Settings, new: WrittenPolicy) -> None:
 def write_at(client: GateClient, text: str) -> None:
     """Write a policy over the one that the gate of `client` has now, and say what it warns of."""
     for warning in asyncio.run(_write_at(client, text)):
-        complain(f"{warning[:1].upper()}{warning[1:]}.")
+        complain(as_sentence(warning))
 
 
 def _print(told: _Told, *, as_json: bool) -> bool:

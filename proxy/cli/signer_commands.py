@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from pydantic import ValidationError
@@ -14,15 +13,18 @@ from rich.table import Table
 from config.patterns import RepositoryPattern
 from config.policy import Signer
 from config.policy_file import load_policy_file
+from config.policy_signers import SignerChangeError, is_name
 from config.settings import Settings
+from config.wording import as_sentence
 from config.yaml_source import read_text_file
 from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
 from proxy.cli.local_database import NoStateError, open_database
 from proxy.cli.moments import read_end
-from proxy.cli.output import command_line, console, minute, printable
+from proxy.cli.output import command_line, complain, console, minute, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.gate import signers
+from proxy.gate.policy_writing import left_elsewhere
 from proxy.gate.signers import WantedSigner
 
 _PATH = "/api/v1/signers"
@@ -79,9 +81,10 @@ def _add(
     signer = _signer(key, expires) if key is not None else None
     wanted = WantedSigner(name, signer, tuple(map(RepositoryPattern, repository)))
     if client := asked_gate(context):
-        asyncio.run(client.send("POST", _PATH, _as_wish(wanted)))
+        warnings = asyncio.run(client.send("POST", _PATH, _as_wish(wanted))).read("warnings")["warnings"]
     else:
-        asyncio.run(_added(settings_for(context), wanted))
+        warnings = asyncio.run(_added(settings_for(context), wanted))
+    _warn(warnings)
     remove = f"{command_line(context)} signer remove {name}{at_gate(context)}"
     typer.echo(printable(f"Signatures by {name} count for {', '.join(repository)}; take that back: {remove}"))
 
@@ -91,10 +94,21 @@ def _remove(
 ) -> None:
     """Take a signer out of the policy and all of its rules. What rests on its signatures alone is refused or waits."""
     if client := asked_gate(context):
-        asyncio.run(client.delete(f"{_PATH}/{quote(name, safe='')}"))
+        if not is_name(name):
+            raise SignerChangeError(
+                f"{name[:40]!r} cannot stand in an address, so {client.url} was not asked; take it out of the policy's"
+                " text (imagegate policy show --as-written) and write that (imagegate policy set)"
+            )
+        warnings = asyncio.run(client.delete(f"{_PATH}/{name}")).read("warnings")["warnings"]
     else:
-        asyncio.run(_removed(settings_for(context), name))
+        warnings = asyncio.run(_removed(settings_for(context), name))
+    _warn(warnings)
     typer.echo(printable(f"Signatures by {name} count no more; a running gate takes that up within a second."))
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        complain(as_sentence(warning))
 
 
 def _signer(file: Path, expires: str) -> Signer:
@@ -129,13 +143,20 @@ def _state(signer: Mapping[str, Any]) -> str:
     return f"{'until' if signer['trusted'] else 'ended'} {minute(signer['not_after'])}"
 
 
-async def _added(settings: Settings, wanted: WantedSigner) -> None:
+async def _added(settings: Settings, wanted: WantedSigner) -> tuple[str, ...]:
     path = _policy_path(settings)
     async with open_database(settings, may_be_new=True) as database:
         await signers.trust(database, path, wanted, None, administrator(), utc_now())
+    return _elsewhere(settings)
 
 
-async def _removed(settings: Settings, name: str) -> None:
+async def _removed(settings: Settings, name: str) -> tuple[str, ...]:
     path = _policy_path(settings)
     async with open_database(settings, may_be_new=True) as database:
-        await signers.distrust(database, path, name, None, administrator(), utc_now())
+        gone = await signers.distrust(database, path, name, None, administrator(), utc_now())
+    return gone.warnings + _elsewhere(settings)
+
+
+def _elsewhere(settings: Settings) -> tuple[str, ...]:
+    said = left_elsewhere(settings.policy_path, settings)
+    return (said,) if said else ()

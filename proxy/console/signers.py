@@ -10,12 +10,14 @@ from config.errors import ImagegateError
 from config.patterns import EVERY_REPOSITORY
 from config.policy import Signer
 from config.policy_signers import is_name
+from config.wording import as_sentence
 from proxy.admin.administering import administrator
 from proxy.admin.parameters import check_parameters
 from proxy.console.fields import read_end, read_patterns
 from proxy.console.pages import done, page, status_of
 from proxy.errors import BadRequestError, NotFoundError
 from proxy.gate import signers
+from proxy.gate.policy_writing import left_elsewhere
 from proxy.gate.signers import WantedSigner
 from proxy.routing import Call
 
@@ -39,7 +41,7 @@ async def add(call: Call, form: Mapping[str, str]) -> web.StreamResponse:
     except ImagegateError as error:
         return await _listing(call, {**_EMPTY, **form}, str(error), status=status_of(error))
     where = ", ".join(map(str, wanted.repositories))
-    return done(call, _LIST, f"Signatures by {wanted.name} count for {where}, within a second.")
+    return _done(call, f"Signatures by {wanted.name} count for {where}, within a second.")
 
 
 async def show(call: Call) -> web.StreamResponse:
@@ -55,14 +57,18 @@ async def remove(call: Call, _form: Mapping[str, str]) -> web.StreamResponse:
     services, name = call.services, call.parameters["id"]
     try:
         by = await administrator(call, (EVERY_REPOSITORY,))
-        await signers.distrust(services.database, services.policy.path, name, None, by, services.clock())
+        gone = await signers.distrust(services.database, services.policy.path, name, None, by, services.clock())
     except NotFoundError:
         raise
     except ImagegateError as error:
         return await _shown(call, str(error), status=status_of(error))
-    return done(
-        call, _LIST, f"Signatures by {name} count no more, within a second; what rests on them is judged again."
-    )
+    said = f"Signatures by {name} count no more, within a second; what rests on them is judged again."
+    return _done(call, said, *gone.warnings)
+
+
+def _done(call: Call, said: str, *warnings: str) -> web.Response:
+    elsewhere = left_elsewhere(call.services.policy.path, call.services.settings)
+    return done(call, _LIST, " ".join((said, *map(as_sentence, warnings + ((elsewhere,) if elsewhere else ())))))
 
 
 async def _listing(call: Call, form: Mapping[str, str], problem: str = "", *, status: int = 200) -> web.Response:

@@ -5,7 +5,7 @@ Every process that serves takes the new policy up by itself (`PolicyFile`).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,15 @@ from typing import Any
 from config.errors import ConfigurationError
 from config.patterns import RepositoryPattern
 from config.policy import Policy, Signer
-from config.policy_signers import SignerChangeError, UnknownSignerError, counting, with_signer, without_signer
+from config.policy_file import load_policy
+from config.policy_signers import (
+    SignerChangeError,
+    UnknownSignerError,
+    counting,
+    counting_nobody,
+    with_signer,
+    without_signer,
+)
 from config.yaml_source import read_text_file
 from proxy.errors import ConflictError, NotFoundError
 from proxy.gate.policy import PolicyFile, WrittenPolicy, read_policy, written_policy
@@ -26,6 +34,7 @@ from storage.audit import Event
 from storage.database import Database
 
 _SHOWN = 16
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +68,37 @@ async def trust(
     return await change_policy(database, path, _one_family(change), expected, (Event.SIGNER_ADDED, said), by, now)
 
 
+@dataclass(frozen=True, slots=True)
+class Distrusted:
+    """The policy without a signer, and what to tell whoever took it out."""
+
+    written: WrittenPolicy
+    warnings: tuple[str, ...]
+
+
 async def distrust(
     database: Database, path: Path, name: str, expected: Digest | None, by: Administrator, now: datetime
-) -> WrittenPolicy:
+) -> Distrusted:
     """Take a signer out of the policy file and out of all of its rules, as `trust` adds one.
 
-    Raises `NotFoundError` if there is none, `ConflictError` where fewer would be left than a rule asks for, and
+    The last one of a rule goes as well: a key that has leaked must not wait for the next. Raises `NotFoundError` if
+    there is none, `ConflictError` where some would be left but fewer than a rule asks for, and
     `PreconditionFailedError`.
     """
 
+    concerned: tuple[RepositoryPattern, ...] = ()
+
     def change(text: str) -> WrittenPolicy:
-        return written_policy(without_signer(text, str(path), name), str(path))
+        nonlocal concerned
+        new = written_policy(without_signer(text, str(path), name), str(path))
+        concerned = counting(load_policy(text, str(path)), name)
+        return new
 
     said = f"signer {name}"
-    return await change_policy(
+    new = await change_policy(
         database, path, _one_family(change), expected, (Event.SIGNER_REMOVED, lambda _: said), by, now
     )
+    return Distrusted(new, _warnings(counting_nobody(new.policy, concerned, now)))
 
 
 async def newest(desk: PolicyFile) -> WrittenPolicy:
@@ -93,6 +117,18 @@ def as_document(policy: Policy, name: str, now: datetime) -> dict[str, Any]:
         "trusted": signer.not_after is None or now < signer.not_after,
         "repositories": list(map(str, counting(policy, name))),
     }
+
+
+def _warnings(patterns: Iterable[RepositoryPattern]) -> tuple[str, ...]:
+    found = tuple(map(str, patterns))
+    if not found:
+        return ()
+    where = ", ".join(found[:_MOST_NAMED]) + (f" and {len(found) - _MOST_NAMED} more" if found[_MOST_NAMED:] else "")
+    said = (
+        f"nobody's signatures count for {where} any more: what needs some there waits or is refused until another"
+        " signer is added"
+    )
+    return (said,)
 
 
 def _newest(path: Path, known: WrittenPolicy) -> WrittenPolicy:

@@ -26,7 +26,12 @@ from storage.locks import serialise
 LONGEST_NAME = 128
 PREFIX = "igt_"
 _GRAMMAR = re.compile(r"igt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-_UNSEEN = frozenset({"Cc", "Cf"})
+_UNSEEN_KINDS = frozenset({"Cc", "Cf"})
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""What Unicode calls default-ignorable, the empty braille pattern and the empty notehead: nobody sees these."""
 _NO_HASH = "0" * 64
 
 
@@ -82,7 +87,7 @@ async def create(
     `maker` is whose token allows it, None where nobody's does. Raises `UnusableTokenError` for one that nobody could
     tell from others, or use.
     """
-    if not new.name.strip() or "\0" in new.name or len(new.name) > LONGEST_NAME:
+    if not _alike(new.name) or "\0" in new.name or len(new.name) > LONGEST_NAME:
         raise UnusableTokenError(
             f"say what the token is for, in at most {LONGEST_NAME} characters and without NUL; the audit names it so"
         )
@@ -142,8 +147,13 @@ async def _check_name(tx: Transaction, name: str, maker: Principal) -> None:
 
 def _alike(name: str) -> str:
     """The same for names that look alike: compatible, large or small, with blanks or marks that are not seen."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(sign for sign in plain if not sign.isspace() and unicodedata.category(sign) not in _UNSEEN)
+    plain = unicodedata.normalize("NFKC", _seen(name)).casefold()
+    return _seen(unicodedata.normalize("NFKC", plain))
+
+
+def _seen(text: str) -> str:
+    plain = _UNSEEN.sub("", text)
+    return "".join(one for one in plain if not one.isspace() and unicodedata.category(one) not in _UNSEEN_KINDS)
 
 
 async def seen_by(database: Database, principal: Principal) -> tuple[Grant, ...]:

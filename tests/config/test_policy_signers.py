@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +11,14 @@ from config.errors import ConfigurationError
 from config.patterns import RepositoryPattern
 from config.policy import Signer
 from config.policy_file import load_policy
-from config.policy_signers import SignerChangeError, UnknownSignerError, counting, with_signer, without_signer
+from config.policy_signers import (
+    SignerChangeError,
+    UnknownSignerError,
+    counting,
+    counting_nobody,
+    with_signer,
+    without_signer,
+)
 from tests.scanning.signatures.signing import new_key, pem
 
 RELEASE, SECURITY = (Signer(key=pem(new_key())) for _ in range(2))
@@ -131,3 +138,29 @@ def test_a_layout_in_which_it_cannot_be_changed_alone_is_refused() -> None:
     assert load_policy(strange, "p").signers["release"] == RELEASE
     with pytest.raises(SignerChangeError, match="in a way in which this cannot be changed alone"):
         with_signer(strange, "p", "new", SECURITY, EVERYWHERE)
+
+
+RULES = 'rules: [{repositories: ["**"], require: {signatures: {of: [a]}}}]'
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        f"version: 1\nsigners: {{a: {{key: {json.dumps(RELEASE.key)}}},}}\n{RULES}\n",  # a comma before the end
+        f"? signers\n: a: {{key: {json.dumps(RELEASE.key)}}}\n  b: {{key: {json.dumps(SECURITY.key)}}}\nversion: 1\n{RULES}\n",
+    ],
+)
+def test_a_text_that_one_edit_breaks_for_the_next_one_is_refused_as_well(strange: str) -> None:
+    assert load_policy(strange, "p").signers["a"] == RELEASE
+    with pytest.raises(SignerChangeError, match="in a way in which this cannot be changed alone"):
+        without_signer(strange, "p", "a")
+
+
+def test_rules_whose_signers_are_gone_or_have_ended_count_nobody() -> None:
+    end = datetime(2027, 12, 31, tzinfo=UTC)
+    text = with_signer(POLICY, "p", "security", SECURITY.model_copy(update={"not_after": end}), EVERYWHERE)
+    both, one = load_policy(text, "p"), load_policy(without_signer(text, "p", "release"), "p")
+    team, free = RepositoryPattern("team/**"), RepositoryPattern("free/**")
+    assert counting_nobody(both, (*EVERYWHERE, team, free), end) == (team,)
+    assert counting_nobody(one, EVERYWHERE, end - timedelta(seconds=1)) == ()
+    assert counting_nobody(one, EVERYWHERE, end) == EVERYWHERE

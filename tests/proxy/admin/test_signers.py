@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from config.defaults import Profile, profile_text
+from config.settings import Settings
 from proxy.identity.principal import Role
 from scanning.signatures.keys import load_key
 from storage.audit import Event
@@ -41,14 +42,18 @@ async def test_an_admin_adds_one_and_removes_it_on_the_record(face: Face, admin:
             "not_after": "2027-12-31T00:00:00+00:00",
             "trusted": True,
             "repositories": ["**"],
+            "warnings": [],
         },
     )
     listed = await face.call("GET", PATH, token=admin)  # at once, though the policy is read again every second only
-    assert (listed.json["signers"], listed.headers["ETag"]) == ([added.json], added.headers["ETag"])
+    assert ([one | {"warnings": []} for one in listed.json["signers"]], listed.headers["ETag"]) == (
+        [added.json],
+        added.headers["ETag"],
+    )
     assert "# Who can sign, by name." in face.services.policy.path.read_text()
 
     removed = await face.call("DELETE", f"{PATH}/release", token=admin)
-    assert removed.status == 204, removed
+    assert removed.status == 200, removed
     assert (await face.call("DELETE", f"{PATH}/release", token=admin)).status == 404
     assert face.services.policy.path.read_text() == profile_text(Profile.EVALUATION)
     records = [one for one in await face.audited() if one.event in (Event.SIGNER_ADDED, Event.SIGNER_REMOVED)]
@@ -83,7 +88,28 @@ async def test_whoever_names_what_they_have_read_changes_nothing_else(face: Face
     removed = await face.call("DELETE", f"{PATH}/release", token=admin, headers={"If-Match": tag})
     assert removed.status == 412
     headers = {"If-Match": added.headers["ETag"]}
-    assert (await face.call("DELETE", f"{PATH}/release", token=admin, headers=headers)).status == 204
+    assert (await face.call("DELETE", f"{PATH}/release", token=admin, headers=headers)).status == 200
+
+
+async def test_whoever_removes_the_last_one_of_a_rule_is_told_what_waits(face: Face, admin: str) -> None:
+    """A key that has leaked must go, whether or not there is another one."""
+    await add(face, admin)
+    await add(face, admin, name="second", key=OTHER)
+    assert (await face.call("DELETE", f"{PATH}/release", token=admin)).json == {"warnings": []}
+    (warning,) = (await face.call("DELETE", f"{PATH}/second", token=admin)).json["warnings"]
+    assert warning.startswith("nobody's signatures count for ** any more: what needs some there waits or is refused")
+
+
+async def test_whoever_changes_one_of_several_files_is_told_which(
+    face: Face, admin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Settings, "may_have_replicas", property(lambda _: True))
+    said = f"it is written to {face.services.policy.path} on "
+    (warning,) = (await add(face, admin)).json["warnings"]
+    assert warning.startswith(said)
+    alone, warning = (await face.call("DELETE", f"{PATH}/release", token=admin)).json["warnings"]
+    assert alone.startswith("nobody's signatures count for ** any more")
+    assert warning.startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,11 @@ async def test_an_admin_makes_a_token_that_is_shown_once_and_takes_it_back(face:
     assert token.secret not in created.detail
 
 
-@pytest.mark.parametrize("name", ["alice", "Alice ", "al\u200bice", "\uff41lice"])
+@pytest.mark.parametrize(
+    "name",
+    ["alice", "Alice ", "\uff41lice"]
+    + [f"al{unseen}ice" for unseen in "\u200b\ufe0f\u034f\u17b4\U000e0100\u3164\u115f\u2800\uffa0"],
+)
 async def test_t115_an_admin_of_some_takes_nobody_s_name_whom_they_do_not_administer(
     face: Face, admin: str, name: str
 ) -> None:
@@ -85,6 +89,12 @@ async def test_t115_an_admin_of_some_takes_nobody_s_name_whom_they_do_not_admini
 
 async def test_t115_no_token_is_called_as_the_gate_itself(face: Face, admin: str) -> None:
     assert (await post(face, admin, **WANTED | {"name": "Image gate"})).status == 400
+
+
+async def test_t115_a_name_has_something_to_see(face: Face, admin: str) -> None:
+    for unseen in ("\u3164", "\u2800 \ufe0f", "\u200b"):
+        refused = await post(face, admin, **WANTED | {"name": unseen})
+        assert (refused.status, "say what the token is for" in refused.body.decode()) == (400, True), repr(unseen)
 
 
 async def test_when_a_token_was_last_used_as_a_password_is_told(face: Face, admin: str) -> None:

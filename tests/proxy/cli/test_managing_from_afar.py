@@ -153,6 +153,24 @@ async def test_an_admin_says_whose_signatures_count(face: Face, alice: Afar, bob
     assert (await alice.run("signer", "list")).startswith("No signers yet: imagegate signer add NAME ")
 
 
+async def test_a_signer_is_removed_by_the_name_that_it_was_given(
+    face: Face, alice: Afar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "cosign.pub"
+    key.write_text(pem(new_key()))
+    await alice.run("signer", "add", "release@team", "--key", str(key), "--repository", "**")
+    monkeypatch.setattr(Settings, "may_have_replicas", property(lambda _: True))
+    removed = await alice.ask("signer", "remove", "release@team")
+    assert (removed.exit_code, removed.stdout.startswith("Signatures by release@team count no more")) == (0, True)
+    alone, elsewhere = removed.stderr.splitlines()
+    assert alone.startswith("Nobody's signatures count for ** any more: ")
+    assert elsewhere.startswith(f"It is written to {face.services.policy.path} on ")
+
+    unsendable = await alice.ask("signer", "remove", "the team")
+    assert (unsendable.exit_code, "cannot stand in an address" in unsendable.stderr) == (2, True)
+    assert "imagegate policy set" in unsendable.stderr
+
+
 async def test_an_admin_lists_and_revokes_approvals(face: Face, alice: Afar, bob: Afar) -> None:
     for kind in ("base", "package"):
         assert (await alice.run(kind, "list")).startswith("No approved ")

@@ -142,6 +142,7 @@ async def test_a_signer_is_added_seen_and_removed(gate: Gate, admin: Browser) ->
         assert (refused.status, "does not cover **" in refused.text) == (403, True)
     page = await admin.submit(form)
     assert "Signatures by release@team count no more" in page.text
+    assert "Nobody's signatures count for signed/** any more: " in "".join(page.tree.itertext())
     assert path.read_text() == written.rstrip().removesuffix("}") + ", signers: {}}"
     assert (await last_record(gate, Event.SIGNER_REMOVED)).actor == "alice"
     assert (await admin.get("/console/signers/release@team")).status == 404
