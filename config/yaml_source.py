@@ -78,13 +78,20 @@ def read_yaml_file(path: Path) -> YamlDocument:
     return read_yaml(read_text_file(path), str(path))
 
 
-def read_text_file(path: Path) -> str:
-    """The text of the file at `path`, or so much of it that it is too long to be read. Raises `ConfigurationError`."""
+def read_bytes_of_file(path: Path) -> bytes:
+    """What is in the file at `path`, or so much of it that it is too long to be read. Raises `ConfigurationError`."""
     try:
         with path.open("rb") as file:
-            return file.read(4 * MAX_CHARACTERS + 1).decode()
+            return file.read(4 * MAX_CHARACTERS + 1)
     except OSError as error:
         raise _refusal(str(path), 0, 0, f"cannot be read: {error.strerror or error}") from error
+
+
+def read_text_file(path: Path) -> str:
+    """The text of the file at `path`, or so much of it that it is too long to be read. Raises `ConfigurationError`."""
+    content = read_bytes_of_file(path)
+    try:
+        return content.decode()
     except UnicodeDecodeError as error:
         raise _refusal(str(path), 0, 0, f"is not UTF-8 at byte {error.start}; save it as UTF-8") from error
 

@@ -27,20 +27,22 @@ _MOST_BYTES = 4 * MAX_CHARACTERS
 
 
 async def show(call: Call) -> web.StreamResponse:
-    """The policy in force as its file says it. The ETag names this text; `digest` is what verdicts name."""
+    """The text of the policy file, of which the ETag is the digest, and the policy in force: `digest` is what verdicts
+    name. Where `problem` says that the file is broken, what is in force was read before.
+    """
     check_parameters(call.request.rel_url.query)
     await administrator(call, (EVERY_REPOSITORY,))
     desk = call.services.policy
-    written = desk.written
+    there, written = await desk.on_disk(), desk.written
     document = {
         "digest": str(desk.current.digest),
         "name": written.policy.name,
         "file": str(desk.path),
         "read_at": written.read_at.isoformat(),
-        "text": written.text,
-        "problem": desk.problem or None,
+        "text": there.text,
+        "problem": there.problem or None,
     }
-    return web.json_response(document, headers={hdrs.ETAG: tag_of(written.digest), hdrs.CACHE_CONTROL: "no-store"})
+    return web.json_response(document, headers={hdrs.ETAG: tag_of(there.digest), hdrs.CACHE_CONTROL: "no-store"})
 
 
 async def check(call: Call) -> web.StreamResponse:

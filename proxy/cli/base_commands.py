@@ -9,7 +9,7 @@ import typer
 from config.settings import Settings
 from proxy.cli.approvals import PATH, OwnerOption, ReasonOption, RepositoryOption, act, print_list, revoke
 from proxy.cli.find_image import behind_gate
-from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
+from proxy.cli.gate_options import GateCommand, asked_gate, at_gate, at_its_address
 from proxy.cli.local_database import open_database
 from proxy.cli.local_state import open_upstream
 from proxy.cli.output import command_line, printable
@@ -101,7 +101,7 @@ def _revoke(
 ) -> None:
     """Take an approval back. What was built on it is judged again, within seconds or when it is next pulled."""
     name = revoke(context, approval_id)
-    typer.echo(printable(f"{name} is no approved base any more ({approval_id})."))
+    typer.echo(printable(f"{name} is no approved base any more{at_its_address(context)} ({approval_id})."))
 
 
 async def _approved(

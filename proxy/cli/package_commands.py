@@ -9,7 +9,7 @@ import typer
 from config.errors import ImagegateError
 from config.settings import Settings
 from proxy.cli.approvals import OwnerOption, ReasonOption, act, approve_after_asking, print_list, revoke
-from proxy.cli.gate_options import GateCommand
+from proxy.cli.gate_options import GateCommand, at_its_address
 from proxy.cli.local_database import open_database
 from proxy.cli.output import printable
 from proxy.cli.session import settings_for
@@ -73,7 +73,7 @@ def _revoke(
 ) -> None:
     """Take an approval of packages back. Images that hold them are judged again when they are next pulled."""
     name = revoke(context, approval_id)
-    typer.echo(printable(f"The packages of {name} are not approved any more ({approval_id})."))
+    typer.echo(printable(f"The packages of {name} are not approved any more{at_its_address(context)} ({approval_id})."))
 
 
 def _read(file: Path) -> ListedPackages:

@@ -46,14 +46,18 @@ def print_trial_at(client: GateClient, text: str, *, as_json: bool) -> bool:
     return _print(asyncio.run(_tried_at(client, text)), as_json=as_json)
 
 
-def write(settings: Settings, new: WrittenPolicy) -> None:
-    """Write a policy over the gate's own, on the record. Raises as `replace_policy` does."""
-    asyncio.run(_write(settings, new))
+def write(settings: Settings, new: WrittenPolicy, over: Digest | None) -> None:
+    """Write a policy over the gate's own with the digest `over` (None: whatever it has), on the record. Raises as
+    `replace_policy` does.
+    """
+    asyncio.run(_write(settings, new, over))
 
 
-def write_at(client: GateClient, text: str) -> None:
-    """Write a policy over the one that the gate of `client` has now, and say what it warns of."""
-    for warning in asyncio.run(_write_at(client, text)):
+def write_at(client: GateClient, text: str, over: Digest | None) -> None:
+    """Write a policy over the one with the digest `over` (None: whatever it has now) that the gate of `client` has, and
+    say what it warns of.
+    """
+    for warning in asyncio.run(_write_at(client, text, over)):
         complain(as_sentence(warning))
 
 
@@ -105,12 +109,12 @@ async def _tried_at(client: GateClient, text: str) -> _Told:
     return _Told(sum(page["judged"] for page in pages), changes, left_out)
 
 
-async def _write(settings: Settings, new: WrittenPolicy) -> None:
+async def _write(settings: Settings, new: WrittenPolicy, over: Digest | None) -> None:
     async with open_database(settings, may_be_new=True) as database:
-        await replace_policy(database, settings.policy_path, new, None, administrator(), utc_now())
+        await replace_policy(database, settings.policy_path, new, over, administrator(), utc_now())
 
 
-async def _write_at(client: GateClient, text: str) -> Sequence[str]:
-    there = await client.get(POLICY_PATH)
-    warnings: Sequence[str] = (await client.put_text(POLICY_PATH, text, there.etag)).read("warnings")["warnings"]
+async def _write_at(client: GateClient, text: str, over: Digest | None) -> Sequence[str]:
+    tag = f'"{over}"' if over is not None else (await client.get(POLICY_PATH)).etag
+    warnings: Sequence[str] = (await client.put_text(POLICY_PATH, text, tag)).read("warnings")["warnings"]
     return warnings

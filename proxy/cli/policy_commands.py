@@ -13,10 +13,12 @@ from config.defaults import Profile
 from config.errors import ConfigurationError
 from config.policy_file import load_policy, load_policy_file, policy_schema
 from config.yaml_source import read_text_file
-from proxy.cli.gate_options import GateCommand, asked_gate
-from proxy.cli.output import complain, printable
+from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
+from proxy.cli.output import command_line, complain, printable
 from proxy.cli.session import settings_for
 from proxy.gate.policy import read_policy, write_profile
+from scanning.errors import InvalidDigestError
+from scanning.oci.digest import Digest
 from scanning.oci.names import Repository
 
 
@@ -81,18 +83,35 @@ def _try(
 def _set(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="The policy to put in force.")],
+    over: Annotated[
+        str,
+        typer.Option(
+            metavar="DIGEST",
+            help="Over nothing but the text with this digest, which policy show --as-written says. Left out: over the"
+            " newest, whoever has changed it meanwhile.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Check a policy and write it over the gate's own, on the record. A running gate takes it up within a second."""
     from proxy.cli import policy_changes  # noqa: PLC0415 - brings the database's libraries
 
+    base = _read_digest(over) if over else None
     new = read_policy(file)
     if client := asked_gate(context):
-        policy_changes.write_at(client, new.text)
+        policy_changes.write_at(client, new.text, base)
         typer.echo(f"{client.url} has the text of {file} now, and takes it up within a second.")
         return
     settings = settings_for(context)
-    policy_changes.write(settings, new)
+    policy_changes.write(settings, new, base)
     typer.echo(f"{settings.policy_path} has the text of {file} now; a running gate takes it up within a second.")
+
+
+def _read_digest(text: str) -> Digest:
+    try:
+        return Digest.parse(text)
+    except InvalidDigestError as error:
+        raise typer.BadParameter(str(error), param_hint="--over") from error
 
 
 def _show(
@@ -105,9 +124,11 @@ def _show(
     """Print the policy in force, or the one rule that holds for a repository, with every default filled in."""
     if as_written and repository:
         raise typer.BadParameter("it shows the whole file; leave out --repository", param_hint="--as-written")
-    text, source = _policy_text(context)
+    text, source, digest = _policy_text(context)
     if as_written:
         typer.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
+        put_back = f"{command_line(context)} policy set FILE --over {digest}{at_gate(context)}"
+        typer.echo(printable(f"To write over this text and no other: {put_back}"), err=True)
         return
     policy = load_policy(text, source)
     if not repository:
@@ -123,12 +144,14 @@ def _show(
     typer.echo(_as_yaml(rule.model_dump(mode="json", exclude_none=True)), nl=False)
 
 
-def _policy_text(context: typer.Context) -> tuple[str, str]:
-    """The text of the policy file, and where that is."""
+def _policy_text(context: typer.Context) -> tuple[str, str, str]:
+    """The text of the policy file, where that is, and the digest of what is there."""
     if client := asked_gate(context):
-        return str(asyncio.run(client.get("/api/v1/policy")).read("text")["text"]), f"the policy of {client.url}"
+        answer = asyncio.run(client.get("/api/v1/policy"))
+        return str(answer.read("text")["text"]), f"the policy of {client.url}", answer.etag.strip('"')
     path = settings_for(context).policy_path
-    return read_text_file(path), str(path)
+    text = read_text_file(path)
+    return text, str(path), str(Digest.of(text.encode()))
 
 
 def _schema() -> None:

@@ -17,7 +17,7 @@ from config.policy_signers import SignerChangeError, is_name
 from config.settings import Settings
 from config.wording import as_sentence
 from config.yaml_source import read_text_file
-from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
+from proxy.cli.gate_options import GateCommand, asked_gate, at_gate, at_its_address
 from proxy.cli.local_database import NoStateError, open_database
 from proxy.cli.moments import read_end
 from proxy.cli.output import command_line, complain, console, minute, printable
@@ -103,7 +103,8 @@ def _remove(
     else:
         warnings = asyncio.run(_removed(settings_for(context), name))
     _warn(warnings)
-    typer.echo(printable(f"Signatures by {name} count no more; a running gate takes that up within a second."))
+    at = at_its_address(context)
+    typer.echo(printable(f"Signatures by {name} count no more{at}; a running gate takes that up within a second."))
 
 
 def _warn(warnings: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from config.durations import end_after, parse_duration
 from config.patterns import RepositoryPattern
 from config.settings import Settings
-from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
+from proxy.cli.gate_options import GateCommand, asked_gate, at_gate, at_its_address
 from proxy.cli.local_database import open_database
 from proxy.cli.output import command_line, complain, console, minute, printable
 from proxy.cli.session import administrator, settings_for
@@ -113,7 +113,9 @@ def _revoke(
     elif not asyncio.run(_revoked(settings_for(context), token_id)):
         complain(f"There is no live token {token_id}; imagegate token list shows them.")
         raise typer.Exit(1)
-    typer.echo(printable(f"Token {token_id} is revoked; it is refused everywhere within 5 seconds."))
+    typer.echo(
+        printable(f"Token {token_id} is revoked{at_its_address(context)}; it is refused everywhere within 5 seconds.")
+    )
 
 
 def _end(expires: str, now: datetime) -> datetime:

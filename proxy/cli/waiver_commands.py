@@ -14,7 +14,7 @@ from rich.table import Table
 from config.policy import Waiver
 from config.settings import Settings
 from config.vocabulary import ToolKind
-from proxy.cli.gate_options import GateCommand, asked_gate, at_gate
+from proxy.cli.gate_options import GateCommand, asked_gate, at_gate, at_its_address
 from proxy.cli.local_database import open_database
 from proxy.cli.moments import read_end
 from proxy.cli.output import command_line, console, minute, printable
@@ -116,7 +116,8 @@ def _end(
         asyncio.run(client.delete(f"{_PATH}/{quote(waiver_id, safe='')}"))
     else:
         asyncio.run(_ended(settings_for(context), waiver_id))
-    typer.echo(printable(f"Exception {waiver_id} has ended; a running gate takes that up within a second."))
+    at = at_its_address(context)
+    typer.echo(printable(f"Exception {waiver_id} has ended{at}; a running gate takes that up within a second."))
 
 
 def _state(waiver: Mapping[str, Any]) -> str:

@@ -51,11 +51,12 @@ async def show(call: Call) -> web.StreamResponse:
 
 
 async def edit(call: Call) -> web.StreamResponse:
-    """The policy in a field, to be changed."""
+    """The text of the policy file in a field, to be changed; one that is broken with its mistakes, to be mended."""
     check_parameters(call.request.rel_url.query)
     await administrator(call, (EVERY_REPOSITORY,))
-    written = call.services.policy.written
-    return await _editor(call, written.text, str(written.digest))
+    there = await call.services.policy.on_disk()
+    said = f"The file is broken, and what was read before it stays in force until it is mended:\n{there.problem}"
+    return await _editor(call, there.text, str(there.digest), problem=said if there.problem else "")
 
 
 async def change(call: Call, form: Mapping[str, str]) -> web.StreamResponse:

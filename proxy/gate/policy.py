@@ -16,7 +16,7 @@ from config.errors import ConfigurationError, ImagegateError
 from config.patterns import RepositoryPattern
 from config.policy import Policy, Waiver
 from config.policy_file import load_policy
-from config.yaml_source import read_text_file
+from config.yaml_source import read_bytes_of_file, read_text_file
 from proxy.clock import utc_now
 from scanning.oci.digest import Digest
 from storage import durable
@@ -98,6 +98,27 @@ class WrittenPolicy:
     def digest(self) -> Digest:
         """The name of this very text: what an admin says to have changed."""
         return Digest.of(self.text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOnDisk:
+    """What the policy file holds at this moment, be it a policy or not: what somebody changes, and mends.
+
+    `text` is that of the policy in force where the file is gone or holds no text. `problem` says why the file cannot be
+    in force, "" if it can.
+    """
+
+    text: str
+    digest: Digest
+    problem: str
+
+
+def digest_on_disk(path: Path) -> Digest:
+    """The digest of what is in a policy file, be it a policy or not; one that cannot be read is as if it were empty."""
+    try:
+        return Digest.of(read_bytes_of_file(path))
+    except ConfigurationError:
+        return Digest.of(b"")
 
 
 def read_policy(path: Path) -> WrittenPolicy:
@@ -183,6 +204,10 @@ class PolicyFile:
         """
         return await asyncio.get_running_loop().run_in_executor(self._sent, written_policy, text)
 
+    async def on_disk(self) -> PolicyOnDisk:
+        """What the file holds now, whether or not it was taken up."""
+        return await asyncio.get_running_loop().run_in_executor(self._sent, _on_disk, self.path, self.written)
+
     async def watch(self, changed: Callable[[PolicyInForce], Awaitable[None]], seconds: float = 1.0) -> None:
         """Look at the file every `seconds` for ever; call `changed` after a new policy came into force."""
         while True:
@@ -222,3 +247,16 @@ class PolicyFile:
         except OSError:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _on_disk(path: Path, known: WrittenPolicy) -> PolicyOnDisk:
+    text = known.text
+    try:
+        text = read_text_file(path)
+        if text != known.text:
+            load_policy(text, str(path))
+    except ConfigurationError as error:
+        problem = str(error)
+    else:
+        return PolicyOnDisk(text, Digest.of(text.encode()), "")
+    return PolicyOnDisk(text, digest_on_disk(path), problem)

@@ -14,7 +14,7 @@ from config.policy import Policy
 from config.settings import Settings
 from config.yaml_source import read_text_file
 from proxy.errors import BadRequestError, ConflictError, PreconditionFailedError
-from proxy.gate.policy import PolicyFile, PolicyFileError, WrittenPolicy, write_policy
+from proxy.gate.policy import PolicyFile, PolicyFileError, WrittenPolicy, digest_on_disk, write_policy
 from proxy.identity.administrator import Administrator
 from scanning.oci.digest import Digest
 from storage import audit
@@ -23,20 +23,22 @@ from storage.database import Database
 
 Act: TypeAlias = tuple[Event, Callable[[Policy], str]]
 """What somebody does to the policy, and how the audit says it of the new one."""
+_NOTHING = Digest.of(b"")
 
 
 async def replace_policy(
     database: Database, path: Path, new: WrittenPolicy, expected: Digest | None, by: Administrator, now: datetime
 ) -> None:
-    """Write the text of `new` to the policy file, if the one there has the digest `expected` (None: whatever it has).
+    """Write the text of `new` to the policy file, if what is there, be it broken, has the digest `expected` (None:
+    whatever it has).
 
     Raises `PreconditionFailedError` where another text is there, and `ConflictError` where the file is not the gate's
     to write.
     """
     async with database.turn("policy file"):
-        old = await asyncio.to_thread(_digest_of, path)
+        old = await asyncio.to_thread(digest_on_disk, path)
         _check(old, expected)
-        detail = f"{path}: {old or 'nothing'} -> {new.digest}"
+        detail = f"{path}: {'nothing' if old == _NOTHING else old} -> {new.digest}"
         await _write(database, path, new, by.record(now, Event.POLICY_WRITTEN, digest=str(new.digest), detail=detail))
 
 
@@ -98,17 +100,9 @@ async def _write(database: Database, path: Path, new: WrittenPolicy, record: Aud
             raise ConflictError(str(error)) from error
 
 
-def _check(old: Digest | None, expected: Digest | None) -> None:
+def _check(old: Digest, expected: Digest | None) -> None:
     if expected is not None and old != expected:
         raise PreconditionFailedError(
-            f"the policy has changed since you read it: it is {old or 'gone'} now, and you have changed {expected};"
-            " read it again, and make your change there"
+            f"the policy has changed since you read it: it is {'gone' if old == _NOTHING else old} now, and you have"
+            f" changed {expected}; read it again, and make your change there"
         )
-
-
-def _digest_of(path: Path) -> Digest | None:
-    """The digest of the text that is there, whether or not it is a policy."""
-    try:
-        return Digest.of(read_text_file(path).encode())
-    except ConfigurationError:
-        return None

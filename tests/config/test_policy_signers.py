@@ -140,14 +140,15 @@ def test_a_layout_in_which_it_cannot_be_changed_alone_is_refused() -> None:
         with_signer(strange, "p", "new", SECURITY, EVERYWHERE)
 
 
+A, B = json.dumps(RELEASE.key), json.dumps(SECURITY.key)
 RULES = 'rules: [{repositories: ["**"], require: {signatures: {of: [a]}}}]'
 
 
 @pytest.mark.parametrize(
     "strange",
     [
-        f"version: 1\nsigners: {{a: {{key: {json.dumps(RELEASE.key)}}},}}\n{RULES}\n",  # a comma before the end
-        f"? signers\n: a: {{key: {json.dumps(RELEASE.key)}}}\n  b: {{key: {json.dumps(SECURITY.key)}}}\nversion: 1\n{RULES}\n",
+        f"version: 1\nsigners: {{a: {{key: {A}}},}}\n{RULES}\n",  # a comma before the end
+        f"? signers\n: a: {{key: {A}}}\n  b: {{key: {B}}}\nversion: 1\n{RULES}\n",
     ],
 )
 def test_a_text_that_one_edit_breaks_for_the_next_one_is_refused_as_well(strange: str) -> None:

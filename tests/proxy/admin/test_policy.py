@@ -63,6 +63,27 @@ async def test_an_admin_replaces_it_on_the_record(face: Face, admin: str) -> Non
     assert len(changed) == 1
 
 
+@pytest.mark.parametrize("broken", [WRONG.encode(), b"version: \xff\n", b"", None])
+async def test_a_broken_file_is_mended(face: Face, admin: str, broken: bytes | None) -> None:
+    """It is shown with its ETag and what is wrong, while what was read before stays in force."""
+    path = face.services.policy.path
+    in_force = (await face.call("GET", "/api/v1/policy", token=admin)).json
+    if broken is None:
+        path.unlink()
+    else:
+        path.write_bytes(broken)
+
+    shown = await face.call("GET", "/api/v1/policy", token=admin)
+
+    assert shown.json["text"] == (broken.decode() if broken in (b"", WRONG.encode()) else in_force["text"])
+    assert (shown.json["digest"], str(path) in shown.json["problem"]) == (in_force["digest"], True)
+    assert (await put(face, admin, NEW, f'"{Digest.of(in_force["text"].encode())}"')).status == 412
+    assert (await put(face, admin, NEW, shown.headers["ETag"])).status == 200
+    assert path.read_text() == NEW
+    mended = await face.call("GET", "/api/v1/policy", token=admin)
+    assert (mended.json["problem"], mended.json["text"]) == (None, NEW)
+
+
 @pytest.mark.parametrize(("has_replicas", "told"), [(False, 0), (True, 1)])
 async def test_whoever_writes_one_of_several_files_is_told_which(
     face: Face, admin: str, monkeypatch: pytest.MonkeyPatch, has_replicas: bool, told: int

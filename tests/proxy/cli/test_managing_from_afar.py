@@ -12,6 +12,7 @@ from config.settings import Settings
 from proxy.cli import build_app
 from proxy.identity.principal import Role
 from proxy.identity.tokens import OpaqueToken
+from scanning.oci.digest import Digest
 from storage.audit import Event
 from tests.proxy.cli.conftest import CLEAN, push
 from tests.proxy.console.gates import Gate
@@ -65,7 +66,7 @@ async def test_an_admin_makes_lists_and_revokes_tokens(face: Face, alice: Afar) 
     assert header.split()[:2] == ["id", "name"]
     assert [token.id, "new", "developer", "a/**"] in [line.split()[:4] for line in lines]
     assert await alice.run("token", "revoke", token.id) == (
-        f"Token {token.id} is revoked; it is refused everywhere within 5 seconds.\n"
+        f"Token {token.id} is revoked at {face.url}; it is refused everywhere within 5 seconds.\n"
     )
     read = [json.loads(line) for line in (await alice.run("token", "list", "--json")).splitlines()]
     assert [one["state"] for one in read if one["id"] == token.id] == ["revoked"]
@@ -89,7 +90,7 @@ async def test_an_admin_makes_lists_and_ends_exceptions(face: Face, alice: Afar)
     assert (option, url) == ("--gate", face.url)
     _, line = (await alice.run("waiver", "list")).splitlines()
     assert line.split()[:4] == [waiver_id, "ssh-client", "team/**", "alice"]
-    await alice.run("waiver", "end", waiver_id)
+    assert f"Exception {waiver_id} has ended at {face.url}; " in await alice.run("waiver", "end", waiver_id)
     (ended,) = (await alice.run("waiver", "list", "--json")).splitlines()
     assert (json.loads(ended)["in_force"], json.loads(ended)["ended_by"]) == (False, "alice")
 
@@ -132,6 +133,57 @@ async def test_an_admin_reads_tries_and_writes_the_policy(
     assert [one.actor for one in await face.audited() if one.event is Event.POLICY_WRITTEN] == ["alice"]
 
 
+async def test_a_change_of_the_policy_is_written_over_what_was_changed_and_nothing_else(
+    face: Face, alice: Afar, tmp_path: Path
+) -> None:
+    path, mine = face.services.policy.path, tmp_path / "mine.yaml"
+    shown = await alice.ask("policy", "show", "--as-written")
+    digest = Digest.of(path.read_bytes())
+    put_back = f"imagegate policy set FILE --over {digest} --gate {face.url}"
+    assert shown.stderr == f"To write over this text and no other: {put_back}\n"
+    mine.write_text("# mine\n" + shown.stdout)
+    theirs = "# theirs\n" + shown.stdout
+    path.write_text(theirs)
+
+    late = await alice.ask("policy", "set", str(mine), "--over", str(digest))
+    assert (late.exit_code, "the policy has changed since you read it" in late.stderr) == (2, True)
+    wrong = await alice.ask("policy", "set", str(mine), "--over", "latest")
+    assert (wrong.exit_code, "--over" in wrong.stderr) == (2, True)
+    assert path.read_text() == theirs
+    await alice.run("policy", "set", str(mine), "--over", str(Digest.of(theirs.encode())))
+    assert path.read_text() == mine.read_text()
+
+
+async def test_a_broken_policy_is_read_and_mended(face: Face, alice: Afar, tmp_path: Path) -> None:
+    path, mine = face.services.policy.path, tmp_path / "mine.yaml"
+    mine.write_bytes(path.read_bytes())
+    path.write_text("version: 2\n")
+    shown = await alice.ask("policy", "show", "--as-written")
+    assert shown.stdout == "version: 2\n"
+    await alice.run("policy", "set", str(mine), "--over", str(Digest.of(b"version: 2\n")))
+    assert path.read_bytes() == mine.read_bytes()
+
+
+async def test_a_gate_of_this_machine_that_is_typed_comes_before_one_in_the_environment(
+    face: Face, alice: Afar, tmp_path: Path
+) -> None:
+    here, away = tmp_path / "here", face.services.policy.path
+    written = away.read_text()
+    assert (await alice.ask("--state-dir", str(here), "policy", "init")).exit_code == 0
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("# mine\n" + written)
+
+    done = await alice.run("--state-dir", str(here), "policy", "set", str(mine))
+    assert done.startswith(f"{here / 'policy.yaml'} has the text of {mine} now")
+    assert (here / "policy.yaml").read_text() == mine.read_text()
+    both = await alice.ask("--state-dir", str(here), "policy", "set", str(mine), "--gate", face.url)
+    assert (both.exit_code, both.stderr) == (
+        2,
+        f"--gate names the gate at {face.url}, --state-dir one on this machine; leave one of them out\n",
+    )
+    assert away.read_text() == written
+
+
 async def test_an_admin_says_whose_signatures_count(face: Face, alice: Afar, bob: Afar, tmp_path: Path) -> None:
     path, key = face.services.policy.path, tmp_path / "cosign.pub"
     written = path.read_text()
@@ -148,7 +200,9 @@ async def test_an_admin_says_whose_signatures_count(face: Face, alice: Afar, bob
     for command in (("list",), ("remove", "release")):
         limited = await bob.ask("signer", *command)
         assert (limited.exit_code, "answered 403: " in limited.stderr) == (2, True)
-    assert (await alice.run("signer", "remove", "release")).startswith("Signatures by release count no more; ")
+    assert (await alice.run("signer", "remove", "release")).startswith(
+        f"Signatures by release count no more at {face.url}; "
+    )
     assert path.read_text() == written
     assert (await alice.run("signer", "list")).startswith("No signers yet: imagegate signer add NAME ")
 
@@ -183,7 +237,7 @@ async def test_an_admin_lists_and_revokes_approvals(face: Face, alice: Afar, bob
     limited = await bob.ask("package", "revoke", approval["id"])
     assert (limited.exit_code, "does not cover **" in limited.stderr) == (2, True)
     revoked = await alice.run("package", "revoke", approval["id"])
-    assert revoked == f"The packages of ticket 7 are not approved any more ({approval['id']}).\n"
+    assert revoked == f"The packages of ticket 7 are not approved any more at {face.url} ({approval['id']}).\n"
     _, line = (await alice.run("package", "list")).splitlines()
     assert " revoked " in line
 
@@ -212,7 +266,7 @@ async def test_an_image_behind_a_gate_is_listed_and_approved_as_a_base(tmp_path:
         assert (listed["owner"], listed["repositories"]) == ("alice", ["**"])
         assert approved.endswith(f" base revoke {listed['id']} --gate {url}\n")
         revoked = await alice.run("base", "revoke", listed["id"])
-        assert revoked == f"team/app:1 is no approved base any more ({listed['id']}).\n"
+        assert revoked == f"team/app:1 is no approved base any more at {url} ({listed['id']}).\n"
 
 
 async def test_what_only_admins_may_is_refused_in_a_sentence(face: Face) -> None:

@@ -98,6 +98,20 @@ async def test_two_admins_do_not_overwrite_each_other(gate: Gate, admin: Browser
     assert gate.services.policy.path.read_text().startswith("# by the first\n")
 
 
+async def test_a_broken_file_is_shown_with_its_mistakes_and_mended(gate: Gate, admin: Browser) -> None:
+    path = gate.services.policy.path
+    good = path.read_text()
+    path.write_text(good.replace("version", "vresion"))
+    page = await admin.get(EDIT)
+    (problem,) = (each for each in page.tree.iter("div") if each.get("role") == "alert")
+    assert "vresion" in "".join(problem.itertext())
+    form = page.form(EDIT)
+    assert form.fields["text"].strip() == path.read_text().strip()
+    page = await admin.submit(form, text=good, do="save")
+    assert "The policy is written, and in force within a second." in page.text
+    assert path.read_text().rstrip("\n") == good.rstrip("\n")
+
+
 @pytest.mark.parametrize(
     "path", ["/console/policy", EDIT, "/console/exceptions", "/console/approvals", "/console/exceptions/x"]
 )
