@@ -128,6 +128,10 @@ class BusyError(ImagegateError):
     """The gate cannot do this now and did not do it; try again."""
 
 
+class SignaturesChangedError(BusyError):
+    """A signature that a judgement rests on went before that was recorded, so nothing was."""
+
+
 _TABLE: tuple[tuple[type[ImagegateError], str, int], ...] = (
     # The first class that fits decides, so subclasses stand before their bases.
     (UnauthorizedError, "UNAUTHORIZED", 401),

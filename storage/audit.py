@@ -61,6 +61,8 @@ DENIED = "denied"
 """The outcome of what somebody may not do."""
 BEGUN = "begun"
 """The outcome of what is recorded before it is done, and once more when it is."""
+REFUSED = "refused"
+"""The outcome of what the registry was asked for, and said that it does not do."""
 SERVED = "served"
 """The outcome of a pull that was answered with what was asked for."""
 

@@ -5,12 +5,14 @@ index --child--> manifest
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from scanning.errors import InvalidDigestError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
@@ -206,6 +208,16 @@ async def children(tx: Transaction, repository: Repository, parent: Digest) -> t
     )
 
 
+async def beginning_with(tx: Transaction, repository: Repository, prefix: str) -> tuple[Digest, ...]:
+    """The manifests of this repository whose digests begin with `prefix`, `algorithm:hex`, in the order of these; a
+    whole sha256 as it is, on record or not.
+    """
+    with suppress(InvalidDigestError):
+        return (Digest.parse(prefix),)
+    begins = manifests.c.digest.startswith(prefix, autoescape=True)
+    return await _digests(tx, sa.select(manifests.c.digest).where(manifests.c.repository == str(repository), begins))
+
+
 async def ancestors(tx: Transaction, repository: Repository, child: Digest) -> tuple[Digest, ...]:
     """The indexes of this repository that list `child`, then those that list them, and so on: nearest first.
 
@@ -227,6 +239,23 @@ async def holders(tx: Transaction, repository: Repository, blob: Digest) -> tupl
         tx,
         sa.select(manifest_blobs.c.manifest).where(
             manifest_blobs.c.repository == str(repository), manifest_blobs.c.blob == str(blob)
+        ),
+    )
+
+
+async def signatures_made_of(tx: Transaction, repository: Repository, blob: Digest) -> tuple[Digest, ...]:
+    """Those of them that are signatures."""
+    is_holder = sa.and_(
+        manifest_blobs.c.repository == manifests.c.repository, manifest_blobs.c.manifest == manifests.c.digest
+    )
+    return await _digests(
+        tx,
+        sa.select(manifests.c.digest)
+        .join(manifest_blobs, is_holder)
+        .where(
+            manifest_blobs.c.repository == str(repository),
+            manifest_blobs.c.blob == str(blob),
+            manifests.c.kind == ManifestKind.SIGNATURE,
         ),
     )
 

@@ -12,7 +12,7 @@ from typing import Self, TypeAlias
 
 from config.policy import Policy
 from proxy.clock import Clock
-from proxy.errors import ManifestBlobUnknownError
+from proxy.errors import ManifestBlobUnknownError, SignaturesChangedError
 from proxy.gate.advisories import AdvisoryDesk
 from proxy.gate.content import on_record, parse_manifest
 from proxy.gate.images import ImageInspector
@@ -33,7 +33,7 @@ from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Repository
 from scanning.rules.case import Case
-from scanning.signatures.model import SignatureEvidence
+from scanning.signatures.model import VerifiedSignature
 from scanning.signatures.verify import verify
 from scanning.verdict import Outcome, Verdict, VerdictInputs
 
@@ -52,8 +52,8 @@ class Judgement:
 
     `case` is what was judged, `former` the document of the packages a tag has had (b"" where no tag was looked at),
     `malware` that of what scanners said (b"" where there is nothing to tell).
-    `held` says whether the gate alone kept the manifest when it was judged. `children` are the judgements of what
-    an index lists.
+    `held` says whether the gate alone kept the manifest when it was judged. `beside` is what signatures were looked
+    for beside: the manifest, and the indexes that list it. `children` are the judgements of what an index lists.
     """
 
     manifest: Manifest
@@ -67,7 +67,20 @@ class Judgement:
     seen: Seen = field(default_factory=Seen)
     malware: bytes = b""
     held: bool = False
+    beside: tuple[Digest, ...] = ()
     children: tuple["Judgement", ...] = ()
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a signature may be why it, or something that it lists, is admitted."""
+        return bool(self.admitted_for) or any(child.is_signed for child in self.children)
+
+    @property
+    def admitted_for(self) -> tuple[VerifiedSignature, ...]:
+        """The signatures that it may be admitted for: none where the policy wants none."""
+        rule = self.policy.policy.rule_for(self.verdict.repository)
+        is_asked = rule is not None and rule.require.signatures is not None
+        return self.case.signatures.verified if is_asked and self.verdict.enforced is Outcome.ADMIT else ()
 
     @property
     def manifests(self) -> int:
@@ -153,9 +166,10 @@ class Judge:
             advisories = await self._advisories.report(facts)
         elif manifest.kind is ManifestKind.SIGNATURE:
             await self._images.check_documents(repository, manifest)
-        evidence = await self._evidence(repository, manifest, place.parents, policy.policy)
+        now = await self._advisories.now(self._clock())  # what goes after this may be in the evidence, or not
+        beside = await self._beside(repository, manifest, place.parents, policy.policy)
+        evidence = await self._signatures.collect(repository, beside)
         evidence_document = await asyncio.to_thread(encode, evidence)
-        now = await self._advisories.now(self._clock())
         signatures = await asyncio.to_thread(verify, evidence, policy.policy.signers, now)
         seen = Seen()
         if facts is not None and self._sightings is not None:
@@ -197,8 +211,27 @@ class Judge:
             seen=seen,
             malware=scanned.document,
             held=place.held,
+            beside=beside,
             children=children,
         )
+
+    async def check_signed(self, repository: Repository, judgement: Judgement) -> None:
+        """Return if every signature that `judgement`, or that of something it lists, may be an admission for is still
+        there. Call it in the turn in which it is recorded: who takes a signature away has that as well (threat 108).
+
+        Raises `SignaturesChangedError`, and the `UpstreamError` and `StorageError` families.
+        """
+        if judgement.admitted_for:
+            evidence = await self._signatures.collect(repository, judgement.beside)
+            signers, at = judgement.policy.policy.signers, judgement.verdict.judged_at
+            there = await asyncio.to_thread(verify, evidence, signers, at)
+            if not {*judgement.admitted_for} <= {*there.verified}:
+                raise SignaturesChangedError(
+                    f"a signature of {repository}@{judgement.manifest.digest} was taken away while that was judged, so"
+                    " nothing was decided; try again"
+                )
+        for child in judgement.children:
+            await self.check_signed(repository, child)
 
     async def _fetch(self, repository: Repository, digest: Digest) -> tuple[StoredManifest | None, bool]:
         """A manifest by digest, from the gate's own records or from the upstream, and whether it is held."""
@@ -239,17 +272,17 @@ class Judge:
         facts = await inspect(repository, manifest, tenant)
         return await asyncio.to_thread(encode, facts), facts
 
-    async def _evidence(
+    async def _beside(
         self, repository: Repository, manifest: Manifest, parents: tuple[Digest, ...], policy: Policy
-    ) -> SignatureEvidence:
+    ) -> tuple[Digest, ...]:
+        """What the signatures of a manifest lie beside, as far as they are wanted."""
         if manifest.kind is ManifestKind.SIGNATURE:
-            return SignatureEvidence()
+            return ()
         rule = policy.rule_for(repository.name)
         if manifest.kind is ManifestKind.ARTIFACT and (rule is None or rule.require.signatures is None):
-            return SignatureEvidence()  # most artifacts are never signed, and looking costs the upstream
+            return ()  # most artifacts are never signed, and looking costs the upstream
         known = await self._knowledge.ancestors(repository, manifest.digest)
-        subjects = dict.fromkeys((manifest.digest, *parents, *sorted(known)))
-        return await self._signatures.collect(repository, subjects)
+        return tuple(dict.fromkeys((manifest.digest, *parents, *sorted(known))))
 
 
 def _check_size(index: Manifest, listed: int) -> None:

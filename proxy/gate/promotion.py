@@ -13,7 +13,7 @@ import structlog
 
 from config.errors import ImagegateError
 from proxy.clock import Clock
-from proxy.errors import FixedTagError, TooManyRequestsError
+from proxy.errors import FixedTagError, SignaturesChangedError, TooManyRequestsError
 from proxy.gate.admissions import Admissions
 from proxy.gate.content import parse_manifest
 from proxy.gate.downgrades import Downgrades
@@ -26,7 +26,7 @@ from proxy.shared_tasks import Rounds
 from proxy.upstream.port import Upstream, UpstreamError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
-from scanning.signatures.discover import is_signature_tag, signed_digest
+from scanning.signatures.discover import is_signature_tag, signed_prefix
 from scanning.verdict import Outcome, Verdict
 from storage import held_tags, manifests, tag_history, verdicts
 from storage.audit import DENIED, Event
@@ -75,6 +75,32 @@ class Promotion:
     def deleted(self, repository: Repository, *digests: Digest) -> None:
         """Forget manifests. Call it once their deletion is recorded."""
         self._admissions.forget(repository, *digests)
+
+    @asynccontextmanager
+    async def upholding(self, repository: Repository, judgement: Judgement) -> AsyncIterator[None]:
+        """A judgement that nobody has the turn for is recorded meanwhile: if signatures matter to it, in the turn, and
+        only if they are still there (see `Judge.check_signed`).
+        """
+        if not judgement.is_signed:
+            yield
+            return
+        async with self.turn(repository):
+            await self._judge.check_signed(repository, judgement)
+            yield
+
+    async def signed_under(self, repository: Repository, *references: Reference) -> tuple[Digest, ...]:
+        """What the signatures under tags are for. A digest that is too long for a tag is looked up among those on
+        record: no other is admitted. Call it in the turn of `repository` where that matters.
+        """
+        found: dict[Digest, None] = {}
+        for prefix in filter(None, map(signed_prefix, references)):
+            async with self._database.snapshot() as tx:
+                found |= dict.fromkeys(await manifests.beginning_with(tx, repository, prefix))
+        return tuple(found)
+
+    async def unsigned_by(self, repository: Repository, *references: Reference) -> tuple[Digest, ...]:
+        """What is signed, or no more, when one of `references` means something else."""
+        return await self.signed_under(repository, *filter(is_signature_tag, references))
 
     @asynccontextmanager
     async def doubting(self, repository: Repository, subjects: Iterable[Digest]) -> AsyncIterator[None]:
@@ -141,17 +167,20 @@ class Promotion:
         await self._let_go_waiting(tx, repository, judgement)
 
     async def record_found(self, repository: Repository, judgement: Judgement) -> None:
-        """Record the first judgement of a manifest that was found at the upstream."""
-        async with self._database.transaction() as tx:
+        """Record the first judgement of a manifest that was found at the upstream. Raises `SignaturesChangedError`."""
+        async with self.upholding(repository, judgement), self._database.transaction() as tx:
             await record(tx, judgement)
             await record_manifest(tx, repository, judgement, held=False)
             await want_sboms(tx, self._upstream, repository, judgement)
         self.judged_anew(repository, judgement)
 
     async def settle(self, repository: Repository, judgement: Judgement) -> None:
-        """Record a new judgement of a manifest that the gate knows; if it is held and admitted now, let it go."""
+        """Record a new judgement of a manifest that the gate knows; if it is held and admitted now, let it go. Raises
+        `SignaturesChangedError`.
+        """
         digest = judgement.manifest.digest
         async with self.turn(repository):
+            await self._judge.check_signed(repository, judgement)
             async with self._database.snapshot() as tx:
                 known = await manifests.find(tx, repository, digest)
                 last = await verdicts.latest(tx, repository, digest)
@@ -169,7 +198,7 @@ class Promotion:
                 return
             check_complete(judgement)
             check_alone(judgement)
-            async with self.doubting(repository, signed_under(waiting)):
+            async with self.doubting(repository, await self.unsigned_by(repository, *waiting)):
                 published = await self.publish(repository, judgement, digest)
                 async with self._database.transaction() as tx:
                     await self.record_published(tx, repository, judgement)
@@ -274,8 +303,15 @@ class Promotion:
         if known is None:
             return None
         manifest = await parse_manifest(known.body, known.media_type, digest.algorithm)
-        judgement = await self._judge.judge(repository, manifest, known.body)
-        await self.settle(repository, judgement)
+        for attempt in range(_MOST_ATTEMPTS):
+            judgement = await self._judge.judge(repository, manifest, known.body)
+            try:
+                await self.settle(repository, judgement)
+            except SignaturesChangedError:
+                if attempt + 1 == _MOST_ATTEMPTS:
+                    raise
+            else:
+                break
         return judgement
 
     async def _give_up(self, repository: Repository, judgement: Judgement) -> None:
@@ -311,12 +347,6 @@ class Promotion:
         await held_tags.drop(tx, repository, tag)
         await tag_history.record(tx, repository, tag, judgement.manifest.digest, judgement.verdict.judged_at)
         await self._downgrades.remember(tx, repository, tag, judgement)
-
-
-def signed_under(references: Iterable[Reference]) -> tuple[Digest, ...]:
-    """What is signed, or no more, when one of `references` means something else."""
-    subjects = (signed_digest(reference) for reference in references if is_signature_tag(reference))
-    return tuple(subject for subject in subjects if subject is not None)
 
 
 async def _within(tx: Transaction, repository: Repository, digest: Digest) -> set[Digest]:

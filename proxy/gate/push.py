@@ -18,7 +18,7 @@ from proxy.errors import BusyError, DeniedError, ManifestBlobUnknownError
 from proxy.gate.content import parse_manifest
 from proxy.gate.images import ImageInspector
 from proxy.gate.judgement import Judge, Judgement, Place, check_alone, check_complete
-from proxy.gate.promotion import Promotion, signed_under
+from proxy.gate.promotion import Promotion
 from proxy.gate.recording import record, record_manifest
 from proxy.gate.referrers import Referrers
 from proxy.gate.refusal import refuse, uninspected, warnings
@@ -31,7 +31,6 @@ from scanning.errors import InvalidContentError, InvalidDigestError
 from scanning.oci.digest import Digest
 from scanning.oci.manifest import Manifest, ManifestKind
 from scanning.oci.names import Reference, Repository, Tag
-from scanning.signatures.discover import is_signature_tag, signed_digest
 from scanning.verdict import Outcome
 from storage import held_tags, manifests
 from storage.audit import DENIED, Event
@@ -109,7 +108,7 @@ class Push:
         """Take a manifest.
 
         Raises `DeniedError` when the policy rejects it or too much refers to its subject already, `FixedTagError` when
-        the tag must stay what it is,
+        the tag must stay what it is, `SignaturesChangedError` when a signature goes that it was admitted for,
         `InvalidManifestError` when it cannot be read in one way only, `ManifestBlobUnknownError` when content it needs
         is missing, and `TooManyRequestsError` when too much of the caller's waits to be inspected already.
         """
@@ -127,11 +126,13 @@ class Push:
                 await self._trail.write(tx, Event.PUSH, caller, target, outcome="invalid", detail=str(error))
             raise
         if judgement.verdict.enforced is Outcome.REJECT:
-            await self._reject(caller, repository, reference, judgement)
+            async with self._promotion.upholding(repository, judgement):
+                await self._reject(caller, repository, reference, judgement)
         async with (
             self._turn(caller, repository, reference, manifest) as (remarks, is_vouched),
-            self._promotion.doubting(repository, signed_under([reference])),
+            self._promotion.doubting(repository, await self._promotion.unsigned_by(repository, reference)),
         ):
+            await self._judge.check_signed(repository, judgement)
             under_tag = await self._promotion.judge_under_tag(repository, reference, judgement) or judgement
             if under_tag.verdict.enforced is Outcome.REJECT:
                 await self._reject(caller, repository, reference, under_tag)
@@ -255,9 +256,12 @@ class Push:
         """A signature may be what its subject was waiting for; and whatever takes the place of one takes it away
         (threat 108).
         """
-        if manifest.kind is ManifestKind.SIGNATURE:
-            subject = manifest.subject.digest if manifest.subject else signed_digest(reference)
+        subjects: tuple[Digest, ...]
+        if manifest.kind is not ManifestKind.SIGNATURE:
+            subjects = await self._promotion.unsigned_by(repository, reference)
+        elif manifest.subject:
+            subjects = (manifest.subject.digest,)
         else:
-            subject = signed_digest(reference) if is_signature_tag(reference) else None
-        if subject is not None:
+            subjects = await self._promotion.signed_under(repository, reference)
+        for subject in subjects:
             await self._promotion.signed(repository, subject)

@@ -24,7 +24,7 @@ _FORMATS = {
     media_types.COSIGN_SIMPLE_SIGNING: (SignatureFormat.COSIGN_SIMPLE_SIGNING, MAX_PAYLOAD_BYTES),
     media_types.SIGSTORE_BUNDLE: (SignatureFormat.SIGSTORE_BUNDLE, MAX_BUNDLE_BYTES),
 }
-_SIGNATURE_TAG = re.compile(r"sha256-([0-9a-f]{64})(?:\.sig)?")
+_SIGNATURE_TAG = re.compile(r"(sha256|sha512)-([0-9a-f]{64})(?:\.sig)?")
 _TAG_HEX = 64
 """A tag is too short for a whole sha512: cut, as the OCI distribution specification does for referrers tags."""
 
@@ -34,16 +34,17 @@ def signature_tag(digest: Digest) -> Tag:
     return Tag(f"{digest.algorithm}-{digest.hex[:_TAG_HEX]}.sig")
 
 
-def signed_digest(reference: Reference) -> Digest | None:
-    """The digest whose signatures a tag holds: cosign's `sha256-<hex>.sig`, or the referrers tag `sha256-<hex>`."""
+def signed_prefix(reference: Reference) -> str | None:
+    """How the digest begins whose signatures a tag holds, cosign's `sha256-<hex>.sig` or the referrers tag
+    `sha256-<hex>`: all of a sha256, and what fits into a tag of a sha512.
+    """
     match = _SIGNATURE_TAG.fullmatch(reference.name) if isinstance(reference, Tag) else None
-    return Digest("sha256", match[1]) if match else None
+    return f"{match[1]}:{match[2]}" if match else None
 
 
 def is_signature_tag(reference: Reference) -> bool:
     """Whether `reference` is a tag that cosign keeps the signatures of a digest under, and not a list of referrers."""
-    signed = signed_digest(reference)
-    return signed is not None and reference == signature_tag(signed)
+    return isinstance(reference, Tag) and reference.name.endswith(".sig") and signed_prefix(reference) is not None
 
 
 def wanted_blobs(manifest: Manifest) -> tuple[Descriptor, ...]:

@@ -1,7 +1,10 @@
 """Manifests, their edges, and the tags that wait for them."""
 
+from dataclasses import replace
+
 import pytest
 
+from scanning.oci.digest import Digest
 from scanning.oci.manifest import ManifestKind
 from scanning.oci.names import Tag
 from storage import documents, held_tags, manifests
@@ -86,6 +89,34 @@ async def test_the_edges_of_manifests_are_followed_upwards(database: Database) -
         assert await manifests.parents(tx, APP, digest("two")) == (digest("both"),)
         assert await manifests.parents(tx, OTHER, digest("one")) == ()
         assert await manifests.repositories(tx) == (APP, OTHER)
+
+
+async def test_what_a_digest_that_was_cut_may_be(database: Database) -> None:
+    whole = Digest.of(b"image", "sha512")
+    near = Digest("sha512", whole.hex[:64] + "0" * 64)
+    others = (Digest.of(b"another", "sha512"), digest("image"))
+    async with database.transaction() as tx:
+        for named in (whole, near, *others):
+            manifest = replace(image("image"), digest=named)
+            await manifests.record(tx, APP, manifest, b"{}", held=False, facts=None, now=NOW)
+
+    async with database.snapshot() as tx:
+        cut = str(whole)[: len("sha512:") + 64]
+        assert await manifests.beginning_with(tx, APP, cut) == tuple(sorted((whole, near)))
+        assert await manifests.beginning_with(tx, OTHER, cut) == ()
+        assert await manifests.beginning_with(tx, OTHER, str(digest("image"))) == (digest("image"),)
+
+
+async def test_signatures_are_told_from_what_else_has_their_blobs(database: Database) -> None:
+    signature = replace(image("signature", "payload", "base"), kind=ManifestKind.SIGNATURE)
+    async with database.transaction() as tx:
+        for manifest in (signature, image("one", "base")):
+            await manifests.record(tx, APP, manifest, b"{}", held=False, facts=None, now=NOW)
+        await manifests.record(tx, OTHER, image("signature", "payload"), b"{}", held=False, facts=None, now=NOW)
+
+    async with database.snapshot() as tx:
+        assert await manifests.signatures_made_of(tx, APP, digest("base")) == (signature.digest,)
+        assert await manifests.signatures_made_of(tx, OTHER, digest("payload")) == ()
 
 
 async def test_an_image_with_a_great_many_layers_is_recorded(database: Database) -> None:

@@ -1,6 +1,6 @@
 """Something fails in the middle: nothing is admitted that was not judged, and nothing acknowledged is lost."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import BlobUnknownError, DeniedError, ManifestUnknownError
-from proxy.upstream.port import UpstreamUnavailableError
+from proxy.upstream.port import UpstreamError, UpstreamRefusedError, UpstreamUnavailableError
 from scanning.oci.digest import Digest
 from scanning.oci.names import Reference, Repository, Tag
 from scanning.verdict import Outcome
@@ -26,6 +26,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 KEY = new_key()
 STRICT = policy_text(signers={"release": pem(KEY)}, require=wants_signature("release"))
 CLEAN = image(debian())
+BLOB = next(iter(CLEAN.blobs))
+DELETIONS: dict[str, Callable[[World], Awaitable[None]]] = {
+    "delete_manifest": lambda world: world.delete(CLEAN.digest),
+    "delete_tag": lambda world: world.delete(LATEST),
+    "delete_blob": lambda world: world.gate.delete_blob(world.admin, world.repository, BLOB),
+}
+"""Deletions, by what of the upstream does them."""
 
 
 @contextmanager
@@ -151,6 +158,49 @@ class TestDeletion:
 
         assert await world.behind(LATEST) == CLEAN.digest
         assert (await world.pull()).body == CLEAN.manifest
+
+    @pytest.mark.parametrize(
+        ("error", "outcomes"),
+        [
+            (UpstreamRefusedError("the upstream does not allow it", code="UNSUPPORTED", status=405), ["refused"]),
+            (UpstreamUnavailableError("the upstream does not answer"), []),
+        ],
+        ids=["refused", "unknown"],
+    )
+    @pytest.mark.parametrize("what", DELETIONS)
+    async def test_what_the_registry_refuses_to_delete_has_an_end(
+        self, small_world: World, what: str, error: UpstreamError, outcomes: list[str]
+    ) -> None:
+        await small_world.push(CLEAN)
+
+        async def fail(*_: object) -> bool:
+            raise error
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(small_world.upstream, what, fail)
+            with pytest.raises(type(error)):
+                await DELETIONS[what](small_world)
+
+        assert await self.of_deletion(small_world) == ["begun", *outcomes]
+        if outcomes:
+            assert (await small_world.audited())[-1].detail == str(error)
+        assert (await small_world.pull()).body == CLEAN.manifest
+
+    async def test_what_is_gone_was_not_refused(self, small_world: World) -> None:
+        """docker-registry may delete a manifest, and refuse to change the list of referrers that it was on."""
+        await small_world.push(CLEAN)
+        with pytest.MonkeyPatch.context() as patch:
+            delete = small_world.upstream.delete_manifest
+
+            async def delete_and_fail(repository: Repository, digest: Digest) -> bool:
+                await delete(repository, digest)
+                raise UpstreamRefusedError("the upstream does not allow it")
+
+            patch.setattr(small_world.upstream, "delete_manifest", delete_and_fail)
+            with pytest.raises(UpstreamRefusedError):
+                await small_world.delete(CLEAN.digest)
+
+        assert await self.of_deletion(small_world) == ["begun"]
 
     async def of_deletion(self, world: World) -> list[str]:
         return [found.outcome for found in await world.audited() if found.event is Event.DELETE]

@@ -16,7 +16,7 @@ from scanning.signatures.discover import (
     MAX_SIGNATURES_PER_MANIFEST,
     documents,
     signature_tag,
-    signed_digest,
+    signed_prefix,
     wanted_blobs,
 )
 from scanning.signatures.model import SignatureFormat
@@ -44,12 +44,18 @@ def test_the_tag_of_signatures_of_a_sha512_digest_fits_into_a_tag() -> None:
 
 @pytest.mark.parametrize("suffix", ["", ".sig"])
 def test_a_tag_of_signatures_names_what_they_sign(suffix: str) -> None:
-    assert signed_digest(Tag(f"sha256-{IMAGE.hex}{suffix}")) == IMAGE
+    assert signed_prefix(Tag(f"sha256-{IMAGE.hex}{suffix}")) == str(IMAGE)
+
+
+@pytest.mark.parametrize("suffix", ["", ".sig"])
+def test_t108_and_as_much_of_a_sha512_as_fits(suffix: str) -> None:
+    digest = Digest.of(b"image", "sha512")
+    assert signed_prefix(Tag(f"sha512-{digest.hex[:64]}{suffix}")) == str(digest)[: len("sha512:") + 64]
 
 
 @pytest.mark.parametrize("reference", [Tag("latest"), Tag(f"sha256-{IMAGE.hex}.att"), Tag("sha256-abc.sig"), IMAGE])
 def test_other_references_name_nothing_signed(reference: Tag | Digest) -> None:
-    assert signed_digest(reference) is None
+    assert signed_prefix(reference) is None
 
 
 def test_each_blob_is_wanted_once() -> None:
