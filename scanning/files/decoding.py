@@ -10,19 +10,16 @@ _OPTIONS = {
     "openssl": r"-d(?=\s|$)",
     "(?:gzip|bzip2|xz|zstd)": r"-(?:-decompress|[a-z]{0,4}d)",
 }
+_ALWAYS = ("gunzip", "zcat", "bunzip2", "bzcat", "unxz", "xzcat", "unzstd", "zstdcat", "uudecode")
 DECODERS = re.compile(
     r"(?<![\w./-])(?:/\S{0,100}/)?(?:"
     + "|".join(rf"{tool}{_ASKED}{option})" for tool, option in _OPTIONS.items())
-    + r"|(?:gunzip|zcat|bunzip2|bzcat|unxz|xzcat|unzstd|zstdcat|uudecode)(?=\s|$))"
+    + rf"|(?:{'|'.join(_ALWAYS)})(?=\s|$))"
 )
 """A command that decodes something."""
-TOOLS = frozenset(
-    (
-        *("base64", "base32", "xxd", "openssl", "gzip", "bzip2", "xz", "zstd"),
-        *("gunzip", "zcat", "bunzip2", "bzcat", "unxz", "xzcat", "unzstd", "zstdcat", "uudecode"),
-    )
-)
+TOOLS = frozenset(("base64", "base32", "xxd", "openssl", "gzip", "bzip2", "xz", "zstd", *_ALWAYS))
 _WORDS = ("base64", "base32", "xxd", "openssl", "zip", "zcat", "bzcat", "xz", "zstd", "uudecode")
+_BYTES = tuple(word.encode() for word in _WORDS)
 _SUBSTITUTED = re.compile(
     r"(?:(?:(?<![\w./-])(?:/\S{0,100}/)?(?:ba|da|a|z|k)?sh(?:\s+-\S{1,20}){0,4}|\beval|\bsource|(?:^|[\s;&])\.)\s{1,20}"
     r"|(?:^|[;&])\s{0,20})[\"']?(?:\$\(|<\(|`)"
@@ -51,6 +48,3 @@ def is_substituted(command: str) -> bool:
         if following < len(places) and places[following] < (closed if closed >= 0 else end):
             return True
     return False
-
-
-_BYTES = tuple(word.encode() for word in _WORDS)
