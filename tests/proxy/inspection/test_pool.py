@@ -20,12 +20,10 @@ from scanning.errors import LimitExceededError, NotALayerError, UnreadableLayerE
 from scanning.files.examine import Examiner
 from scanning.layers.inspect import inspect_layer
 from scanning.layers.limits import MIB, InspectionLimits
+from tests.proxy.inspection.working import LAYER, works, works_again
 from tests.scanning.layers.archives import END, GNU, chunked, header, long_name, member
 
 LIMITS = InspectionLimits()
-LAYER = gzip.compress(
-    member(b"etc/os-release", b"ID=debian\nVERSION_ID=12\n") + member(b"usr/bin/ssh", b"\x7fELF") + END
-)
 HEAD = member(b"a", bytes(3000))
 SESSIONS_SHARE = Path("/proc/self/autogroup").exists()
 """Whether the kernel shares processors among sessions, of which each worker is one (sched(7))."""
@@ -81,21 +79,6 @@ async def feed_for_ever(running: RunningInspection, chunk: bytes) -> None:
 async def feed_and_finish(running: RunningInspection, chunk: bytes) -> None:
     await running.feed(chunk)
     await running.finish()
-
-
-async def works(pool: InspectionPool) -> bool:
-    running = await pool.begin()
-    await running.feed(LAYER)
-    return (await running.finish()).size == len(LAYER)
-
-
-async def works_again(pool: InspectionPool) -> bool:
-    """Whether it works once it has a healthy worker, however many a busy machine makes a hasty pool give up before."""
-    while True:
-        try:
-            return await works(pool)
-        except InspectionFailedError:
-            continue
 
 
 class TestOutcomes:

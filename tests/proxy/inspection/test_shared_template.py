@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gzip
 import os
 import resource
 import signal
@@ -26,11 +25,9 @@ from proxy.inspection.pool import InspectionPool
 from proxy.inspection.shared_template import SharedEnd, SharedTemplate
 from scanning.documents import encode
 from scanning.layers.limits import InspectionLimits
-from tests.scanning.layers.archives import END, member
+from tests.proxy.inspection.working import works, works_again
 
 pytestmark = pytest.mark.timeout(300)
-
-LAYER = gzip.compress(member(b"etc/os-release", b"ID=debian\n") + END)
 
 
 @pytest.fixture
@@ -50,23 +47,6 @@ async def gate(end: SharedEnd | None) -> AsyncIterator[InspectionPool]:
         yield pool
     finally:
         await pool.close()
-
-
-async def works(pool: InspectionPool) -> bool:
-    running = await pool.begin()
-    try:
-        await running.feed(LAYER)
-        return (await running.finish()).size == len(LAYER)
-    finally:
-        await running.abandon()
-
-
-async def works_again(pool: InspectionPool) -> bool:
-    while True:
-        try:
-            return await works(pool)
-        except InspectionFailedError:
-            continue
 
 
 def parent(process: int) -> int:

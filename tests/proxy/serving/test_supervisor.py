@@ -35,11 +35,16 @@ print("ended in good order")
 """
 
 
-def test_a_process_is_replaced_even_if_the_disk_takes_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _PROGRAM, str(tmp_path)]
+def run(program: str, folder: Path) -> tuple[str, str]:
+    """What it says on standard output, and all that it says."""
+    command = [sys.executable, "-c", program, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    said = done.stdout + done.stderr
-    assert done.stdout.endswith("ended in good order\n"), said
+    return done.stdout, done.stdout + done.stderr
+
+
+def test_a_process_is_replaced_even_if_the_disk_takes_nothing(tmp_path: Path) -> None:
+    told, said = run(_PROGRAM, tmp_path)
+    assert told.endswith("ended in good order\n"), said
     assert "what a process had counted that has ended is lost" in said
     assert "a serving process has ended, and is replaced" in said
     assert "status=3" in said
@@ -81,9 +86,7 @@ print("ended in good order")
 
 
 def test_a_template_that_ends_is_replaced_for_processes_that_come_after_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _TEMPLATE, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    said = done.stdout + done.stderr
+    told, said = run(_TEMPLATE, tmp_path)
     assert "the template of inspection workers has ended" in said
-    assert "the next template is ready: True\n" in done.stdout, said
-    assert done.stdout.endswith("ended in good order\n"), said
+    assert "the next template is ready: True\n" in told, said
+    assert told.endswith("ended in good order\n"), said
