@@ -47,7 +47,7 @@ def counting_nobody(
     policy: Policy, patterns: Iterable[RepositoryPattern], now: datetime
 ) -> tuple[RepositoryPattern, ...]:
     """Those of the `patterns` of rules that ask for signatures while nobody whom they name is trusted at `now`."""
-    trusted = {name for name, one in policy.signers.items() if one.not_after is None or now < one.not_after}
+    trusted = {name for name, one in policy.signers.items() if not one.has_ended(now)}
     asked = {pattern: rule.require.signatures for rule in policy.rules for pattern in rule.repositories}
     return tuple(one for one in patterns if (asks := asked.get(one)) and trusted.isdisjoint(asks.of))
 

@@ -1,5 +1,6 @@
 """Who can sign."""
 
+from datetime import datetime
 from typing import Annotated
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -36,3 +37,7 @@ class Signer(Document):
 
     key: PublicKeyPem = Field(description="The public key, PEM (SubjectPublicKeyInfo): the content of cosign.pub.")
     not_after: AwareDatetime | None = Field(None, description="From this time on the key is no longer trusted.")
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether the key is no longer trusted at `now`."""
+        return self.not_after is not None and now >= self.not_after

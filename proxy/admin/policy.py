@@ -82,8 +82,8 @@ async def replace(call: Call) -> web.StreamResponse:
     await replace_policy(services.database, services.policy.path, written, base, by, services.clock())
     new = await asyncio.to_thread(in_force, written.policy.with_waivers(services.policy.exceptions))
     headers = {hdrs.ETAG: tag_of(written.digest)}
-    elsewhere = left_elsewhere(services.policy.path, services.settings)
-    document = {"digest": str(new.digest), "warnings": [elsewhere] if elsewhere else []}
+    warnings = left_elsewhere(services.policy.path, services.settings)
+    document = {"digest": str(new.digest), "warnings": list(warnings)}
     return web.json_response(document, headers=headers)
 
 

@@ -44,7 +44,7 @@ async def listing(call: Call) -> web.StreamResponse:
     """Every signer of the policy, in its order. The ETag is that of the policy."""
     check_parameters(call.request.rel_url.query)
     await administrator(call, (EVERY_REPOSITORY,))
-    written, now = await signers.newest(call.services.policy), call.services.clock()
+    written, now = (await call.services.policy.on_disk()).written, call.services.clock()
     found = [signers.as_document(written.policy, name, now) for name in written.policy.signers]
     headers = {hdrs.ETAG: tag_of(written.digest), hdrs.CACHE_CONTROL: "no-store"}
     return web.json_response({"signers": found}, headers=headers)
@@ -74,5 +74,4 @@ async def remove(call: Call) -> web.StreamResponse:
 
 
 def _warnings(call: Call, *more: str) -> list[str]:
-    elsewhere = left_elsewhere(call.services.policy.path, call.services.settings)
-    return [*more, *([elsewhere] if elsewhere else [])]
+    return [*more, *left_elsewhere(call.services.policy.path, call.services.settings)]

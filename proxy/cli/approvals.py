@@ -1,19 +1,17 @@
 """What approvals of every kind share at the terminal: who answers for one, where it holds, how they are listed."""
 
 import asyncio
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.table import Table
 
 from config.patterns import RepositoryPattern
 from config.settings import Settings
 from proxy.cli.gate_options import asked_gate
 from proxy.cli.local_database import open_database
-from proxy.cli.output import command_line, console, minute, printable
+from proxy.cli.output import command_line, minute, print_list
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.gate.approving import Act, approve_packages, as_document
@@ -36,30 +34,25 @@ def act(reason: str, owner: str, repositories: Sequence[str]) -> Act:
     return Act(by, owner or by.name, reason, tuple(map(RepositoryPattern, repositories)), utc_now())
 
 
-def print_list(context: typer.Context, kind: ApprovalKind, none: str, *, as_json: bool) -> None:
+def print_approvals(context: typer.Context, kind: ApprovalKind, none: str, *, as_json: bool) -> None:
     """Print every approval of a kind, the newest first; `none` where there is not one."""
     if client := asked_gate(context):
         every = asyncio.run(client.get(PATH)).read("approvals")["approvals"]
         found = [one for one in every if one["kind"] == kind]
     else:
         found = asyncio.run(_all(settings_for(context), kind))
-    if as_json:
-        for one in found:
-            typer.echo(json.dumps(one))
-        return
-    table = Table("id", "of", "for", "owner", "approved (UTC)", "by", "state", box=None, pad_edge=False)
-    for one in found:
-        cells = (
-            one["id"],
-            one["name"],
-            " ".join(one["repositories"]),
-            one["owner"],
-            minute(one["approved_at"]),
-            one["approved_by"],
-            f"revoked {minute(one['revoked_at'])}" if one["revoked_at"] else "in force",
-        )
-        table.add_row(*map(printable, cells))
-    console().print(table if found else none)
+    headings = ("id", "of", "for", "owner", "approved (UTC)", "by", "state")
+    print_list(found, headings, _cells, none, as_json=as_json)
+
+
+def _cells(approval: Mapping[str, Any]) -> Iterable[str]:
+    yield approval["id"]
+    yield approval["name"]
+    yield " ".join(approval["repositories"])
+    yield approval["owner"]
+    yield minute(approval["approved_at"])
+    yield approval["approved_by"]
+    yield f"revoked {minute(approval['revoked_at'])}" if approval["revoked_at"] else "in force"
 
 
 def revoke(context: typer.Context, approval_id: str) -> str:

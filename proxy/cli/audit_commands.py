@@ -1,18 +1,16 @@
 """`imagegate audit list`: who did what, from where, and what the gate answered."""
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from config.settings import Settings
 from proxy.cli.gate_options import GateCommand, asked_gate
 from proxy.cli.local_database import open_database
-from proxy.cli.output import console, printable
+from proxy.cli.output import print_list
 from proxy.cli.session import settings_for
 from scanning.oci.names import Repository
 from storage import audit
@@ -43,23 +41,18 @@ def _list(
         found = asyncio.run(client.listed("/api/v1/audit", "records", asked, limit, at_once=_MOST_AT_ONCE))
     else:
         found = asyncio.run(_newest(settings_for(context), wanted, event, actor, limit))
-    if as_json:
-        for record in found:
-            typer.echo(json.dumps(record))
-        return
-    table = Table("at (UTC)", "event", "who", "from", "what", "outcome", "verdict", box=None, pad_edge=False)
-    for record in found:
-        cells = (
-            f"{datetime.fromisoformat(record['at']):%Y-%m-%d %H:%M:%S}",
-            record["event"],
-            record["actor"],
-            record["address"],
-            f"{record['repository']} {record['reference']}".strip() or record["detail"],
-            record["outcome"] + (f" ({record['times']} times)" if record["times"] > 1 else ""),
-            record["verdict"],
-        )
-        table.add_row(*map(printable, cells))
-    console().print(table if found else "No records yet.")
+    headings = ("at (UTC)", "event", "who", "from", "what", "outcome", "verdict")
+    print_list(found, headings, _cells, "No records yet.", as_json=as_json)
+
+
+def _cells(record: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{datetime.fromisoformat(record['at']):%Y-%m-%d %H:%M:%S}"
+    yield record["event"]
+    yield record["actor"]
+    yield record["address"]
+    yield f"{record['repository']} {record['reference']}".strip() or record["detail"]
+    yield record["outcome"] + (f" ({record['times']} times)" if record["times"] > 1 else "")
+    yield record["verdict"]
 
 
 async def _newest(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from config.settings import Settings
-from proxy.cli.approvals import PATH, OwnerOption, ReasonOption, RepositoryOption, act, print_list, revoke
+from proxy.cli.approvals import PATH, OwnerOption, ReasonOption, RepositoryOption, act, print_approvals, revoke
 from proxy.cli.find_image import behind_gate
 from proxy.cli.gate_options import GateCommand, asked_gate, at_gate, at_its_address
 from proxy.cli.local_database import open_database
@@ -65,7 +65,7 @@ def _list(
 ) -> None:
     """List approved base images, the newest first, revoked ones too."""
     none = "No approved base images yet: imagegate base approve REF --reason WHY"
-    print_list(context, ApprovalKind.BASE, none, as_json=as_json)
+    print_approvals(context, ApprovalKind.BASE, none, as_json=as_json)
 
 
 def _show(

@@ -1,17 +1,15 @@
 """`imagegate image list`: what the tags mean, how it stands today, and who pulled something older than that."""
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from config.settings import Settings
 from proxy.cli.gate_options import asked_gate
 from proxy.cli.local_database import open_database
-from proxy.cli.output import console, minute, printable
+from proxy.cli.output import minute, print_list
 from proxy.cli.session import settings_for
 from proxy.gate.tagged_images import behind as behind_of
 from proxy.gate.tagged_images import images_under, row_as_document, row_behind, row_now, tags
@@ -40,17 +38,8 @@ def list_images(
         rows = asyncio.run(client.listed("/api/v1/images", name, {"repository": repository, **asked}))
     else:
         rows = asyncio.run(_rows(settings_for(context), wanted, only_behind=behind))
-    if as_json:
-        for row in rows:
-            typer.echo(json.dumps(row))
-        return
-    if not rows:
-        typer.echo("Nobody is behind." if behind else "No image was admitted under a tag yet.")
-        return
-    table = Table(*(_heading(name) for name in rows[0]), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(printable(_cell(name, value)) for name, value in row.items()))
-    console().print(table)
+    none = "Nobody is behind." if behind else "No image was admitted under a tag yet."
+    print_list(rows, map(_heading, rows[0] if rows else ()), _cells, none, as_json=as_json)
 
 
 async def _rows(
@@ -67,6 +56,10 @@ async def _rows(
 
 def _heading(name: str) -> str:
     return name.replace("_", " ") + (" (UTC)" if name in _TIMES else "")
+
+
+def _cells(row: Mapping[str, Any]) -> Iterable[str]:
+    return (_cell(name, value) for name, value in row.items())
 
 
 def _cell(name: str, value: Any) -> str:

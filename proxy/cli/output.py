@@ -1,13 +1,16 @@
 """How commands speak to the person at the terminal."""
 
+import json
 import shlex
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from config.wording import as_sentence
 from proxy.cli.global_options import GlobalOptions
 from storage.printable import printable as escaped
 
@@ -21,6 +24,12 @@ _WIDTH_OF_A_FILE = 240
 def complain(message: str) -> None:
     """Write an error to standard error, red on a terminal, with nothing in it that could steer the terminal."""
     typer.secho(printable(message), fg=typer.colors.RED, err=True)
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Write what a gate warns of to standard error, each as a sentence."""
+    for warning in warnings:
+        complain(as_sentence(warning))
 
 
 def printable(text: str) -> str:
@@ -39,6 +48,29 @@ def console() -> "Console":
 
     found = Console(markup=False, highlight=False)
     return found if found.is_terminal else Console(markup=False, highlight=False, width=_WIDTH_OF_A_FILE)
+
+
+def print_list(
+    found: Sequence[Mapping[str, Any]],
+    headings: Iterable[str],
+    cells: Callable[[Mapping[str, Any]], Iterable[str]],
+    none: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Write a list of documents: each on a line as JSON, or as a table, of which `cells` gives a row; `none` stands for
+    an empty one.
+    """
+    if as_json:
+        for one in found:
+            typer.echo(json.dumps(one))
+        return
+    from rich.table import Table  # noqa: PLC0415 - as for `console`
+
+    table = Table(*headings, box=None, pad_edge=False)
+    for one in found:
+        table.add_row(*map(printable, cells(one)))
+    console().print(table if found else none)
 
 
 def terminal_width() -> int:

@@ -8,7 +8,7 @@ import typer
 
 from config.errors import ImagegateError
 from config.settings import Settings
-from proxy.cli.approvals import OwnerOption, ReasonOption, act, approve_after_asking, print_list, revoke
+from proxy.cli.approvals import OwnerOption, ReasonOption, act, approve_after_asking, print_approvals, revoke
 from proxy.cli.gate_options import GateCommand, at_its_address
 from proxy.cli.local_database import open_database
 from proxy.cli.output import printable
@@ -64,7 +64,7 @@ def _list(
 ) -> None:
     """List approvals of packages, the newest first, revoked ones too."""
     none = "No approved packages yet: imagegate image vet REF --reason WHY"
-    print_list(context, ApprovalKind.PACKAGES, none, as_json=as_json)
+    print_approvals(context, ApprovalKind.PACKAGES, none, as_json=as_json)
 
 
 def _revoke(

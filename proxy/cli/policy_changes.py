@@ -1,21 +1,17 @@
 """What `imagegate policy try` and `imagegate policy set` do: beside a gate's records, or by asking one over HTTP."""
 
 import asyncio
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import typer
-from rich.table import Table
-
 from config.policy import Policy
 from config.settings import Settings
-from config.wording import as_sentence, counted
+from config.wording import counted
 from proxy.cli.gate_client import GateClient
 from proxy.cli.local_database import open_database
 from proxy.cli.local_state import open_state
-from proxy.cli.output import complain, console, printable
+from proxy.cli.output import complain, print_list, warn
 from proxy.cli.session import administrator
 from proxy.clock import utc_now
 from proxy.gate.policy import WrittenPolicy
@@ -57,36 +53,24 @@ def write_at(client: GateClient, text: str, over: Digest | None) -> None:
     """Write a policy over the one with the digest `over` (None: whatever it has now) that the gate of `client` has, and
     say what it warns of.
     """
-    for warning in asyncio.run(_write_at(client, text, over)):
-        complain(as_sentence(warning))
+    warn(asyncio.run(_write_at(client, text, over)))
 
 
 def _print(told: _Told, *, as_json: bool) -> bool:
-    if as_json:
-        for change in told.changes:
-            typer.echo(json.dumps(change))
-    elif not told.changes:
-        typer.echo(f"Nothing would change for {counted(told.judged, 'image')}.")
-    else:
-        _print_table(told.changes)
+    none = f"Nothing would change for {counted(told.judged, 'image')}."
+    print_list(told.changes, ("image", "digest", "now", "then", "first reason"), _cells, none, as_json=as_json)
     for left in told.left_out:
         complain(f"Not judged: {left}")
     return bool(told.changes)
 
 
-def _print_table(changes: Sequence[Mapping[str, Any]]) -> None:
-    table = Table("image", "digest", "now", "then", "first reason", box=None, pad_edge=False)
-    for change in changes:
-        reasons = [*change["unsure"], *change["reasons"], *change["reasons_before"]]
-        cells = (
-            change["image"] + (" (waits)" if change["waits"] else ""),
-            Digest.parse(change["digest"]).abbreviated,
-            change["before"],
-            change["after"],
-            _without_remedy(reasons[0]) if reasons else "",
-        )
-        table.add_row(*map(printable, cells))
-    console().print(table)
+def _cells(change: Mapping[str, Any]) -> Iterable[str]:
+    reasons = [*change["unsure"], *change["reasons"], *change["reasons_before"]]
+    yield change["image"] + (" (waits)" if change["waits"] else "")
+    yield Digest.parse(change["digest"]).abbreviated
+    yield change["before"]
+    yield change["after"]
+    yield _without_remedy(reasons[0]) if reasons else ""
 
 
 def _without_remedy(reason: str) -> str:

@@ -1,26 +1,23 @@
 """`imagegate signer list|add|remove`: whose signatures count, and in which rules of the policy."""
 
 import asyncio
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.table import Table
 
 from config.patterns import RepositoryPattern
 from config.policy import Signer
 from config.policy_file import load_policy_file
 from config.policy_signers import SignerChangeError, is_name
 from config.settings import Settings
-from config.wording import as_sentence
 from config.yaml_source import read_text_file
 from proxy.cli.gate_options import GateCommand, asked_gate, at_gate, at_its_address
 from proxy.cli.local_database import NoStateError, open_database
 from proxy.cli.moments import read_end
-from proxy.cli.output import command_line, complain, console, minute, printable
+from proxy.cli.output import command_line, minute, print_list, printable, warn
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.gate import signers
@@ -49,17 +46,15 @@ def _list(
     else:
         policy, now = load_policy_file(_policy_path(settings_for(context))), utc_now()
         found = [signers.as_document(policy, name, now) for name in policy.signers]
-    if as_json:
-        for one in found:
-            typer.echo(json.dumps(one))
-        return
-    table = Table("name", "counts for", "trusted (UTC)", "key (SHA-256)", box=None, pad_edge=False)
-    for one in found:
-        cells = one["name"], " ".join(one["repositories"]) or "no rule", _state(one), one["fingerprint"]
-        table.add_row(*map(printable, cells))
-    console().print(
-        table if found else "No signers yet: imagegate signer add NAME --key cosign.pub --repository PATTERN"
-    )
+    none = "No signers yet: imagegate signer add NAME --key cosign.pub --repository PATTERN"
+    print_list(found, ("name", "counts for", "trusted (UTC)", "key (SHA-256)"), _cells, none, as_json=as_json)
+
+
+def _cells(signer: Mapping[str, Any]) -> Iterable[str]:
+    yield signer["name"]
+    yield " ".join(signer["repositories"]) or "no rule"
+    yield _state(signer)
+    yield signer["fingerprint"]
 
 
 def _add(
@@ -84,7 +79,7 @@ def _add(
         warnings = asyncio.run(client.send("POST", _PATH, _as_wish(wanted))).read("warnings")["warnings"]
     else:
         warnings = asyncio.run(_added(settings_for(context), wanted))
-    _warn(warnings)
+    warn(warnings)
     remove = f"{command_line(context)} signer remove {name}{at_gate(context)}"
     typer.echo(printable(f"Signatures by {name} count for {', '.join(repository)}; take that back: {remove}"))
 
@@ -102,14 +97,9 @@ def _remove(
         warnings = asyncio.run(client.delete(f"{_PATH}/{name}")).read("warnings")["warnings"]
     else:
         warnings = asyncio.run(_removed(settings_for(context), name))
-    _warn(warnings)
+    warn(warnings)
     at = at_its_address(context)
     typer.echo(printable(f"Signatures by {name} count no more{at}; a running gate takes that up within a second."))
-
-
-def _warn(warnings: Sequence[str]) -> None:
-    for warning in warnings:
-        complain(as_sentence(warning))
 
 
 def _signer(file: Path, expires: str) -> Signer:
@@ -148,16 +138,11 @@ async def _added(settings: Settings, wanted: WantedSigner) -> tuple[str, ...]:
     path = _policy_path(settings)
     async with open_database(settings, may_be_new=True) as database:
         await signers.trust(database, path, wanted, None, administrator(), utc_now())
-    return _elsewhere(settings)
+    return left_elsewhere(path, settings)
 
 
 async def _removed(settings: Settings, name: str) -> tuple[str, ...]:
     path = _policy_path(settings)
     async with open_database(settings, may_be_new=True) as database:
         gone = await signers.distrust(database, path, name, None, administrator(), utc_now())
-    return gone.warnings + _elsewhere(settings)
-
-
-def _elsewhere(settings: Settings) -> tuple[str, ...]:
-    said = left_elsewhere(settings.policy_path, settings)
-    return (said,) if said else ()
+    return gone.warnings + left_elsewhere(path, settings)

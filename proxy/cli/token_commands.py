@@ -1,21 +1,19 @@
 """`imagegate token create|list|revoke`: who may use the gate."""
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.table import Table
 
 from config.durations import end_after, parse_duration
 from config.patterns import RepositoryPattern
 from config.settings import Settings
 from proxy.cli.gate_options import GateCommand, asked_gate, at_gate, at_its_address
 from proxy.cli.local_database import open_database
-from proxy.cli.output import command_line, complain, console, minute, printable
+from proxy.cli.output import command_line, complain, minute, print_list, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.identity import tokens
@@ -81,26 +79,19 @@ def _list(
         found = asyncio.run(client.listed(_PATH, "tokens", {}))
     else:
         found = asyncio.run(_all(settings_for(context), utc_now()))
-    if as_json:
-        for one in found:
-            typer.echo(json.dumps(one))
-        return
-    table = Table(
-        "id", "name", "role", "repositories", "created (UTC)", "by", "used (UTC)", "state", box=None, pad_edge=False
-    )
-    for one in found:
-        cells = (
-            one["id"],
-            one["name"],
-            one["role"],
-            " ".join(one["repositories"]),
-            minute(one["created_at"]),
-            one["created_by"],
-            minute(one["last_used_at"]) if one["last_used_at"] else "never",
-            _state(one),
-        )
-        table.add_row(*map(printable, cells))
-    console().print(table if found else "No tokens yet: imagegate token create NAME")
+    headings = ("id", "name", "role", "repositories", "created (UTC)", "by", "used (UTC)", "state")
+    print_list(found, headings, _cells, "No tokens yet: imagegate token create NAME", as_json=as_json)
+
+
+def _cells(grant: Mapping[str, Any]) -> Iterable[str]:
+    yield grant["id"]
+    yield grant["name"]
+    yield grant["role"]
+    yield " ".join(grant["repositories"])
+    yield minute(grant["created_at"])
+    yield grant["created_by"]
+    yield minute(grant["last_used_at"]) if grant["last_used_at"] else "never"
+    yield _state(grant)
 
 
 def _revoke(

@@ -1,7 +1,6 @@
 """`imagegate verdict show|list|replay`: what the gate decided, and why."""
 
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -9,13 +8,12 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.table import Table
 
 from config.settings import Settings
 from config.wording import counted
 from proxy.cli.gate_options import GateCommand, asked_gate
 from proxy.cli.local_state import open_state
-from proxy.cli.output import console, headed, printable, terminal_width
+from proxy.cli.output import headed, print_list, printable, terminal_width
 from proxy.cli.session import settings_for
 from proxy.gate.report import Explained, headline, record_of, report
 from proxy.gate.verdict_document import as_document
@@ -73,17 +71,12 @@ def _list(
     else:
         kept = asyncio.run(_newest(settings_for(context), wanted, outcome, limit))
         found = tuple(as_document(verdict) for verdict in kept)
-    if as_json:
-        for verdict in found:
-            typer.echo(json.dumps(verdict))
-        return
-    table = Table("id", "judged (UTC)", "outcome", "image", "first reason", box=None, pad_edge=False)
-    for verdict in found:
-        table.add_row(*map(printable, _row(verdict)))
-    console().print(table if found else "No verdicts yet.")
+    print_list(
+        found, ("id", "judged (UTC)", "outcome", "image", "first reason"), _cells, "No verdicts yet.", as_json=as_json
+    )
 
 
-def _row(verdict: Mapping[str, Any]) -> Iterator[str]:
+def _cells(verdict: Mapping[str, Any]) -> Iterator[str]:
     yield verdict["id"]
     yield f"{datetime.fromisoformat(verdict['judged_at']):%Y-%m-%d %H:%M:%S}"
     yield verdict["outcome"] + (" (audit)" if verdict["enforced"] != verdict["outcome"] else "")

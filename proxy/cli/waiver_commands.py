@@ -1,15 +1,13 @@
 """`imagegate waiver create|list|end`: exceptions beside the policy file."""
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 from pydantic import ValidationError
-from rich.table import Table
 
 from config.policy import Waiver
 from config.settings import Settings
@@ -17,7 +15,7 @@ from config.vocabulary import ToolKind
 from proxy.cli.gate_options import GateCommand, asked_gate, at_gate, at_its_address
 from proxy.cli.local_database import open_database
 from proxy.cli.moments import read_end
-from proxy.cli.output import command_line, console, minute, printable
+from proxy.cli.output import command_line, minute, print_list, printable
 from proxy.cli.session import administrator, settings_for
 from proxy.clock import utc_now
 from proxy.gate import waiving
@@ -86,25 +84,20 @@ def _list(
         found = asyncio.run(client.listed(_PATH, "waivers", {}))
     else:
         found = asyncio.run(_all(settings_for(context), utc_now()))
-    if as_json:
-        for one in found:
-            typer.echo(json.dumps(one))
-        return
-    table = Table("id", "accepted", "for", "author", "reason", "made (UTC)", "by", "state", box=None, pad_edge=False)
-    for one in found:
-        cells = (
-            one["id"],
-            " ".join([*one["findings"], *one["packages"], *one["tools"]]),
-            " ".join([*one["repositories"], *([one["digest"]] if one["digest"] else [])]),
-            one["author"],
-            one["reason"],
-            minute(one["created_at"]),
-            one["created_by"],
-            _state(one),
-        )
-        table.add_row(*map(printable, cells))
+    headings = ("id", "accepted", "for", "author", "reason", "made (UTC)", "by", "state")
     none = "No exceptions on record; those of the policy stand in its file."
-    console().print(table if found else none)
+    print_list(found, headings, _cells, none, as_json=as_json)
+
+
+def _cells(waiver: Mapping[str, Any]) -> Iterable[str]:
+    yield waiver["id"]
+    yield " ".join([*waiver["findings"], *waiver["packages"], *waiver["tools"]])
+    yield " ".join([*waiver["repositories"], *([waiver["digest"]] if waiver["digest"] else [])])
+    yield waiver["author"]
+    yield waiver["reason"]
+    yield minute(waiver["created_at"])
+    yield waiver["created_by"]
+    yield _state(waiver)
 
 
 def _end(

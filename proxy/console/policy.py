@@ -83,8 +83,8 @@ async def _saved(call: Call, text: str, base: str) -> web.StreamResponse:
     written = await read_sent(services.policy, text)
     await replace_policy(services.database, services.policy.path, written, expected, by, services.clock())
     said = "The policy is written, and in force within a second. What it concerns is judged again when it is asked for."
-    elsewhere = left_elsewhere(services.policy.path, services.settings)
-    return done(call, _PAGE, f"{said} Here, that is: {elsewhere}." if elsewhere else said)
+    elsewhere = (f"Here, that is: {one}." for one in left_elsewhere(services.policy.path, services.settings))
+    return done(call, _PAGE, " ".join((said, *elsewhere)))
 
 
 async def _tried(call: Call, text: str) -> _Tried:

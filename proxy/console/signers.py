@@ -53,10 +53,9 @@ async def show(call: Call) -> web.StreamResponse:
 
 async def remove(call: Call, _form: Mapping[str, str]) -> web.StreamResponse:
     """Take a signer out of the policy and all of its rules."""
-    await administrator(call, (EVERY_REPOSITORY,))
+    by = await administrator(call, (EVERY_REPOSITORY,))
     services, name = call.services, call.parameters["id"]
     try:
-        by = await administrator(call, (EVERY_REPOSITORY,))
         gone = await signers.distrust(services.database, services.policy.path, name, None, by, services.clock())
     except NotFoundError:
         raise
@@ -68,12 +67,12 @@ async def remove(call: Call, _form: Mapping[str, str]) -> web.StreamResponse:
 
 def _done(call: Call, said: str, *warnings: str) -> web.Response:
     elsewhere = left_elsewhere(call.services.policy.path, call.services.settings)
-    return done(call, _LIST, " ".join((said, *map(as_sentence, warnings + ((elsewhere,) if elsewhere else ())))))
+    return done(call, _LIST, " ".join((said, *map(as_sentence, warnings + elsewhere))))
 
 
 async def _listing(call: Call, form: Mapping[str, str], problem: str = "", *, status: int = 200) -> web.Response:
     await administrator(call, (EVERY_REPOSITORY,))
-    policy, now = (await signers.newest(call.services.policy)).policy, call.services.clock()
+    policy, now = (await call.services.policy.on_disk()).written.policy, call.services.clock()
     asking = [
         (pattern, asked) for rule in policy.rules if (asked := rule.require.signatures) for pattern in rule.repositories
     ]
@@ -93,7 +92,7 @@ async def _listing(call: Call, form: Mapping[str, str], problem: str = "", *, st
 
 
 async def _shown(call: Call, problem: str = "", *, status: int = 200) -> web.Response:
-    policy, name = (await signers.newest(call.services.policy)).policy, call.parameters["id"]
+    policy, name = (await call.services.policy.on_disk()).written.policy, call.parameters["id"]
     if name not in policy.signers:
         raise NotFoundError("the policy has no such signer")
     return await page(

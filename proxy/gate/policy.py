@@ -105,12 +105,13 @@ class PolicyOnDisk:
     """What the policy file holds at this moment, be it a policy or not: what somebody changes, and mends.
 
     `text` is that of the policy in force where the file is gone or holds no text. `problem` says why the file cannot be
-    in force, "" if it can.
+    in force, "" if it can. `written` is the policy in it, or else the one that was read last.
     """
 
     text: str
     digest: Digest
     problem: str
+    written: WrittenPolicy
 
 
 def digest_on_disk(path: Path) -> Digest:
@@ -253,10 +254,7 @@ def _on_disk(path: Path, known: WrittenPolicy) -> PolicyOnDisk:
     text = known.text
     try:
         text = read_text_file(path)
-        if text != known.text:
-            load_policy(text, str(path))
+        written = known if text == known.text else written_policy(text, str(path))
     except ConfigurationError as error:
-        problem = str(error)
-    else:
-        return PolicyOnDisk(text, Digest.of(text.encode()), "")
-    return PolicyOnDisk(text, digest_on_disk(path), problem)
+        return PolicyOnDisk(text, digest_on_disk(path), str(error), known)
+    return PolicyOnDisk(text, written.digest, "", written)

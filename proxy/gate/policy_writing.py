@@ -42,16 +42,15 @@ async def replace_policy(
         await _write(database, path, new, by.record(now, Event.POLICY_WRITTEN, digest=str(new.digest), detail=detail))
 
 
-def left_elsewhere(path: Path, settings: Settings) -> str:
-    """What to tell whoever wrote the policy file at `path` here, where other machines may have files of their own; ""
-    where there is none.
-    """
+def left_elsewhere(path: Path, settings: Settings) -> tuple[str, ...]:
+    """What to tell whoever wrote the policy file at `path` here, where other machines may have files of their own."""
     if not settings.may_have_replicas:
-        return ""
-    return (
+        return ()
+    said = (
         f"it is written to {path} on {socket.gethostname()}; other gates on this database go by their own files, so"
         " give each of them that has another the same text"
     )
+    return (said,)
 
 
 async def change_policy(

@@ -4,7 +4,6 @@ as it was written otherwise.
 Every process that serves takes the new policy up by itself (`PolicyFile`).
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,9 +22,8 @@ from config.policy_signers import (
     with_signer,
     without_signer,
 )
-from config.yaml_source import read_text_file
 from proxy.errors import ConflictError, NotFoundError
-from proxy.gate.policy import PolicyFile, WrittenPolicy, read_policy, written_policy
+from proxy.gate.policy import WrittenPolicy, written_policy
 from proxy.gate.policy_writing import change_policy
 from proxy.identity.administrator import Administrator
 from scanning.oci.digest import Digest
@@ -101,11 +99,6 @@ async def distrust(
     return Distrusted(new, _warnings(counting_nobody(new.policy, concerned, now)))
 
 
-async def newest(desk: PolicyFile) -> WrittenPolicy:
-    """The policy as its file says it at this moment; where that is broken, what is in force."""
-    return await asyncio.to_thread(_newest, desk.path, desk.written)
-
-
 def as_document(policy: Policy, name: str, now: datetime) -> dict[str, Any]:
     """A signer of `policy` as JSON for programs: what /api/v1/signers and `imagegate signer list --json` give."""
     signer = policy.signers[name]
@@ -114,7 +107,7 @@ def as_document(policy: Policy, name: str, now: datetime) -> dict[str, Any]:
         "key": signer.key,
         "fingerprint": load_key(signer.key).fingerprint,
         "not_after": signer.not_after.isoformat() if signer.not_after else None,
-        "trusted": signer.not_after is None or now < signer.not_after,
+        "trusted": not signer.has_ended(now),
         "repositories": list(map(str, counting(policy, name))),
     }
 
@@ -129,14 +122,6 @@ def _warnings(patterns: Iterable[RepositoryPattern]) -> tuple[str, ...]:
         " signer is added"
     )
     return (said,)
-
-
-def _newest(path: Path, known: WrittenPolicy) -> WrittenPolicy:
-    try:
-        text = read_text_file(path)
-        return known if text == known.text else read_policy(path)
-    except ConfigurationError:
-        return known
 
 
 def _one_family(change: Callable[[str], WrittenPolicy]) -> Callable[[str], WrittenPolicy]:

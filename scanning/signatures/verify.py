@@ -32,10 +32,7 @@ MAX_DOCUMENTS = 256
 class _Trusted:
     name: str
     key: VerificationKey
-    not_after: datetime | None
-
-    def is_expired(self, now: datetime) -> bool:
-        return self.not_after is not None and now >= self.not_after
+    signer: Signer
 
 
 def verify(evidence: SignatureEvidence, signers: Mapping[str, Signer], now: datetime) -> SignatureReport:
@@ -45,7 +42,7 @@ def verify(evidence: SignatureEvidence, signers: Mapping[str, Signer], now: date
     many signatures are enough is the policy's to say, by distinct `VerifiedSignature.key`. Raises
     `InvalidSignatureError` only for a signer whose key is unusable.
     """
-    trusted = tuple(_Trusted(name, _load(name, signer), signer.not_after) for name, signer in sorted(signers.items()))
+    trusted = tuple(_Trusted(name, _load(name, signer), signer) for name, signer in sorted(signers.items()))
     verified: list[VerifiedSignature] = []
     failed: list[FailedSignature] = []
     for document in evidence.documents[:MAX_DOCUMENTS]:
@@ -67,28 +64,24 @@ def _load(name: str, signer: Signer) -> VerificationKey:
 
 def _verify(document: SignatureDocument, trusted: tuple[_Trusted, ...], now: datetime) -> list[VerifiedSignature]:
     signed = _take_apart(document)
-    makers = [
-        signer
-        for signer in trusted
-        if any(signer.key.verifies(signature, signed.message) for signature in signed.signatures)
-    ]
+    makers = [one for one in trusted if any(one.key.verifies(each, signed.message) for each in signed.signatures)]
     if not makers:
         raise InvalidSignatureError("none of the policy's signers made it")
-    current = [signer for signer in makers if not signer.is_expired(now)]
+    current = [one for one in makers if not one.signer.has_ended(now)]
     if not current:
-        names = ", ".join(f"{signer.name} (trusted until {signer.not_after})" for signer in makers)
+        names = ", ".join(f"{one.name} (trusted until {one.signer.not_after})" for one in makers)
         raise InvalidSignatureError(f"the key that made it is no longer trusted: {names}")
     reference = signed.check(document.subject)
     return [
         VerifiedSignature(
-            signer=signer.name,
-            key=signer.key.fingerprint,
+            signer=one.name,
+            key=one.key.fingerprint,
             format=document.format,
             manifest=document.manifest,
             subject=document.subject,
             reference=reference,
         )
-        for signer in current
+        for one in current
     ]
 
 
